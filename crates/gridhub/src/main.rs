@@ -1,0 +1,2 @@
+//! gridhub.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Tests, checks and benchmarks of gridhub.
+fn main() {}
