@@ -124,7 +124,7 @@ impl Report {
     /// The whole page.
     pub fn text(&self) -> String {
         let mut page = format!(
-            "# Measured\n\n{} on {}.\nRepeat with `cargo xtask bench{}`. Server alone on core 0 \
+            "# Measured\n\n{} on {}.\nRepeat with `cargo xtask bench{}`.\nServer alone on core 0 \
              with one reactor, load generator on core 1,\nloopback, 64-byte payload unless said. \
              Medians [lowest-highest]; a ratio is the median of the ratios\nwithin each pair of \
              runs. The machine is noisy: differences under 25 % mean nothing.\n\n\

@@ -154,9 +154,11 @@ fn mosquitto(binaries: &Binaries, transport: Transport) -> Result<Server> {
         None => bail!("it is not installed"),
     };
     let port = free_port()?;
+    // As root it would become another user, who may not read the key.
     let mut text = format!(
-        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n\
-         set_tcp_nodelay true\nmax_queued_messages 0\nlog_type notice\nlog_dest stderr\n"
+        "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n\
+         set_tcp_nodelay true\nmax_queued_messages 0\nlog_type information\n\
+         connection_messages false\nlog_dest stderr\n"
     );
     if transport == Transport::Tls {
         let (certificate, key) = certificate(&binaries.scratch)?;
