@@ -4,9 +4,23 @@
 #![allow(clippy::unwrap_used)]
 
 mod accept;
+mod authentication;
+mod command_line;
+mod dev;
+mod http_matrix;
+mod http_more;
+mod http_retained;
+mod javascript;
+mod malformed;
+mod mosquitto_tools;
+mod observe;
+mod order;
 mod properties;
 mod qos;
+mod reactors;
+mod readme;
 mod sessions;
+mod stop;
 mod subscriptions;
 mod take_over;
 mod wills;

@@ -32,9 +32,11 @@ fn queued_offline(version: u8) {
         publish(&mut sender, "s/2", &format!("two {n}"), 2);
     }
     let mut hearer = resume(&server, version, "stays", true);
-    let expected: Vec<String> =
-        (0..10).flat_map(|n| [format!("one {n}"), format!("two {n}")]).collect();
-    assert_eq!(payloads(&mut hearer, 20), expected);
+    // Order holds for a topic; a client shows QoS 2 only after its longer exchange.
+    let (one, two): (Vec<String>, Vec<String>) =
+        payloads(&mut hearer, 20).into_iter().partition(|p| p.starts_with("one"));
+    let numbered = |word: &str| (0..10).map(|n| format!("{word} {n}")).collect::<Vec<_>>();
+    assert_eq!((one, two), (numbered("one"), numbered("two")));
     publish(&mut sender, "s/1", "live", 1);
     assert_eq!(receive(&mut hearer)["payload"], "live");
 }
