@@ -9,7 +9,10 @@ const VERSIONS: [&str; 2] = ["mqttv311", "mqttv5"];
 /// `mosquitto_sub` for `count` messages, back when the server granted the subscription.
 #[track_caller]
 fn subscribed(server: &Server, by: Mosquitto, version: &str, words: &[&str]) -> Running {
-    let mut command = mosquitto("mosquitto_sub", server, by, version);
+    let tool = mosquitto("mosquitto_sub", server, by, version);
+    // Into a pipe it would keep its lines until it ends.
+    let mut command = std::process::Command::new("stdbuf");
+    command.arg("-oL").arg(tool.get_program()).args(tool.get_args());
     command.args(["-d", "-W", "20", "-F", "MESSAGE %t %q %r %p"]).args(words);
     let running = background(command);
     while !running.line().starts_with("Subscribed") {}

@@ -3,11 +3,21 @@ use crate::server::Server;
 use crate::until::DEADLINE;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 /// A plain TCP connection to the MQTT listener.
 pub struct Raw {
     socket: TcpStream,
     unread: Vec<u8>,
+}
+
+/// How a wait for the close ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server closed.
+    Closed,
+    /// It did not.
+    Silent,
 }
 
 /// One packet as it came: first byte and body.
@@ -61,19 +71,23 @@ impl Raw {
     /// The next packet, or nothing when the server closed.
     #[track_caller]
     pub fn next(&mut self) -> Option<Packet> {
+        self.read().unwrap_or_else(|e| panic!("neither a packet nor a close: {e}"))
+    }
+
+    fn read(&mut self) -> std::io::Result<Option<Packet>> {
         loop {
             if let Some(frame) = mqtt::wire::frame(&self.unread, PACKET_MAX).expect("framing") {
                 let packet = (frame.first, frame.body.to_vec());
                 let length = frame.len;
                 self.unread.drain(..length);
-                return Some(packet);
+                return Ok(Some(packet));
             }
             let mut buffer = [0; 4096];
             match self.socket.read(&mut buffer) {
-                Ok(0) => return None,
+                Ok(0) => return Ok(None),
                 Ok(n) => self.unread.extend_from_slice(&buffer[..n]),
-                Err(e) if e.kind() == ErrorKind::ConnectionReset => return None,
-                Err(e) => panic!("neither a packet nor a close: {e}"),
+                Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(None),
+                Err(e) => return Err(e),
             }
         }
     }
@@ -82,6 +96,19 @@ impl Raw {
     #[track_caller]
     pub fn closed(&mut self) -> Vec<Packet> {
         std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// What came until the close, or until the server kept silent for too long.
+    pub fn outcome(&mut self, patience: Duration) -> (Vec<Packet>, End) {
+        self.socket.set_read_timeout(Some(patience)).expect("a socket option");
+        let mut packets = Vec::new();
+        loop {
+            match self.read() {
+                Ok(Some(packet)) => packets.push(packet),
+                Ok(None) => return (packets, End::Closed),
+                Err(_) => return (packets, End::Silent),
+            }
+        }
     }
 
     /// The server must send DISCONNECT with this reason, then close.
