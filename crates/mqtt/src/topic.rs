@@ -85,33 +85,30 @@ impl<'a> TopicFilter<'a> {
 
     /// Whether every topic that `other` can match is matched by this filter too.
     ///
-    /// `a/#` covers `a`, `a/+` and `a/+/#`; `+` does not cover `#`; `#` and `+/x` cover nothing
-    /// that begins with `$`, while `$SYS/#` covers `$SYS`. A set of filters may cover another
-    /// filter together although none covers it alone (`+` with `+/#` covers `#`, which `+/#`
-    /// covers alone since `#` also matches the level above it).
+    /// `a/#` covers `a`, `a/+` and `a/+/#`; `+/#` and `#` cover each other; `+` does not cover `#`,
+    /// nor `a/+/#` the filter `a/#`, which matches `a`. `#` and `+/x` cover nothing that begins
+    /// with `$`, while `$SYS/#` covers `$SYS`. Several filters may cover another one together
+    /// although none does alone: `a` and `a/+/#` together cover `a/#`.
     pub fn covers(self, other: TopicFilter<'_>) -> bool {
         if other.0.starts_with('$') && self.0.starts_with(['+', '#']) {
             return false;
         }
+        let mut levels = self.0.split('/');
         let mut theirs = other.0.split('/');
-        for ours in self.0.split('/') {
+        while let Some(ours) = levels.next() {
             match (ours, theirs.next()) {
                 ("#", _) => return true,
-                // "+/#" has the same topics as "#": both need at least one level.
-                ("+", Some("#")) => return self.is_any_depth(other),
+                // A final `#` also matches the level above it, which `+` and what follows do
+                // not; only for these two there is no topic above.
+                ("+", Some("#")) => {
+                    return matches!(other.0, "#" | "/#") && levels.next() == Some("#");
+                }
                 ("+", Some(_)) => {}
                 (ours, Some(level)) if ours == level => {}
                 _ => return false,
             }
         }
         theirs.next().is_none()
-    }
-
-    /// The case of `covers` where `other` ends in `#` against a `+` of ours. `other`'s `#` also
-    /// matches its parent level, which `p/+...` does not, unless there is no parent: then `#`
-    /// means one level or more, just as `+/#`.
-    fn is_any_depth(self, other: TopicFilter<'_>) -> bool {
-        other.0 == "#" && self.0 == "+/#"
     }
 }
 

@@ -1,6 +1,8 @@
 //! Each row of `codec/*.txt`: bytes, and the packet or what is wrong with it. A row that decodes
 //! is also encoded again.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
