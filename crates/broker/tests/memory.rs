@@ -25,7 +25,7 @@ fn two_hundred_thousand_filters_fit_their_budget() {
     println!("bytes a filter: exact {exact_bytes}, inner + {shared_bytes}, final # {deep_bytes}");
     println!("bytes a filter in the interest: {interest_bytes}");
     assert!(exact_bytes <= 160, "{exact_bytes} bytes an exact filter");
-    assert!(shared_bytes <= 280, "{shared_bytes} bytes a filter with two nodes of its own");
+    assert!(shared_bytes <= 240, "{shared_bytes} bytes a filter with three nodes of its own");
     assert!(deep_bytes <= 220, "{deep_bytes} bytes a filter with one node of its own");
     assert!(interest_bytes <= 60, "{interest_bytes} bytes an exact filter of the interest");
 }

@@ -344,7 +344,8 @@ mod tests {
             ("#", &["a", "b/c"], &[]),
         ];
         let (one, two) = (receiver(1, 0), receiver(2, 0));
-        let changes: [&dyn Fn(&mut Index, TopicFilter<'_>); 5] = [
+        type Change<'a> = &'a dyn Fn(&mut Index, TopicFilter<'_>);
+        let changes: [Change<'_>; 5] = [
             &|index, f| assert!(index.subscribe(f, one).first_for_filter),
             &|index, f| assert!(index.subscribe(f, one).is_new == Subscription::Replaced),
             &|index, f| assert!(!index.subscribe(f, two).first_for_filter),
