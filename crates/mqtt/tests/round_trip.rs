@@ -394,11 +394,15 @@ fn random_properties(dice: &mut Dice, place: Place, raw: &mut Vec<u8>) {
         before.for_each(|property| property.encode(raw).unwrap());
     } else {
         for property in fixed {
-            dice.maybe(property).map(|property| property.encode(raw).unwrap());
+            if let Some(property) = dice.maybe(property) {
+                property.encode(raw).unwrap();
+            }
         }
     }
     for property in user {
-        dice.maybe(property).map(|property| property.encode(raw).unwrap());
+        if let Some(property) = dice.maybe(property) {
+            property.encode(raw).unwrap();
+        }
     }
 }
 
