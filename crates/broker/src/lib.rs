@@ -13,4 +13,5 @@ mod chance;
 pub mod limits;
 pub mod publication;
 pub mod retained;
+pub mod router;
 pub mod subscription;

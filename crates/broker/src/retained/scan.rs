@@ -285,7 +285,10 @@ mod tests {
             .map(|topic| {
                 let message = Message::new(&topic, &[], b"x", QoS::AtMostOnce, true);
                 let publication = Arc::new(Publication::new(message));
-                (TopicKey::of(&topic).owned(), RetainedItem { publication, modified_ms: 0 })
+                (
+                    TopicKey::of(&topic).owned(),
+                    RetainedItem { sequence: 0, order: 0, publication, modified_ms: 0 },
+                )
             })
             .collect()
     }

@@ -64,6 +64,11 @@ impl Interest {
         }
     }
 
+    /// For how many reactors it was made.
+    pub fn reactors(&self) -> usize {
+        self.reactors
+    }
+
     /// The reactor's first subscription of this filter came. When this returns, every later
     /// [`Interest::stamp`] and [`Interest::mask`] of a matching topic tells so.
     pub fn add(&self, reactor: usize, filter: &str) {
