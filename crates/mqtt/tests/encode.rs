@@ -33,6 +33,55 @@ fn id(value: u16) -> PacketId {
     PacketId::new(value).unwrap()
 }
 
+/// Every code that an encoder lets pass is one that the decoder accepts; a build with debug
+/// assertions stops at the others, a build without shows them to the decoder here.
+#[test]
+fn our_own_reason_codes_are_listed() {
+    let encoders: [fn(Reason, &mut Vec<u8>); 9] = [
+        |r, out| ConnAckOut::new(r).encode(Version::V5, ALL, out).unwrap(),
+        |r, out| ack(out, Version::V5, AckKind::PubAck, id(1), r),
+        |r, out| ack(out, Version::V5, AckKind::PubRec, id(1), r),
+        |r, out| ack(out, Version::V5, AckKind::PubRel, id(1), r),
+        |r, out| ack(out, Version::V5, AckKind::PubComp, id(1), r),
+        |r, out| {
+            let reasons = &[r.code()][..];
+            SubAckOut { packet_id: id(1), reasons, diagnostics: Diagnostics::NONE }
+                .encode(Version::V5, ALL, out)
+                .unwrap();
+        },
+        |r, out| {
+            let reasons = &[r.code()][..];
+            UnsubAckOut { packet_id: id(1), reasons, diagnostics: Diagnostics::NONE }
+                .encode(Version::V5, ALL, out)
+                .unwrap();
+        },
+        |r, out| DisconnectOut::new(r).encode(Version::V5, ALL, out).unwrap(),
+        |r, out| {
+            AuthOut { reason: r, method: "m", data: None, diagnostics: Diagnostics::NONE }
+                .encode(ALL, out)
+                .unwrap();
+        },
+    ];
+    let counts = encoders.map(|encode| {
+        let all = (0..=u8::MAX).filter_map(Reason::from_code);
+        all.filter(|&reason| passes(encode, reason)).count()
+    });
+    assert_eq!(counts, [22, 9, 9, 2, 2, 12, 7, 30, 3]);
+}
+
+fn passes(encode: fn(Reason, &mut Vec<u8>), reason: Reason) -> bool {
+    let encoded = std::panic::catch_unwind(|| {
+        let mut out = Vec::new();
+        encode(reason, &mut out);
+        out
+    });
+    let decoded = encoded.map(|out| {
+        let found = frame(&out, ALL).unwrap().expect("a whole packet");
+        decode(found, Version::V5).is_ok()
+    });
+    decoded.unwrap_or(false)
+}
+
 /// Encodes with every limit from large to small: never above it, user properties go first, then
 /// the reason string, and in the end nothing is written.
 fn sheds(encode: impl Fn(usize, &mut Vec<u8>) -> Result<(), TooLarge>) {
@@ -195,10 +244,14 @@ fn bare_acknowledgements_are_four_or_five_bytes() {
             received.encode(kind, version, ALL, &mut slow).unwrap();
             assert_eq!(slow, quick);
         }
+        let reason = match kind {
+            AckKind::PubAck | AckKind::PubRec => Reason::NOT_AUTHORIZED,
+            AckKind::PubRel | AckKind::PubComp => Reason::PACKET_IDENTIFIER_NOT_FOUND,
+        };
         let mut out = Vec::new();
-        ack(&mut out, Version::V5, kind, id(1), Reason::PACKET_IDENTIFIER_NOT_FOUND);
-        ack(&mut out, Version::V311, kind, id(1), Reason::PACKET_IDENTIFIER_NOT_FOUND);
-        assert_eq!(out, [first, 3, 0, 1, 0x92, first, 2, 0, 1]);
+        ack(&mut out, Version::V5, kind, id(1), reason);
+        ack(&mut out, Version::V311, kind, id(1), reason);
+        assert_eq!(out, [first, 3, 0, 1, reason.code(), first, 2, 0, 1]);
     }
     assert!(matches!(one(Version::V5, &PINGREQ), Packet::PingReq));
     assert!(matches!(one(Version::V5, &PINGRESP), Packet::PingResp));

@@ -6,6 +6,7 @@ use crate::packet_id::PacketId;
 use crate::qos::QoS;
 use crate::reason::Reason;
 use crate::wire::ack::AckKind;
+use crate::wire::reason_table::{Bearer, assert_listed};
 use crate::wire::{self, Version, varint};
 
 /// One PUBLISH to send. 3.1.1 ignores alias, subscription identifiers, properties and expiry.
@@ -144,6 +145,7 @@ pub fn ack(out: &mut Vec<u8>, version: Version, kind: AckKind, id: PacketId, rea
     if reason == Reason::SUCCESS || version == Version::V311 {
         out.extend_from_slice(&[kind.first(), 2, high, low]);
     } else {
+        assert_listed(Bearer::Ack(kind), reason.code());
         out.extend_from_slice(&[kind.first(), 3, high, low, reason.code()]);
     }
 }
