@@ -1,1 +1,12 @@
-//! Placeholder for the first build.
+//! Who may publish or subscribe, and who hears it.
+//!
+//! Owns permissions ([`access`]), the subscription index of one reactor and the interest of all of
+//! them ([`subscription`]), retained messages ([`retained`]) and the bounds of all that
+//! ([`limits`]). Knows no socket, no clock, no file and no session state: every decision gets the
+//! records and the time it needs as arguments.
+
+pub mod access;
+pub mod limits;
+pub mod publication;
+pub mod retained;
+pub mod subscription;

@@ -1,0 +1,230 @@
+//! Every bound of the broker, with its unit, its reason and what happens at it.
+//!
+//! Owns the numbers of `core.md` 5 and the differences between the profiles `open` and
+//! `event-grid`. Refuses to know who enforces them.
+
+use mqtt::qos::QoS;
+
+/// The bounds of one namespace. A field that ends in `_max` may be reached, not passed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Largest packet in either direction, in bytes with its header. A larger one: 0x95.
+    pub packet_bytes_max: usize,
+    /// Output waiting for one connection. At it QoS 0 is dropped and counted, QoS > 0 stays in
+    /// its queue: a slow reader must not cost more.
+    pub output_bytes_max: usize,
+    /// QoS > 0 messages under way to one MQTT 5 client; the client's Receive Maximum may lower
+    /// it. At it the next waits in the queue.
+    pub inflight_out_max: u16,
+    /// As `inflight_out_max` for 3.1.1, which has no Receive Maximum. At it the next waits.
+    pub inflight_out_v311_max: u16,
+    /// Receive Maximum that we announce: unfinished QoS > 0 publishes of one client. Above: 0x93.
+    pub receive_max: u16,
+    /// Messages waiting for one session. At it: `queue_full`.
+    pub session_queue_messages_max: usize,
+    /// Bytes waiting for one session. At it: `queue_full`.
+    pub session_queue_bytes_max: usize,
+    /// What happens when a session's queue is full.
+    pub queue_full: QueueFull,
+    /// Topic aliases a client may set on one connection. Above: 0x94.
+    pub topic_alias_max: u16,
+    /// Longest keep-alive in seconds; longer, or none at all, is lowered to it and announced
+    /// (MQTT 5, 3.2.2.3.14). `None` = the client's own.
+    pub keep_alive_max_s: Option<u16>,
+    /// Longest session expiry in seconds, `u32::MAX` = sessions may live for ever. A longer wish
+    /// is lowered to it and announced (MQTT 5, 3.2.2.3.2).
+    pub session_expiry_max_s: u32,
+    /// Longest will delay in seconds. A longer one is lowered to it.
+    pub will_delay_max_s: u32,
+    /// Highest QoS of publishes and grants. A higher publish: 0x9B; a higher subscription is
+    /// granted this.
+    pub maximum_qos: QoS,
+    /// Whether a SUBSCRIBE may carry a Subscription Identifier. If not: 0xA1.
+    pub subscription_identifiers: SubscriptionIdentifiers,
+    /// Which topics that start with `$` clients may use.
+    pub dollar_topics: DollarTopics,
+    /// Filters of one SUBSCRIBE. Those above it: 0x97 each.
+    pub filters_per_subscribe_max: usize,
+    /// Subscriptions of one session. Above: 0x97 for each further filter.
+    pub subscriptions_per_session_max: usize,
+    /// Bytes of a topic name or filter. A longer topic: 0x90, a longer filter: 0x8F.
+    pub topic_bytes_max: usize,
+    /// Levels of a topic name or filter. A deeper topic: 0x90, a deeper filter: 0x8F.
+    pub topic_levels_max: usize,
+    /// Unicode characters of a client identifier. A longer one: 0x85.
+    pub client_id_chars_max: usize,
+    /// Payload bytes of one retained message. A larger one: 0x97.
+    pub retained_bytes_max: usize,
+    /// Retained messages. At it a publish that would add one: 0x97; replacing goes on.
+    pub retained_messages_max: usize,
+    /// Bytes of all retained messages. At it what would grow them: 0x97.
+    pub retained_total_bytes_max: usize,
+    /// Body of HTTP Publish in bytes. A larger one: 413.
+    pub http_body_bytes_max: usize,
+    /// Body of HTTP Publish with `retain=1` in bytes. A larger one: 413.
+    pub http_retained_body_bytes_max: usize,
+    /// Request headers of HTTP Publish in bytes (32 KiB of user properties are 43 KiB in
+    /// base64). More: 431.
+    pub http_header_bytes_max: usize,
+    /// Keys and values of all user properties of one publish, in bytes. More: 0x97.
+    pub user_properties_bytes_max: usize,
+    /// Content Type, Response Topic and Correlation Data of a publish, in bytes each. More: 0x97.
+    pub publish_property_bytes_max: usize,
+    /// Authentication Data of CONNECT and AUTH in bytes. More: 0x97.
+    pub authentication_data_bytes_max: usize,
+    /// Sessions of one authentication name, absent ones included. Above: CONNACK 0x97.
+    pub sessions_per_name_max: usize,
+    /// Connections waiting for an authentication that needs IO. At it: CONNACK 0x97.
+    pub authentications_pending_max: usize,
+    /// TLS, WebSocket, CONNECT and authentication together, in seconds. Later: closed.
+    pub connect_deadline_s: u32,
+    /// Bytes buffered before the CONNECT is decided. At it reading stops.
+    pub first_read_bytes_max: usize,
+    /// Deliveries of fan-out jobs a turn, so that one publish to a hundred thousand does not
+    /// delay others. At it the job goes on in the next turn.
+    pub fanout_per_turn_max: usize,
+    /// Unacknowledged publishes of one publisher in the log's queue. At it: its socket is not
+    /// read until half of them are done.
+    pub publisher_pending_max: usize,
+    /// Bytes waiting in the log's queue. At it: publishers' sockets are not read.
+    pub log_queue_bytes_max: usize,
+    /// Bytes of one post between reactors. At it QoS 0 is dropped and counted, QoS > 0 pauses
+    /// its publisher.
+    pub post_bytes_max: usize,
+    /// Remembered keys of the `Idempotency-Key` header. At it: 429.
+    pub idempotency_keys_max: usize,
+}
+
+/// What happens when a session's queue is full. Every case is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QueueFull {
+    /// The oldest waiting message goes.
+    DropOldest,
+    /// The new message is not queued.
+    DropNewest,
+    /// The publish is refused for everybody: 0x97 or 429; 3.1.1: closed without PUBACK.
+    Refuse,
+    /// The session that does not keep up ends.
+    EndSession,
+}
+
+/// Whether Subscription Identifiers are available (MQTT 5, 3.2.2.3.12).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SubscriptionIdentifiers {
+    /// They are.
+    Available,
+    /// SUBSCRIBE with one is refused with 0xA1.
+    Refused,
+}
+
+/// Which topics that start with `$` clients may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DollarTopics {
+    /// `$SYS/`, `$gridhub/`, `$iothub/`, `$share/` and `$queue/` are reserved; others follow the
+    /// templates.
+    SystemReserved,
+    /// All are reserved (event-grid 5.3).
+    AllReserved,
+}
+
+impl Limits {
+    /// Profile `open`: every feature, bounds that protect the process only.
+    pub fn open() -> Self {
+        Self {
+            packet_bytes_max: MIB,
+            output_bytes_max: MIB,
+            inflight_out_max: 1000,
+            inflight_out_v311_max: 100,
+            receive_max: 1000,
+            session_queue_messages_max: 100_000,
+            session_queue_bytes_max: 256 * MIB,
+            queue_full: QueueFull::DropOldest,
+            // Devices publish to few topics. An alias saves its topic on every packet and costs
+            // us the topic's bytes while connected: 64 of them are about 4 KiB.
+            topic_alias_max: 64,
+            keep_alive_max_s: None,
+            session_expiry_max_s: u32::MAX,
+            will_delay_max_s: u32::MAX,
+            maximum_qos: QoS::ExactlyOnce,
+            subscription_identifiers: SubscriptionIdentifiers::Available,
+            dollar_topics: DollarTopics::SystemReserved,
+            // As many as a packet of 1 MiB can hold; the next bound is the one that counts.
+            filters_per_subscribe_max: MIB / 4,
+            // A bridge subscribes to thousands; ten million would be an attack.
+            subscriptions_per_session_max: 200_000,
+            topic_bytes_max: 65_535,
+            topic_levels_max: 65_536,
+            client_id_chars_max: 65_535,
+            retained_bytes_max: MIB,
+            retained_messages_max: 10_000_000,
+            retained_total_bytes_max: 4 * 1024 * MIB,
+            http_body_bytes_max: 512 * KIB,
+            http_retained_body_bytes_max: 64 * KIB,
+            http_header_bytes_max: 48 * KIB,
+            user_properties_bytes_max: MIB,
+            publish_property_bytes_max: 65_535,
+            authentication_data_bytes_max: 65_535,
+            sessions_per_name_max: 1_000_000,
+            authentications_pending_max: 1024,
+            connect_deadline_s: 30,
+            first_read_bytes_max: 16 * KIB,
+            fanout_per_turn_max: 2048,
+            publisher_pending_max: 1000,
+            log_queue_bytes_max: 64 * MIB,
+            post_bytes_max: 8 * MIB,
+            idempotency_keys_max: 100_000,
+        }
+    }
+
+    /// Profile `event-grid`: refuses what Event Grid refuses (event-grid 3.3 and 10).
+    pub fn event_grid() -> Self {
+        Self {
+            packet_bytes_max: 512 * KIB,
+            inflight_out_max: 16,
+            inflight_out_v311_max: 16,
+            session_queue_messages_max: 100,
+            session_queue_bytes_max: MIB,
+            queue_full: QueueFull::EndSession,
+            topic_alias_max: 10,
+            keep_alive_max_s: Some(1160),
+            session_expiry_max_s: 3600,
+            will_delay_max_s: 300,
+            maximum_qos: QoS::AtLeastOnce,
+            subscription_identifiers: SubscriptionIdentifiers::Refused,
+            dollar_topics: DollarTopics::AllReserved,
+            filters_per_subscribe_max: 10,
+            subscriptions_per_session_max: 50,
+            topic_bytes_max: 256,
+            topic_levels_max: 8,
+            client_id_chars_max: 128,
+            retained_bytes_max: 64 * KIB,
+            retained_messages_max: 10_000,
+            retained_total_bytes_max: 640 * MIB,
+            user_properties_bytes_max: 32 * KIB,
+            publish_property_bytes_max: 256,
+            authentication_data_bytes_max: 8 * KIB,
+            sessions_per_name_max: 1,
+            ..Self::open()
+        }
+    }
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bound_lets_a_peer_pass_a_larger_one() {
+        for limits in [Limits::open(), Limits::event_grid()] {
+            assert!(limits.packet_bytes_max <= limits.output_bytes_max);
+            assert!(limits.packet_bytes_max <= limits.post_bytes_max);
+            assert!(limits.http_body_bytes_max <= limits.packet_bytes_max);
+            assert!(limits.http_retained_body_bytes_max <= limits.retained_bytes_max);
+            assert!(limits.retained_bytes_max <= limits.retained_total_bytes_max);
+            assert!(limits.inflight_out_max > 0 && limits.receive_max > 0);
+        }
+    }
+}

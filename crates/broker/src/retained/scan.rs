@@ -1,0 +1,274 @@
+//! Finding the topics a filter matches without visiting the others.
+//!
+//! Owns the order of topics and how to skip in it. Refuses to know who asks.
+//!
+//! A key is the topic with `/` stored as 0x00, which no topic contains, so that the order of
+//! bytes is the order of levels and everything below a level is one range. Where a key does not
+//! match, the scan seeks to the first key that could (a skip-scan): `a/+/c` costs two seeks for
+//! each level below `a`, however much lies below it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use mqtt::topic::TopicFilter;
+
+use super::RetainedItem;
+
+/// A topic with `/` as 0x00.
+pub(super) type Key = Arc<[u8]>;
+
+/// Where a scan goes on. The default is the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScanCursor {
+    next: Vec<u8>,
+    /// Whether `next` itself is done already.
+    beyond: bool,
+}
+
+/// Whether a scan has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScanEnd {
+    /// There may be more: call again.
+    More,
+    /// Every matching topic was returned.
+    Done,
+}
+
+/// What one chunk did.
+pub(super) struct Chunk {
+    pub(super) end: ScanEnd,
+    /// Keys looked at; the cost of the chunk.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests count the cost"))]
+    pub(super) visited: usize,
+}
+
+/// The key of a topic while it is looked up: on the stack when short.
+pub(super) struct TopicKey<'t> {
+    topic: &'t str,
+    short: [u8; SHORT],
+    long: Vec<u8>,
+}
+
+impl ScanCursor {
+    /// Behind `topic`: for a caller that keeps the last topic it got, such as an HTTP
+    /// continuation token.
+    pub fn after(topic: &str) -> Self {
+        Self { next: TopicKey::of(topic).bytes().to_vec(), beyond: true }
+    }
+}
+
+impl<'t> TopicKey<'t> {
+    pub(super) fn of(topic: &'t str) -> Self {
+        let mut key = Self { topic, short: [0; SHORT], long: Vec::new() };
+        let bytes = topic.as_bytes();
+        let place = if bytes.len() <= SHORT {
+            key.short[..bytes.len()].copy_from_slice(bytes);
+            &mut key.short[..bytes.len()]
+        } else {
+            key.long = bytes.to_vec();
+            &mut key.long[..]
+        };
+        place.iter_mut().filter(|b| **b == b'/').for_each(|b| *b = SEPARATOR);
+        key
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        if self.long.is_empty() { &self.short[..self.topic.len()] } else { &self.long }
+    }
+
+    pub(super) fn owned(&self) -> Key {
+        self.bytes().into()
+    }
+}
+
+/// Looks for at most `limit` matching messages from `cursor` on and moves it behind them.
+pub(super) fn chunk(
+    messages: &BTreeMap<Key, RetainedItem>,
+    filter: TopicFilter<'_>,
+    cursor: &mut ScanCursor,
+    limit: usize,
+    now_ms: u64,
+    each: &mut impl FnMut(&RetainedItem),
+) -> Chunk {
+    let pattern = Pattern::of(filter);
+    let visited_max = limit.saturating_mul(VISITS_A_RESULT).saturating_add(VISITS_A_CHUNK);
+    let (mut visited, mut found) = (0, 0);
+    if cursor.next.is_empty() && !cursor.beyond {
+        cursor.next.extend_from_slice(pattern.literal_prefix());
+    }
+    let mut keys = seek(messages, cursor);
+    loop {
+        let Some((key, item)) = keys.next() else {
+            return Chunk { end: ScanEnd::Done, visited };
+        };
+        visited += 1;
+        match pattern.place(key, &mut cursor.next) {
+            Place::Matches => {
+                remember(cursor, key);
+                if !item.publication.expired(now_ms) {
+                    each(item);
+                    found += 1;
+                }
+            }
+            Place::Below => remember(cursor, key),
+            Place::Skip => {
+                cursor.beyond = false;
+                // Often the very next key is already far enough: cheaper than a seek.
+                if keys.clone().next().is_some_and(|(next, _)| **next < *cursor.next) {
+                    keys = seek(messages, cursor);
+                }
+            }
+            Place::End => return Chunk { end: ScanEnd::Done, visited },
+        }
+        if found >= limit || visited >= visited_max {
+            return Chunk { end: ScanEnd::More, visited };
+        }
+    }
+}
+
+fn seek<'m>(
+    messages: &'m BTreeMap<Key, RetainedItem>,
+    cursor: &ScanCursor,
+) -> std::collections::btree_map::Range<'m, Key, RetainedItem> {
+    let from = &cursor.next[..];
+    let from = if cursor.beyond { Bound::Excluded(from) } else { Bound::Included(from) };
+    messages.range::<[u8], _>((from, Bound::Unbounded))
+}
+
+fn remember(cursor: &mut ScanCursor, key: &Key) {
+    cursor.next.clear();
+    cursor.next.extend_from_slice(key);
+    cursor.beyond = true;
+}
+
+/// Where a key stands to a pattern.
+enum Place {
+    /// It matches.
+    Matches,
+    /// It does not, but keys right behind it may.
+    Below,
+    /// It does not, nor does any before the place written.
+    Skip,
+    /// No key from here on matches.
+    End,
+}
+
+/// A filter taken apart for comparing it with keys.
+struct Pattern<'f> {
+    filter: &'f str,
+    /// The levels before a final `#`.
+    levels: Vec<&'f str>,
+    tail: Tail,
+    /// The beginning up to the first wildcard, as a key.
+    prefix: Vec<u8>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Tail {
+    /// The filter ends with its last level.
+    Ends,
+    /// The filter ends with `#`.
+    Everything,
+}
+
+impl<'f> Pattern<'f> {
+    fn of(filter: TopicFilter<'f>) -> Self {
+        let text = filter.as_str();
+        let mut levels: Vec<&str> = text.split('/').collect();
+        let tail = if levels.last() == Some(&"#") {
+            levels.pop();
+            Tail::Everything
+        } else {
+            Tail::Ends
+        };
+        let fixed: Vec<&str> = levels.iter().copied().take_while(|l| *l != "+").collect();
+        let prefix = TopicKey::of(&fixed.join("/")).bytes().to_vec();
+        Self { filter: text, levels, tail, prefix }
+    }
+
+    fn literal_prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// Compares a key level by level; writes where to go on into `target` for [`Place::Skip`].
+    fn place(&self, key: &[u8], target: &mut Vec<u8>) -> Place {
+        if key.first() == Some(&b'$') && self.filter.starts_with(['+', '#']) {
+            // MQTT 5, 4.7.2-1: over the whole range of `$` in one step.
+            return skip_to(target, &[], &[b'$' + 1]);
+        }
+        let mut start = 0;
+        // Where the level of the last `+` ends: beyond it is where to look when all is lost here.
+        let mut plus_end = None;
+        for (n, wanted) in self.levels.iter().enumerate() {
+            if start > key.len() {
+                // The key has fewer levels than the filter; its children come right behind it.
+                return self.below(key, n, target);
+            }
+            let end = level_end(key, start);
+            if *wanted == "+" {
+                plus_end = Some(end);
+            } else {
+                match key[start..end].cmp(wanted.as_bytes()) {
+                    std::cmp::Ordering::Less => {
+                        return skip_to(target, &key[..start], wanted.as_bytes());
+                    }
+                    std::cmp::Ordering::Equal => {}
+                    std::cmp::Ordering::Greater => return beyond(key, plus_end, target),
+                }
+            }
+            start = end + 1;
+        }
+        if start > key.len() || self.tail == Tail::Everything {
+            return Place::Matches;
+        }
+        // The key has more levels than the filter, and so has everything below this level.
+        match self.levels.last() {
+            Some(&"+") => skip_to(target, &key[..start - 1], &[SEPARATOR + 1]),
+            _ => beyond(key, plus_end, target),
+        }
+    }
+
+    fn below(&self, key: &[u8], level: usize, target: &mut Vec<u8>) -> Place {
+        match self.levels[level] {
+            "+" => Place::Below,
+            wanted => {
+                target.clear();
+                target.extend_from_slice(key);
+                target.push(SEPARATOR);
+                target.extend_from_slice(wanted.as_bytes());
+                Place::Skip
+            }
+        }
+    }
+}
+
+/// Behind everything that shares the key's levels up to the last `+`.
+fn beyond(key: &[u8], plus_end: Option<usize>, target: &mut Vec<u8>) -> Place {
+    match plus_end {
+        Some(end) => skip_to(target, &key[..end], &[SEPARATOR + 1]),
+        None => Place::End,
+    }
+}
+
+fn skip_to(target: &mut Vec<u8>, prefix: &[u8], rest: &[u8]) -> Place {
+    target.clear();
+    target.extend_from_slice(prefix);
+    target.extend_from_slice(rest);
+    Place::Skip
+}
+
+fn level_end(key: &[u8], start: usize) -> usize {
+    key[start..].iter().position(|b| *b == SEPARATOR).map_or(key.len(), |at| start + at)
+}
+
+/// `/` in a key: lower than every byte of a topic (U+0000 is not allowed, MQTT 5, 4.7.3-2).
+const SEPARATOR: u8 = 0;
+
+/// Topics up to here are looked up without an allocation.
+const SHORT: usize = 192;
+
+/// How many keys a chunk may look at for each message it may return, and in any case: it bounds
+/// how long the lock is held when little matches.
+const VISITS_A_RESULT: usize = 4;
+const VISITS_A_CHUNK: usize = 256;

@@ -1,0 +1,264 @@
+//! Who may publish to a topic and who hears it, resolved once and remembered.
+//!
+//! One router per reactor: it owns the subscriptions of the sessions that live there, knows by
+//! [`Interest`] which other reactors to tell, and caches both answers per (permission set, topic).
+//! One entry never answers for another permission set. Delivers nothing itself.
+
+use crate::access::{Authorizer, Denied, Permit, PermissionSet, PermissionSetId};
+use crate::subscription::{
+    Index, Interest, Receiver, ReceiverOptions, SessionRef, Shard, Stamp,
+};
+use foldhash::fast::FixedState;
+use std::hash::BuildHasher;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The routes of one reactor.
+pub struct Router {
+    /// Subscriptions of the sessions at home on this reactor.
+    pub index: Index,
+    /// What other reactors want to hear of.
+    pub interest: Arc<Interest>,
+    authorizer: Authorizer,
+    /// This reactor's bit in an interest mask.
+    me: u64,
+    ways: Vec<Option<Box<Entry>>>,
+    filled: usize,
+    last: usize,
+    hasher: FixedState,
+}
+
+/// Where a publish goes. Cheap to clone: the receivers are shared.
+#[derive(Clone)]
+pub struct Route {
+    /// The proof that this permission set may publish here; `None` is a refusal.
+    pub permit: Option<Permit>,
+    /// The receivers at home here: one entry a session, overlapping subscriptions merged.
+    pub targets: Rc<[Target]>,
+    /// Other reactors that may have receivers: bit n = reactor n.
+    pub remote: u64,
+}
+
+/// One session that hears a topic (MQTT 5, 3.3.4: one copy at the highest matching QoS that
+/// carries the identifiers of all matching subscriptions).
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The session.
+    pub session: SessionRef,
+    /// Highest granted QoS; no local and retain as published only if all matching ones say so.
+    pub options: ReceiverOptions,
+    /// Subscription identifiers, in no particular order.
+    pub ids: Ids,
+}
+
+/// Subscription identifiers of one delivery: mostly none or one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// No subscription had one.
+    #[default]
+    None,
+    /// One did.
+    One(u32),
+    /// Several did.
+    Many(Box<[u32]>),
+}
+
+struct Entry {
+    set: PermissionSetId,
+    shard: Shard,
+    topic: Box<str>,
+    stamp: Stamp,
+    interest: u64,
+    route: Route,
+}
+
+impl Router {
+    /// A router for reactor number `reactor`.
+    pub fn new(authorizer: Authorizer, interest: Arc<Interest>, reactor: usize) -> Self {
+        let mut ways = Vec::new();
+        ways.resize_with(WAYS_MIN, || None);
+        Self {
+            index: Index::new(),
+            interest,
+            authorizer,
+            me: 1 << reactor,
+            ways,
+            filled: 0,
+            last: 0,
+            hasher: FixedState::with_seed(reactor as u64 ^ 0x9e37_79b9_7f4a_7c15),
+        }
+    }
+
+    /// The route of `topic` for a publisher with `set`; resolved again only when a matching
+    /// subscription may have come or gone.
+    #[inline]
+    pub fn route(&mut self, set: &PermissionSet, topic: &str) -> &Route {
+        // A batch of one publisher mostly repeats its topic.
+        if !self.holds(self.last, set.id(), topic) {
+            self.last = self.find(set, topic);
+        } else if !self.current(self.last) {
+            self.refresh(self.last, set);
+        }
+        match &self.ways[self.last] {
+            Some(entry) => &entry.route,
+            // `find` leaves an entry where it points.
+            None => unreachable!("a found way is filled"),
+        }
+    }
+
+    /// Why `set` may not publish to `topic`: asked only after a route without permit.
+    pub fn denied(&self, set: &PermissionSet, topic: &str) -> Option<Denied> {
+        self.authorizer.publish(set, topic).err()
+    }
+
+    /// The authorizer, for subscriptions.
+    pub fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
+    }
+
+    /// Receivers of a retained message that another reactor stored as number `order`: those that
+    /// already got it (or a newer one) when they subscribed are left out.
+    pub fn targets_after(&self, topic: &str, order: u64) -> Rc<[Target]> {
+        let mut all = Vec::new();
+        self.index.matches(topic, &mut |r: &Receiver| {
+            if r.since < order {
+                all.push(*r);
+            }
+        });
+        merge(all)
+    }
+
+    #[inline]
+    fn holds(&self, way: usize, set: PermissionSetId, topic: &str) -> bool {
+        matches!(&self.ways[way], Some(e) if e.set == set && *e.topic == *topic)
+    }
+
+    #[inline]
+    fn current(&self, way: usize) -> bool {
+        let Some(e) = &self.ways[way] else { return false };
+        e.stamp == self.index.stamp_of(e.shard) && e.interest == self.interest.stamp_of(e.shard)
+    }
+
+    fn find(&mut self, set: &PermissionSet, topic: &str) -> usize {
+        let hash = self.hasher.hash_one((set.id(), topic));
+        let first = self.place(hash);
+        for way in [first, first ^ 1] {
+            if self.holds(way, set.id(), topic) {
+                if !self.current(way) {
+                    self.refresh(way, set);
+                }
+                return way;
+            }
+        }
+        let mut way = if self.ways[first].is_none() { first } else { first ^ 1 };
+        if self.ways[way].is_none() {
+            self.filled += 1;
+            if self.filled * 2 > self.ways.len() && self.ways.len() < WAYS_MAX {
+                self.grow();
+                way = self.place(hash);
+            }
+        }
+        self.ways[way] = Some(Box::new(self.resolve(set, topic)));
+        way
+    }
+
+    fn place(&self, hash: u64) -> usize {
+        // The length is a power of two.
+        hash as usize & (self.ways.len() - 1)
+    }
+
+    fn refresh(&mut self, way: usize, set: &PermissionSet) {
+        if let Some(mut entry) = self.ways[way].take() {
+            let fresh = self.resolve(set, &entry.topic);
+            entry.stamp = fresh.stamp;
+            entry.interest = fresh.interest;
+            entry.route = fresh.route;
+            self.ways[way] = Some(entry);
+        }
+    }
+
+    fn resolve(&self, set: &PermissionSet, topic: &str) -> Entry {
+        let shard = Shard::of(topic);
+        // Stamps first: a change in between makes the entry stale, never wrong.
+        let (stamp, interest) = (self.index.stamp_of(shard), self.interest.stamp_of(shard));
+        let permit = self.authorizer.publish(set, topic).ok();
+        let mut route = Route { permit, targets: Rc::new([]), remote: 0 };
+        if permit.is_some() {
+            let mut all = Vec::new();
+            self.index.matches(topic, &mut |r: &Receiver| all.push(*r));
+            route.targets = merge(all);
+            route.remote = self.interest.mask(topic) & !self.me;
+        }
+        Entry { set: set.id(), shard, topic: topic.into(), stamp, interest, route }
+    }
+
+    fn grow(&mut self) {
+        let mut ways = Vec::new();
+        ways.resize_with(self.ways.len() * 4, || None);
+        let old = std::mem::replace(&mut self.ways, ways);
+        self.filled = 1;
+        for entry in old.into_iter().flatten() {
+            let hash = self.hasher.hash_one((entry.set, &*entry.topic));
+            let first = self.place(hash);
+            let way = if self.ways[first].is_none() { first } else { first ^ 1 };
+            self.filled += usize::from(self.ways[way].is_none());
+            self.ways[way] = Some(entry);
+        }
+    }
+}
+
+impl Ids {
+    /// The identifiers as a slice.
+    #[inline]
+    pub fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::None => &[],
+            Self::One(id) => std::slice::from_ref(id),
+            Self::Many(ids) => ids,
+        }
+    }
+
+    fn with(self, id: u32) -> Self {
+        match (self, id) {
+            (ids, 0) => ids,
+            (Self::None, id) => Self::One(id),
+            (ids, id) if ids.as_slice().contains(&id) => ids,
+            (ids, id) => {
+                let mut all = ids.as_slice().to_vec();
+                all.push(id);
+                Self::Many(all.into())
+            }
+        }
+    }
+}
+
+/// One target a session out of one receiver a subscription.
+fn merge(mut all: Vec<Receiver>) -> Rc<[Target]> {
+    if all.len() > 1 {
+        all.sort_unstable_by_key(|r| (r.session.slot, r.session.generation));
+    }
+    let mut targets: Vec<Target> = Vec::with_capacity(all.len());
+    for r in all {
+        match targets.last_mut() {
+            Some(t) if t.session == r.session => {
+                t.options = ReceiverOptions::new(
+                    t.options.qos().max(r.options.qos()),
+                    t.options.no_local() && r.options.no_local(),
+                    t.options.retain_as_published() || r.options.retain_as_published(),
+                );
+                t.ids = std::mem::take(&mut t.ids).with(r.subscription_id);
+            }
+            _ => targets.push(Target {
+                session: r.session,
+                options: r.options,
+                ids: Ids::None.with(r.subscription_id),
+            }),
+        }
+    }
+    targets.into()
+}
+
+/// The cache starts small and grows with the topics in use.
+const WAYS_MIN: usize = 256;
+/// 65,536 topics fit; above that, topics that share a place displace each other.
+const WAYS_MAX: usize = 262_144;

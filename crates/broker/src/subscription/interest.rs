@@ -1,0 +1,231 @@
+//! Which reactors hold a subscription that may match a topic.
+//!
+//! Shared by all reactors. A false positive costs a post that nobody wants; a false negative
+//! would lose a message, so every change is visible before it returns. Refuses to know sessions.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::shard::{FilterShard, SHARDS, Shard};
+use super::slab::Slab;
+use super::tree::Tree;
+
+/// Which reactors hold at least one subscription that may match a topic.
+pub struct Interest {
+    reactors: usize,
+    exact: Box<[RwLock<HashTable<Exact>>]>,
+    wildcard: RwLock<Wildcard>,
+    generations: Box<[AtomicU64]>,
+    wildcard_generation: AtomicU64,
+    hasher: RandomState,
+}
+
+/// An exact filter, known by its hash alone: two filters with one hash share an entry, which is a
+/// false positive at worst because reactors are counted.
+struct Exact {
+    hash: u64,
+    counts: Counts,
+}
+
+struct Wildcard {
+    tree: Tree,
+    counts: Slab<Counts>,
+}
+
+/// How many filters of each reactor an entry stands for.
+enum Counts {
+    One { reactor: u8, count: u32 },
+    Many(Box<Vec<(u8, u32)>>),
+}
+
+impl Interest {
+    /// For reactors `0..reactors`; at most [`REACTORS_MAX`] (a mask has 64 bits).
+    ///
+    /// # Panics
+    /// With more reactors: a mistake of the caller that would lose messages.
+    pub fn new(reactors: usize) -> Self {
+        assert!(reactors <= REACTORS_MAX, "an interest mask holds {REACTORS_MAX} reactors");
+        let empty = || RwLock::new(HashTable::new());
+        let wildcard = Wildcard { tree: Tree::new(), counts: Slab::new() };
+        Self {
+            reactors,
+            exact: (0..LOCKS).map(|_| empty()).collect(),
+            wildcard: RwLock::new(wildcard),
+            generations: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
+            wildcard_generation: AtomicU64::new(0),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// The reactor's first subscription of this filter came. When this returns, every later
+    /// [`Interest::stamp`] and [`Interest::mask`] of a matching topic tells so.
+    pub fn add(&self, reactor: usize, filter: &str) {
+        let reactor = self.checked(reactor);
+        if is_wildcard(filter) {
+            let mut wildcard = write(&self.wildcard);
+            if let Some(id) = wildcard.tree.get(filter) {
+                if let Some(counts) = wildcard.counts.get_mut(id) {
+                    counts.add(reactor);
+                }
+            } else {
+                let id = wildcard.counts.insert(Counts::One { reactor, count: 1 });
+                wildcard.tree.insert(filter, id);
+            }
+        } else {
+            let hash = self.hasher.hash_one(filter);
+            let mut table = write(self.table(hash));
+            match table.find_mut(hash, |e| e.hash == hash) {
+                Some(entry) => entry.counts.add(reactor),
+                None => {
+                    let counts = Counts::One { reactor, count: 1 };
+                    table.insert_unique(hash, Exact { hash, counts }, |e| e.hash);
+                }
+            }
+        }
+        self.bump(filter);
+    }
+
+    /// The reactor's last subscription of this filter went. Each call undoes one
+    /// [`Interest::add`]; one without changes nothing.
+    pub fn remove(&self, reactor: usize, filter: &str) {
+        let reactor = self.checked(reactor);
+        if is_wildcard(filter) {
+            let mut wildcard = write(&self.wildcard);
+            let Some(id) = wildcard.tree.get(filter) else { return };
+            let Some(counts) = wildcard.counts.get_mut(id) else { return };
+            if counts.remove(reactor) == Left::Nobody {
+                wildcard.counts.remove(id);
+                wildcard.tree.remove(filter);
+            }
+        } else {
+            let hash = self.hasher.hash_one(filter);
+            let mut table = write(self.table(hash));
+            let Ok(mut entry) = table.find_entry(hash, |e| e.hash == hash) else { return };
+            if entry.get_mut().counts.remove(reactor) == Left::Nobody {
+                entry.remove();
+            }
+        }
+        self.bump(filter);
+    }
+
+    /// Bit n set: reactor n may hold a matching subscription. Not set: it does not.
+    ///
+    /// Takes two read locks; meant to be called when the [`Interest::stamp`] has changed. Read the
+    /// stamp before the mask.
+    pub fn mask(&self, topic: &str) -> u64 {
+        let hash = self.hasher.hash_one(topic);
+        let exact = {
+            let table = read(self.table(hash));
+            table.find(hash, |e| e.hash == hash).map_or(0, |e| e.counts.mask())
+        };
+        let wildcard = read(&self.wildcard);
+        let mut mask = exact;
+        wildcard.tree.matches(topic, &mut |id| {
+            mask |= wildcard.counts.get(id).map_or(0, Counts::mask);
+        });
+        mask
+    }
+
+    /// The state of everything that may match `topic`: equal stamps, same mask. Two atomic loads.
+    #[inline]
+    pub fn stamp(&self, topic: &str) -> u64 {
+        self.stamp_of(Shard::of(topic))
+    }
+
+    /// As [`Interest::stamp`] for a shard computed before.
+    #[inline]
+    pub fn stamp_of(&self, shard: Shard) -> u64 {
+        // Both only grow, so an equal sum means that neither has changed.
+        self.generations[shard.at()].load(Ordering::Acquire)
+            + self.wildcard_generation.load(Ordering::Acquire)
+    }
+
+    fn checked(&self, reactor: usize) -> u8 {
+        assert!(reactor < self.reactors, "reactor {reactor} of {}", self.reactors);
+        u8::try_from(reactor).expect("there are at most 64 reactors")
+    }
+
+    fn table(&self, hash: u64) -> &RwLock<HashTable<Exact>> {
+        // Not the bits by which the table itself chooses its buckets.
+        &self.exact[(hash >> 40) as usize % LOCKS]
+    }
+
+    fn bump(&self, filter: &str) {
+        let generation = match FilterShard::of(filter) {
+            FilterShard::Level(shard) => &self.generations[shard.at()],
+            FilterShard::Wildcard => &self.wildcard_generation,
+        };
+        generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Left {
+    Nobody,
+    Somebody,
+}
+
+impl Counts {
+    fn add(&mut self, reactor: u8) {
+        match self {
+            Self::One { reactor: r, count } if *r == reactor => *count += 1,
+            Self::One { reactor: r, count } => {
+                *self = Self::Many(Box::new(vec![(*r, *count), (reactor, 1)]));
+            }
+            Self::Many(all) => match all.iter_mut().find(|(r, _)| *r == reactor) {
+                Some((_, count)) => *count += 1,
+                None => all.push((reactor, 1)),
+            },
+        }
+    }
+
+    fn remove(&mut self, reactor: u8) -> Left {
+        match self {
+            Self::One { reactor: r, count } if *r == reactor => {
+                *count -= 1;
+                if *count == 0 { Left::Nobody } else { Left::Somebody }
+            }
+            Self::One { .. } => Left::Somebody,
+            Self::Many(all) => {
+                if let Some((_, count)) = all.iter_mut().find(|(r, _)| *r == reactor) {
+                    *count -= 1;
+                }
+                all.retain(|(_, count)| *count > 0);
+                if let [(reactor, count)] = all[..] {
+                    *self = Self::One { reactor, count };
+                }
+                Left::Somebody
+            }
+        }
+    }
+
+    fn mask(&self) -> u64 {
+        match self {
+            Self::One { reactor, .. } => 1 << reactor,
+            Self::Many(all) => all.iter().fold(0, |mask, (reactor, _)| mask | 1 << reactor),
+        }
+    }
+}
+
+fn is_wildcard(filter: &str) -> bool {
+    filter.bytes().any(|b| b == b'+' || b == b'#')
+}
+
+/// A poisoned lock is used on: nothing under these locks can panic half-way through a change.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bits of a mask.
+pub const REACTORS_MAX: usize = 64;
+
+/// Locks of the exact filters, so that reactors that subscribe at the same time rarely meet.
+const LOCKS: usize = 64;

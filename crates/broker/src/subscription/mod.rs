@@ -1,0 +1,17 @@
+//! Who hears a publish.
+//!
+//! [`index`] answers it for the sessions of one reactor, [`interest`] for which reactors to tell
+//! at all. Both are derived from the sessions' subscriptions; neither knows a permission, a queue
+//! or a shared group's cursor.
+
+pub mod index;
+pub mod interest;
+pub mod receivers;
+mod shard;
+mod slab;
+mod tree;
+
+pub use index::{FilterId, Index, Subscribed, Subscription, Unsubscribed};
+pub use interest::Interest;
+pub use receivers::{Receiver, ReceiverOptions, SessionRef};
+pub use shard::{Shard, Stamp};
