@@ -162,10 +162,9 @@ impl Checks {
         let now_ms = (self.clock)();
         match method {
             Method::Token(token) => self.tokens.get(token, now_ms).map(Ok),
-            Method::Password { user_name, password } => self
-                .passwords
-                .remembers(user_name, password, now_ms)
-                .then(|| self.user(user_name)),
+            Method::Password { user_name, password } => {
+                self.passwords.remembers(user_name, password, now_ms).then(|| self.user(user_name))
+            }
             Method::Certificate { der, user_name } => Some(
                 self.registry
                     .by_certificate(der, user_name.as_deref())
@@ -236,8 +235,7 @@ fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// The name of clients without credential; no client can have it by a certificate or token that
-/// we would make, and groups see it as the member of `$all` that it is.
+/// The name of clients without credential. Group queries see it; they are members of `$all`.
 pub const ANONYMOUS: &str = "$anonymous";
 /// Entra's method (event-grid 4.5).
 const TOKEN_METHOD: &str = "OAUTH2-JWT";

@@ -37,8 +37,7 @@ impl CertificateNames {
         let (_, cert) = X509Certificate::from_der(der).map_err(|_| Unreadable)?;
         let mut names = Self { thumbprints: thumbprints(der), ..Self::default() };
         let common_name = cert.subject().iter_common_name().next();
-        names.common_name =
-            common_name.and_then(|name| name.as_str().ok()).map(str::to_owned);
+        names.common_name = common_name.and_then(|name| name.as_str().ok()).map(str::to_owned);
         let subject = cert.subject().to_string();
         names.subject = split_subject(&subject);
         // Twice the same extension makes the whole certificate suspect.
@@ -63,7 +62,9 @@ impl CertificateNames {
             ValidationScheme::DnsMatchesAuthenticationName => {
                 self.dns.iter().any(|dns| dns.eq_ignore_ascii_case(name))
             }
-            ValidationScheme::UriMatchesAuthenticationName => self.uris.iter().any(|uri| uri == name),
+            ValidationScheme::UriMatchesAuthenticationName => {
+                self.uris.iter().any(|uri| uri == name)
+            }
             ValidationScheme::IpMatchesAuthenticationName => {
                 let wanted = name.parse::<IpAddr>().map_or(name.to_owned(), |ip| ip.to_string());
                 self.ips.contains(&wanted)
@@ -81,11 +82,11 @@ impl CertificateNames {
     pub fn from_source(&self, source: NameSource) -> Option<String> {
         let first = |names: &[String]| names.iter().find(|name| !name.is_empty()).cloned();
         match source {
-            NameSource::ClientCertificateSubject => {
-                self.common_name.clone().filter(|name| !name.is_empty()).or_else(|| {
-                    (!self.subject.is_empty()).then(|| self.subject.join(", "))
-                })
-            }
+            NameSource::ClientCertificateSubject => self
+                .common_name
+                .clone()
+                .filter(|name| !name.is_empty())
+                .or_else(|| (!self.subject.is_empty()).then(|| self.subject.join(", "))),
             NameSource::ClientCertificateDns => first(&self.dns),
             NameSource::ClientCertificateUri => first(&self.uris),
             NameSource::ClientCertificateIp => first(&self.ips),
@@ -145,7 +146,8 @@ mod tests {
         let mut dn = DistinguishedName::new();
         dn.push(DnType::OrganizationName, "Plant");
         dn.push(DnType::CommonName, "pump1");
-        let mut params = CertificateParams { distinguished_name: dn, ..Default::default() };
+        let mut params = CertificateParams::default();
+        params.distinguished_name = dn;
         params.subject_alt_names = vec![
             SanType::DnsName("Pump1.example".try_into().expect("dns")),
             SanType::URI("urn:pump:1".try_into().expect("uri")),

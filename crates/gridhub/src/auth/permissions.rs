@@ -31,8 +31,11 @@ impl Permissions {
                 .map_err(|error| anyhow!("clientGroups '{}': {error}", group.name))
         });
         let spaces = config.topic_spaces.iter().map(|space| {
-            TopicSpace::new(&space.name, &space.properties.topic_templates)
-                .map_err(|error| anyhow!("topicSpaces '{}': {error}", space.name))
+            TopicSpace::parse(
+                &space.name,
+                space.properties.topic_templates.iter().map(String::as_str),
+            )
+            .map_err(|error| anyhow!("topicSpaces '{}': {error}", space.name))
         });
         let bindings = config.permission_bindings.iter().map(|binding| Binding {
             group: binding.properties.client_group_name.as_str().into(),

@@ -42,9 +42,10 @@ impl Registry {
     /// # Errors
     /// Attributes that the broker refuses nevertheless.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let clients = config.clients.iter().map(|entry| {
-            Ok((entry.authentication_name().to_lowercase(), Client::new(entry)?))
-        });
+        let clients = config
+            .clients
+            .iter()
+            .map(|entry| Ok((entry.authentication_name().to_lowercase(), Client::new(entry)?)));
         Ok(Self {
             clients: clients.collect::<anyhow::Result<_>>()?,
             pinned: pinned(&config.clients),

@@ -13,8 +13,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    ServerConfig, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -56,9 +56,8 @@ impl TlsConfigs {
             config.send_tls13_tickets = 1;
             Ok::<_, Error>(Arc::new(config))
         };
-        let context = || {
-            format!("{} and {} do not fit together", cert_file.display(), key_file.display())
-        };
+        let context =
+            || format!("{} and {} do not fit together", cert_file.display(), key_file.display());
         Ok(Self {
             // No ALPN for MQTT: a client that offers some (`mqtt`, `x-amzn-mqtt-ca`) must not be
             // refused for a list that we would keep.
@@ -99,9 +98,9 @@ fn client_verifier(
     let mut roots = RootCertStore::empty();
     for file in &tls.client_ca_files {
         for cert in certificates(file)? {
-            roots.add(cert).with_context(|| {
-                format!("{} is unusable as an authority", file.display())
-            })?;
+            roots
+                .add(cert)
+                .with_context(|| format!("{} is unusable as an authority", file.display()))?;
         }
     }
     let by_authority = if roots.is_empty() {
@@ -125,9 +124,7 @@ fn client_verifier(
 pub fn pinned(clients: &[ClientEntry]) -> HashSet<String> {
     clients
         .iter()
-        .flat_map(|client| {
-            &client.properties.client_certificate_authentication.allowed_thumbprints
-        })
+        .flat_map(|client| &client.properties.client_certificate_authentication.allowed_thumbprints)
         .filter_map(|print| normal_thumbprint(print))
         .collect()
 }

@@ -167,9 +167,10 @@ impl TrustedIssuer {
         let algorithm = *allowed.ok_or(TokenError::Algorithm)?;
         let fitting = |key: &&TokenKey| {
             key.algorithm == algorithm
-                && header.kid.as_ref().is_none_or(|kid| {
-                    key.kid.as_ref().is_none_or(|own| own == kid)
-                })
+                && header
+                    .kid
+                    .as_ref()
+                    .is_none_or(|kid| key.kid.as_ref().is_none_or(|own| own == kid))
         };
         let mut keys = self.keys.iter().filter(fitting).peekable();
         if keys.peek().is_none() {
@@ -224,7 +225,9 @@ impl TokenError {
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => f.write_str("the token is no JWT; send one as three base64url parts"),
+            Self::Malformed => {
+                f.write_str("the token is no JWT; send one as three base64url parts")
+            }
             Self::NoIssuers => {
                 f.write_str("no token issuer is configured here; add one under auth.issuers")
             }
@@ -244,7 +247,11 @@ impl fmt::Display for TokenError {
                 f.write_str("the token's signature is wrong; request a new token from its issuer")
             }
             Self::Audience(ours) => {
-                write!(f, "the token is for another audience; request one for {}", ours.join(" or "))
+                write!(
+                    f,
+                    "the token is for another audience; request one for {}",
+                    ours.join(" or ")
+                )
             }
             Self::NoExpiry => f.write_str("the token has no exp claim; request one that ends"),
             Self::Expired(ago_s) => {

@@ -32,8 +32,7 @@ impl TokenKey {
                 _ => bail!("issuer '{}' needs either jwks_file or pem_file", issuer.issuer),
             };
         let shown = file.display();
-        let text =
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
         let mut keys = parse(&text).with_context(|| format!("{shown} is unusable"))?;
         keys.retain(|key| issuer.algorithms.contains(&key.algorithm));
         if keys.is_empty() {

@@ -49,11 +49,8 @@ fn server(config: &Config, mistakes: &mut Vec<Mistake>) {
 
 fn listeners(config: &Config, mistakes: &mut Vec<Mistake>) {
     let listeners = &config.listeners;
-    let kinds: [(&str, &[SocketAddr]); 3] = [
-        ("mqtt", &listeners.mqtt),
-        ("mqtts", &listeners.mqtts),
-        ("https", &listeners.https),
-    ];
+    let kinds: [(&str, &[SocketAddr]); 3] =
+        [("mqtt", &listeners.mqtt), ("mqtts", &listeners.mqtts), ("https", &listeners.https)];
     if kinds.iter().all(|(_, addresses)| addresses.is_empty()) {
         let message = "nothing to listen on; write for example mqtts = [\"0.0.0.0:8883\"]";
         mistakes.push(Mistake::new("listeners", message));

@@ -28,7 +28,8 @@ impl FromStr for HumanDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is not a duration; write for example 30s, 5m, 1h30m or 7d");
+        let wrong =
+            || format!("'{text}' is not a duration; write for example 30s, 5m, 1h30m or 7d");
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(wrong());

@@ -149,10 +149,9 @@ pub fn check(config: &LimitsConfig, profile: Profile, mistakes: &mut Vec<Mistake
             refuse(key, "must be at least 1024 bytes, or no CONNECT with a token fits");
         }
     }
-    for (key, value) in [
-        ("output_bytes_max", limits.output_bytes_max),
-        ("post_bytes_max", limits.post_bytes_max),
-    ] {
+    for (key, value) in
+        [("output_bytes_max", limits.output_bytes_max), ("post_bytes_max", limits.post_bytes_max)]
+    {
         if value < limits.packet_bytes_max {
             refuse(key, "must be at least packet_bytes_max, or one packet could fill it");
         }

@@ -39,8 +39,8 @@ pub fn load(file: &Path, overrides: &[Override]) -> Result<Config, Mistakes> {
 /// Everything that is wrong, each with its place.
 pub fn parse(file: &Path, text: &str, overrides: &[Override]) -> Result<Config, Mistakes> {
     // The file alone comes first: only here do errors carry their line.
-    let mut config: Config = toml::from_str(text)
-        .map_err(|error| Mistakes(vec![locate_parse(&error, file, text)]))?;
+    let mut config: Config =
+        toml::from_str(text).map_err(|error| Mistakes(vec![locate_parse(&error, file, text)]))?;
     if !overrides.is_empty() {
         let mut table: Table = toml::from_str(text)
             .map_err(|error| Mistakes(vec![locate_parse(&error, file, text)]))?;

@@ -70,9 +70,7 @@ pub struct Namespace {
 }
 
 /// How strict a namespace is (product.md 1).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// Every MQTT feature, high limits.
@@ -288,11 +286,7 @@ impl LogLevel {
 
 impl Default for Namespace {
     fn default() -> Self {
-        Self {
-            name: "default".into(),
-            hostname: "localhost".into(),
-            profile: Profile::default(),
-        }
+        Self { name: "default".into(), hostname: "localhost".into(), profile: Profile::default() }
     }
 }
 

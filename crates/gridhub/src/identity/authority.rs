@@ -65,12 +65,7 @@ impl Authority {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn renew_server(
-        &self,
-        dir: &DataDir,
-        names: &[String],
-        wall_s: u64,
-    ) -> anyhow::Result<()> {
+    pub fn renew_server(&self, dir: &DataDir, names: &[String], wall_s: u64) -> anyhow::Result<()> {
         if let Some(pem) = dir.read(SERVER_CERT)?
             && lasts(&pem, wall_s)
             && names.iter().all(|name| names_of(&pem).contains(name))
@@ -110,10 +105,8 @@ impl Authority {
         if count == 0 || count > 128 || name.chars().any(char::is_control) {
             bail!("'{name}' is no client name; use 1 to 128 characters without control characters");
         }
-        let mut params = CertificateParams {
-            distinguished_name: common_name(name),
-            ..CertificateParams::default()
-        };
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params, wall_s)
     }
@@ -163,13 +156,10 @@ fn key_from(pem: &str) -> anyhow::Result<KeyPair> {
 /// Only what follows from the key, so that loading needs no reading of the certificate.
 fn ca_params(key: &KeyPair) -> CertificateParams {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.public_key_raw());
-    let mark: String =
-        digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let mut params = CertificateParams {
-        // Two data directories on one machine must not look alike to a client that trusts both.
-        distinguished_name: common_name(&format!("gridhub dev CA {mark}")),
-        ..CertificateParams::default()
-    };
+    let mark: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut params = CertificateParams::default();
+    // Two data directories on one machine must not look alike to a client that trusts both.
+    params.distinguished_name = common_name(&format!("gridhub dev CA {mark}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -203,7 +193,7 @@ fn names_of(pem: &str) -> Vec<String> {
     let Ok(Some(san)) = cert.subject_alternative_name() else { return Vec::new() };
     let text = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => super::super::auth::certificate::ip_text(bytes),
+        GeneralName::IPAddress(bytes) => crate::auth::certificate::ip_text(bytes),
         _ => None,
     };
     san.value.general_names.iter().filter_map(text).collect()

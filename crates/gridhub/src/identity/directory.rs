@@ -43,8 +43,7 @@ impl DataDir {
     /// When the temporary directory cannot be written.
     pub fn ephemeral() -> anyhow::Result<Self> {
         let name = format!("gridhub-{}", random_hex()?);
-        let dir =
-            Self { path: std::env::temp_dir().join(name), lifetime: Lifetime::UntilDropped };
+        let dir = Self { path: std::env::temp_dir().join(name), lifetime: Lifetime::UntilDropped };
         dir.create()?;
         Ok(dir)
     }
@@ -146,7 +145,8 @@ pub fn write_whole(path: &Path, text: &str, access: Access) -> anyhow::Result<()
         Access::Secret => 0o600,
     };
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;

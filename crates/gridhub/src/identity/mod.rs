@@ -26,6 +26,18 @@ pub struct Identity {
     dir: DataDir,
 }
 
+/// The files that a server of this identity reads.
+pub struct Files {
+    /// The private authority's certificate (PEM).
+    pub ca: PathBuf,
+    /// The server's certificate (PEM).
+    pub server_cert: PathBuf,
+    /// The server's private key (PEM).
+    pub server_key: PathBuf,
+    /// The public half of the token key as a JWK set.
+    pub jwks: PathBuf,
+}
+
 impl Identity {
     /// For `dev`: takes the lock, creates what is missing, renews what nears its end.
     /// `wall_s` is the wall clock in Unix seconds.
@@ -78,19 +90,14 @@ impl Identity {
         self.dir.file(authority::CA_CERT)
     }
 
-    /// The server's certificate (PEM).
-    pub fn server_cert_file(&self) -> PathBuf {
-        self.dir.file(authority::SERVER_CERT)
-    }
-
-    /// The server's private key (PEM).
-    pub fn server_key_file(&self) -> PathBuf {
-        self.dir.file(authority::SERVER_KEY)
-    }
-
-    /// The public half of the token key as a JWK set.
-    pub fn jwks_file(&self) -> PathBuf {
-        self.dir.file(signing::JWKS)
+    /// Where the files of an identity in `dir` lie.
+    pub fn files(dir: &Path) -> Files {
+        Files {
+            ca: dir.join(authority::CA_CERT),
+            server_cert: dir.join(authority::SERVER_CERT),
+            server_key: dir.join(authority::SERVER_KEY),
+            jwks: dir.join(signing::JWKS),
+        }
     }
 
     /// Certificate and key (PEM) of a client that lies in the directory.
@@ -134,13 +141,14 @@ mod tests {
         let dir = DataDir::ephemeral().expect("dir");
         let path = dir.path().to_owned();
         let first = Identity::prepare(DataDir::kept(path.clone()), NOW_S).expect("first");
-        let before = (read(first.ca_file()), read(first.server_cert_file()));
+        let before = (read(first.ca_file()), read(Identity::files(first.dir()).server_cert));
         drop(first);
         let again = Identity::prepare(DataDir::kept(path.clone()), NOW_S + 60).expect("again");
-        assert_eq!(before, (read(again.ca_file()), read(again.server_cert_file())));
-        let mode = |path: &Path| std::fs::metadata(path).expect("meta").permissions().mode() & 0o777;
+        assert_eq!(before, (read(again.ca_file()), read(Identity::files(again.dir()).server_cert)));
+        let mode =
+            |path: &Path| std::fs::metadata(path).expect("meta").permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o700);
-        assert_eq!(mode(&again.server_key_file()), 0o600);
+        assert_eq!(mode(&Identity::files(again.dir()).server_key), 0o600);
         assert_eq!(mode(&path.join(signing::KEY)), 0o600);
         assert_eq!(mode(&again.client_files(DEFAULT_CLIENT).1), 0o600);
     }
@@ -160,12 +168,12 @@ mod tests {
         let dir = DataDir::ephemeral().expect("dir");
         let path = dir.path().to_owned();
         let first = Identity::prepare(DataDir::kept(path.clone()), NOW_S).expect("first");
-        let (ca, server) = (read(first.ca_file()), read(first.server_cert_file()));
+        let (ca, server) = (read(first.ca_file()), read(Identity::files(first.dir()).server_cert));
         drop(first);
         let later = NOW_S + 350 * 86_400;
         let again = Identity::prepare(DataDir::kept(path), later).expect("again");
         assert_eq!(ca, read(again.ca_file()));
-        assert_ne!(server, read(again.server_cert_file()));
+        assert_ne!(server, read(Identity::files(again.dir()).server_cert));
     }
 
     #[test]
