@@ -1,7 +1,7 @@
 //! The tutorial of the README, pasted: every shell block runs and shows what it promises.
 //!
-//! Blocks that begin with ```sh are run in order by bash, in a directory with the data of a server
-//! of the test's own. A block ```sh in-another-terminal runs in the background and must end well.
+//! Blocks that begin with ```sh are run in order by bash, in the directory of a server of the
+//! test's own. A block ```sh in-another-terminal runs in the background and must end well.
 //! Standard ports become the server's; ```console and other blocks are only looked at.
 use e2e::server::{Running, root};
 use e2e::{Foreign, Server, gridhub};
@@ -38,7 +38,6 @@ fn the_tutorial_works_when_pasted() {
     let page = std::fs::read_to_string(root().join("README.md")).unwrap();
     let server = Server::new();
     let above = server.data().parent().unwrap().to_path_buf();
-    std::os::unix::fs::symlink(server.data(), above.join(".gridhub")).unwrap();
     let mut background: Vec<(String, Running)> = Vec::new();
     let mut ran = 0;
     for block in blocks(&page) {

@@ -1,4 +1,4 @@
-"""A paho-mqtt client that obeys: one JSON command a line on stdin, one JSON answer a line on stdout.
+"""A paho-mqtt client that obeys: a JSON command a line on stdin, a JSON answer a line on stdout.
 
 The commands (js_client.js knows the same ones):
   connect, subscribe, unsubscribe, publish, receive, acknowledge, quiet, disconnect, closed

@@ -40,7 +40,8 @@ pub struct Server {
     /// Lines of stderr.
     notes: Receiver<String>,
     data: PathBuf,
-    folder: Option<Folder>,
+    /// Held until the server has ended; removed with it.
+    _folder: Option<Folder>,
 }
 
 impl Server {
@@ -56,7 +57,7 @@ impl Server {
         let folder = options.data.is_none().then(Folder::new);
         let data = match (&options.data, &folder) {
             (Some(path), _) => path.clone(),
-            (None, Some(folder)) => folder.path().join("data"),
+            (None, Some(folder)) => folder.path().join(".gridhub"),
             (None, None) => unreachable!("one of the two is there"),
         };
         let mut command = Command::new(gridhub());
@@ -75,7 +76,7 @@ impl Server {
         let mut child = command.spawn().expect("the binary starts");
         let lines = follow(child.stdout.take().expect("piped"));
         let notes = follow(child.stderr.take().expect("piped"));
-        let mut server = Self { child, ready: Value::Null, lines, notes, data, folder };
+        let mut server = Self { child, ready: Value::Null, lines, notes, data, _folder: folder };
         server.ready = match server.lines.recv_timeout(DEADLINE) {
             Ok(line) => serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}")),
             Err(why) => panic!("no ready line ({why}): {}", server.said().join("\n")),
@@ -118,14 +119,9 @@ impl Server {
         self.child.id()
     }
 
-    /// A verb of the binary against this server, as from a second terminal in its directory.
+    /// A verb of the binary against this server, as from a second terminal beside its data.
     pub fn verb(&self, words: &[&str]) -> Verb {
-        let mut verb = Verb::new(words);
-        let folder = self.folder.as_ref().map_or(self.data.as_path(), Folder::path);
-        verb.0.current_dir(folder);
-        verb.0.env("GRIDHUB_ENDPOINT", self.url()).env("GRIDHUB_CA", self.text("ca_file"));
-        verb.0.env("GRIDHUB_TOKEN", self.token());
-        verb
+        Verb::new(words).within(self.data.parent().expect("a folder of ours"))
     }
 
     /// Moves the domain clock.
