@@ -31,7 +31,10 @@ impl ApiVersions {
             )),
             None => Err(HttpError::bad_request(
                 "MissingApiVersion",
-                format!("query parameter 'api-version' is missing; use one of {}", self.0.join(", ")),
+                format!(
+                    "query parameter 'api-version' is missing; use one of {}",
+                    self.0.join(", ")
+                ),
             )),
         }
     }

@@ -111,10 +111,7 @@ impl Default for Settings {
             connections_max: 10_000,
             handshake_time: Duration::from_secs(30),
             head_time: Duration::from_secs(60),
-            body_times: BodyTimes {
-                idle: Duration::from_secs(15),
-                total: Duration::from_secs(60),
-            },
+            body_times: BodyTimes { idle: Duration::from_secs(15), total: Duration::from_secs(60) },
             drain_time: Duration::from_secs(4),
         }
     }

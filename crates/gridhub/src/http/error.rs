@@ -24,7 +24,9 @@ pub struct HttpError {
 pub enum Hint {
     None,
     /// 429 and 503: seconds until a repeat makes sense.
-    RetryAfter { seconds: u64 },
+    RetryAfter {
+        seconds: u64,
+    },
     /// 405: the methods of the path.
     Allow(&'static str),
     /// 401: the error code of RFC 6750, 3.1; none when no credential was sent.
@@ -49,7 +51,10 @@ impl HttpError {
     }
 
     /// 401 with `WWW-Authenticate: Bearer`; `error` is a code of RFC 6750, 3.1.
-    pub fn unauthorized(error: Option<&'static str>, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn unauthorized(
+        error: Option<&'static str>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message).with(Hint::Bearer(error))
     }
 

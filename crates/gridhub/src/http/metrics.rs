@@ -226,12 +226,10 @@ mod tests {
         }];
         let more = Family { samples: vec![(Vec::new(), 2)], ..families[0].clone() };
         merge(&mut families, more);
-        merge(&mut families, Family {
-            name: "b",
-            help: "b",
-            kind: Kind::Gauge,
-            samples: vec![(Vec::new(), 3)],
-        });
+        merge(
+            &mut families,
+            Family { name: "b", help: "b", kind: Kind::Gauge, samples: vec![(Vec::new(), 3)] },
+        );
         assert_eq!(
             text(&families),
             "# HELP a_total line\\nbreak \\\\\n# TYPE a_total counter\n\

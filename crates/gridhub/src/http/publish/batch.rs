@@ -330,7 +330,10 @@ mod tests {
                 "contentType":"t","messageExpiry":30,"payloadFormatIndicator":1}"#,
         )
         .unwrap();
-        assert_eq!((&*draft.topic, draft.qos, draft.retain), ("a/b", QoS::AtMostOnce, Retain::Keep));
+        assert_eq!(
+            (&*draft.topic, draft.qos, draft.retain),
+            ("a/b", QoS::AtMostOnce, Retain::Keep)
+        );
         assert_eq!(payload, [0, 1, 2]);
         use mqtt::wire::property::{Properties, Property};
         let properties: Vec<_> = Properties::trusted(&draft.properties).iter().collect();

@@ -175,10 +175,7 @@ fn answer(query: Query<'_>) -> Result<Answer, HttpError> {
 }
 
 /// The value of a header that may stand there once.
-pub fn header<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<&'a str>, HttpError> {
+pub fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, HttpError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

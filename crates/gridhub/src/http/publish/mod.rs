@@ -104,7 +104,9 @@ async fn send<B: Backend>(
     answer: Answer,
 ) -> Outcome {
     let result = match answer {
-        Answer::Accepted => deliver(app, who, draft, payload, None).await.map(|_| Outcome::Accepted),
+        Answer::Accepted => {
+            deliver(app, who, draft, payload, None).await.map(|_| Outcome::Accepted)
+        }
         Answer::Delivered { timeout } => {
             let delivery = Arc::new(Delivery::default());
             let watch: Arc<dyn Watch> = delivery.clone();

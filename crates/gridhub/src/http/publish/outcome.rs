@@ -55,9 +55,9 @@ pub fn forbidden(denied: Denied, who: &Principal, topic: &str) -> HttpError {
 
 fn refused(reason: Reason, why: &'static str) -> HttpError {
     match reason {
-        Reason::QUOTA_EXCEEDED | Reason::RECEIVE_MAXIMUM_EXCEEDED | Reason::MESSAGE_RATE_TOO_HIGH => {
-            HttpError::too_many(why, 1)
-        }
+        Reason::QUOTA_EXCEEDED
+        | Reason::RECEIVE_MAXIMUM_EXCEEDED
+        | Reason::MESSAGE_RATE_TOO_HIGH => HttpError::too_many(why, 1),
         Reason::PACKET_TOO_LARGE => {
             HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", why)
         }

@@ -93,7 +93,10 @@ impl<'a> PropertyBlock<'a> {
     fn size(&self, place: Place<'_>, bytes: usize) -> Result<(), HttpError> {
         let bytes_max = self.limits.publish_property_bytes_max;
         if bytes > bytes_max {
-            return Err(bad_value(place, format!("{bytes} bytes; at most {bytes_max} are allowed")));
+            return Err(bad_value(
+                place,
+                format!("{bytes} bytes; at most {bytes_max} are allowed"),
+            ));
         }
         Ok(())
     }
