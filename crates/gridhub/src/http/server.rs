@@ -203,14 +203,16 @@ async fn http2_connection<B, IO>(
     let _ = timeout(idle_time, connection).await;
 }
 
+/// No `pipeline_flush`: it holds answers back while the bytes of a next request are there, whole or
+/// not, also the answer to a broken one.
+///
 /// `head_time` is also how long a kept connection may idle: hyper knows only one of them.
 fn http1_builder(settings: &Settings) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(settings.head_time)
-        .max_buf_size(HEAD_BUFFER_BYTES)
-        .pipeline_flush(true);
+        .max_buf_size(HEAD_BUFFER_BYTES);
     builder
 }
 

@@ -67,7 +67,7 @@ impl Double {
         }
         let (topic, payload) = (&*request.topic, &*request.payload);
         let message = Message::new(topic, &request.properties, payload, request.qos, true);
-        let now_ms = self.wall_ms();
+        let now_ms = self.wall_ms.load(Ordering::Relaxed);
         let deadline_ms = message.expiry_s().map_or(NEVER, |s| now_ms + u64::from(s) * 1000);
         let publication = Publication { deadline_ms, ..Publication::new(message) };
         self.retained.apply(&Arc::new(publication), now_ms).unwrap();
