@@ -70,7 +70,7 @@ impl Double {
         let now_ms = self.wall_ms.load(Ordering::Relaxed);
         let deadline_ms = message.expiry_s().map_or(NEVER, |s| now_ms + u64::from(s) * 1000);
         let publication = Publication { deadline_ms, ..Publication::new(message) };
-        self.retained.apply(&Arc::new(publication), now_ms).unwrap();
+        self.retained.apply(&Arc::new(publication), 0, now_ms).unwrap();
     }
 }
 
