@@ -5,8 +5,13 @@
 //! ([`limits`]). Knows no socket, no clock, no file and no session state: every decision gets the
 //! records and the time it needs as arguments.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail by panicking"))]
+
 pub mod access;
+#[cfg(test)]
+mod chance;
 pub mod limits;
 pub mod publication;
 pub mod retained;
+pub mod router;
 pub mod subscription;

@@ -41,6 +41,8 @@ pub struct Limits {
     pub maximum_qos: QoS,
     /// Whether a SUBSCRIBE may carry a Subscription Identifier. If not: 0xA1.
     pub subscription_identifiers: SubscriptionIdentifiers,
+    /// What a Message Expiry Interval of zero means.
+    pub zero_expiry: ZeroExpiry,
     /// Which topics that start with `$` clients may use.
     pub dollar_topics: DollarTopics,
     /// Filters of one SUBSCRIBE. Those above it: 0x97 each.
@@ -117,6 +119,15 @@ pub enum SubscriptionIdentifiers {
     Refused,
 }
 
+/// What a Message Expiry Interval of zero means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ZeroExpiry {
+    /// Delivered at once or not at all (MQTT 5, 3.3.2.3.3).
+    AtOnce,
+    /// The message never expires (event-grid 3.3).
+    Never,
+}
+
 /// Which topics that start with `$` clients may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DollarTopics {
@@ -147,6 +158,7 @@ impl Limits {
             will_delay_max_s: u32::MAX,
             maximum_qos: QoS::ExactlyOnce,
             subscription_identifiers: SubscriptionIdentifiers::Available,
+            zero_expiry: ZeroExpiry::AtOnce,
             dollar_topics: DollarTopics::SystemReserved,
             // As many as a packet of 1 MiB can hold; the next bound is the one that counts.
             filters_per_subscribe_max: MIB / 4,
@@ -191,6 +203,7 @@ impl Limits {
             will_delay_max_s: 300,
             maximum_qos: QoS::AtLeastOnce,
             subscription_identifiers: SubscriptionIdentifiers::Refused,
+            zero_expiry: ZeroExpiry::Never,
             dollar_topics: DollarTopics::AllReserved,
             filters_per_subscribe_max: 10,
             subscriptions_per_session_max: 50,

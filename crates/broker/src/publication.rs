@@ -15,8 +15,6 @@ pub struct Publication {
     /// Domain wall time in ms after which nobody may get it any more; [`NEVER`] = no expiry
     /// (MQTT 5, 3.3.2.3.3).
     pub deadline_ms: u64,
-    /// The log's sequence number; 0 = not in the log.
-    pub sequence: u64,
     /// Who wants to hear of deliveries (`?wait=delivered` of HTTP Publish), if anybody.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -32,7 +30,7 @@ pub trait Watch: Send + Sync {
 impl Publication {
     /// A publish that is not in the log, never expires and is watched by nobody.
     pub fn new(message: Message) -> Self {
-        Self { message, deadline_ms: NEVER, sequence: 0, watch: None }
+        Self { message, deadline_ms: NEVER, watch: None }
     }
 
     /// Whether the deadline has come. A publication without expiry never does.
@@ -66,7 +64,6 @@ impl fmt::Debug for Publication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publication")
             .field("topic", &self.message.topic())
-            .field("sequence", &self.sequence)
             .field("deadline_ms", &self.deadline_ms)
             .finish_non_exhaustive()
     }

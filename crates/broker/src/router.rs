@@ -4,9 +4,9 @@
 //! [`Interest`] which other reactors to tell, and caches both answers per (permission set, topic).
 //! One entry never answers for another permission set. Delivers nothing itself.
 
-use crate::access::{Authorizer, Denied, Permit, PermissionSet, PermissionSetId};
+use crate::access::{Authorizer, Denied, PermissionSet, PermissionSetId, Permit};
 use crate::subscription::{
-    Index, Interest, Receiver, ReceiverOptions, SessionRef, Shard, Stamp,
+    FilterId, Index, Interest, Receiver, ReceiverOptions, SessionRef, Shard, Stamp,
 };
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
@@ -23,6 +23,7 @@ pub struct Router {
     /// This reactor's bit in an interest mask.
     me: u64,
     ways: Vec<Option<Box<Entry>>>,
+    foreign: Vec<Option<Box<Foreign>>>,
     filled: usize,
     last: usize,
     hasher: FixedState,
@@ -37,6 +38,8 @@ pub struct Route {
     pub targets: Rc<[Target]>,
     /// Other reactors that may have receivers: bit n = reactor n.
     pub remote: u64,
+    /// Whether one of `targets` outlives its connection.
+    pub durable: bool,
 }
 
 /// One session that hears a topic (MQTT 5, 3.3.4: one copy at the highest matching QoS that
@@ -63,6 +66,13 @@ pub enum Ids {
     Many(Box<[u32]>),
 }
 
+/// The receivers here of a topic that other reactors publish to.
+struct Foreign {
+    topic: Box<str>,
+    stamp: Stamp,
+    targets: Rc<[Target]>,
+}
+
 struct Entry {
     set: PermissionSetId,
     shard: Shard,
@@ -77,12 +87,17 @@ impl Router {
     pub fn new(authorizer: Authorizer, interest: Arc<Interest>, reactor: usize) -> Self {
         let mut ways = Vec::new();
         ways.resize_with(WAYS_MIN, || None);
+        let mut foreign = Vec::new();
+        if interest.reactors() > 1 {
+            foreign.resize_with(FOREIGN_WAYS, || None);
+        }
         Self {
             index: Index::new(),
             interest,
             authorizer,
             me: 1 << reactor,
             ways,
+            foreign,
             filled: 0,
             last: 0,
             hasher: FixedState::with_seed(reactor as u64 ^ 0x9e37_79b9_7f4a_7c15),
@@ -92,12 +107,17 @@ impl Router {
     /// The route of `topic` for a publisher with `set`; resolved again only when a matching
     /// subscription may have come or gone.
     #[inline]
-    pub fn route(&mut self, set: &PermissionSet, topic: &str) -> &Route {
+    pub fn route(
+        &mut self,
+        set: &PermissionSet,
+        topic: &str,
+        durable: impl Fn(SessionRef) -> bool,
+    ) -> &Route {
         // A batch of one publisher mostly repeats its topic.
         if !self.holds(self.last, set.id(), topic) {
-            self.last = self.find(set, topic);
+            self.last = self.find(set, topic, &durable);
         } else if !self.current(self.last) {
-            self.refresh(self.last, set);
+            self.refresh(self.last, set, &durable);
         }
         match &self.ways[self.last] {
             Some(entry) => &entry.route,
@@ -114,6 +134,32 @@ impl Router {
     /// The authorizer, for subscriptions.
     pub fn authorizer(&self) -> &Authorizer {
         &self.authorizer
+    }
+
+    /// Receivers of a publish that another reactor has authorized.
+    pub fn targets(&mut self, topic: &str) -> Rc<[Target]> {
+        let shard = Shard::of(topic);
+        let stamp = self.index.stamp_of(shard);
+        let hash = self.hasher.hash_one(topic);
+        let way = hash as usize & (FOREIGN_WAYS - 1);
+        match &self.foreign[way] {
+            Some(f) if *f.topic == *topic && f.stamp == stamp => return Rc::clone(&f.targets),
+            _ => {}
+        }
+        let mut all = Vec::new();
+        self.index.matches(topic, &mut |r: &Receiver| all.push(*r));
+        let targets = merge(all);
+        let entry = Foreign { topic: topic.into(), stamp, targets: Rc::clone(&targets) };
+        self.foreign[way] = Some(Box::new(entry));
+        targets
+    }
+
+    /// The session's subscriptions count anew: it came to outlive its connections, or no longer.
+    pub fn refresh_session(&mut self, session: SessionRef, filters: &[FilterId]) {
+        for id in filters {
+            // Asking for the mutable entry makes cached routes stale.
+            let _ = self.index.get_mut(*id, session);
+        }
     }
 
     /// Receivers of a retained message that another reactor stored as number `order`: those that
@@ -139,13 +185,18 @@ impl Router {
         e.stamp == self.index.stamp_of(e.shard) && e.interest == self.interest.stamp_of(e.shard)
     }
 
-    fn find(&mut self, set: &PermissionSet, topic: &str) -> usize {
+    fn find(
+        &mut self,
+        set: &PermissionSet,
+        topic: &str,
+        durable: &impl Fn(SessionRef) -> bool,
+    ) -> usize {
         let hash = self.hasher.hash_one((set.id(), topic));
         let first = self.place(hash);
         for way in [first, first ^ 1] {
             if self.holds(way, set.id(), topic) {
                 if !self.current(way) {
-                    self.refresh(way, set);
+                    self.refresh(way, set, durable);
                 }
                 return way;
             }
@@ -158,7 +209,7 @@ impl Router {
                 way = self.place(hash);
             }
         }
-        self.ways[way] = Some(Box::new(self.resolve(set, topic)));
+        self.ways[way] = Some(Box::new(self.resolve(set, topic, durable)));
         way
     }
 
@@ -167,9 +218,9 @@ impl Router {
         hash as usize & (self.ways.len() - 1)
     }
 
-    fn refresh(&mut self, way: usize, set: &PermissionSet) {
+    fn refresh(&mut self, way: usize, set: &PermissionSet, durable: &impl Fn(SessionRef) -> bool) {
         if let Some(mut entry) = self.ways[way].take() {
-            let fresh = self.resolve(set, &entry.topic);
+            let fresh = self.resolve(set, &entry.topic, durable);
             entry.stamp = fresh.stamp;
             entry.interest = fresh.interest;
             entry.route = fresh.route;
@@ -177,16 +228,22 @@ impl Router {
         }
     }
 
-    fn resolve(&self, set: &PermissionSet, topic: &str) -> Entry {
+    fn resolve(
+        &self,
+        set: &PermissionSet,
+        topic: &str,
+        durable: &impl Fn(SessionRef) -> bool,
+    ) -> Entry {
         let shard = Shard::of(topic);
         // Stamps first: a change in between makes the entry stale, never wrong.
         let (stamp, interest) = (self.index.stamp_of(shard), self.interest.stamp_of(shard));
         let permit = self.authorizer.publish(set, topic).ok();
-        let mut route = Route { permit, targets: Rc::new([]), remote: 0 };
+        let mut route = Route { permit, ..Route::nowhere() };
         if permit.is_some() {
             let mut all = Vec::new();
             self.index.matches(topic, &mut |r: &Receiver| all.push(*r));
             route.targets = merge(all);
+            route.durable = route.targets.iter().any(|t| durable(t.session));
             route.remote = self.interest.mask(topic) & !self.me;
         }
         Entry { set: set.id(), shard, topic: topic.into(), stamp, interest, route }
@@ -204,6 +261,13 @@ impl Router {
             self.filled += usize::from(self.ways[way].is_none());
             self.ways[way] = Some(entry);
         }
+    }
+}
+
+impl Route {
+    /// A route without permit and receivers.
+    pub fn nowhere() -> Self {
+        Self { permit: None, targets: Rc::new([]), remote: 0, durable: false }
     }
 }
 
@@ -262,3 +326,5 @@ fn merge(mut all: Vec<Receiver>) -> Rc<[Target]> {
 const WAYS_MIN: usize = 256;
 /// 65,536 topics fit; above that, topics that share a place displace each other.
 const WAYS_MAX: usize = 262_144;
+/// Topics of other reactors that are remembered.
+const FOREIGN_WAYS: usize = 8_192;

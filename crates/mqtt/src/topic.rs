@@ -85,33 +85,30 @@ impl<'a> TopicFilter<'a> {
 
     /// Whether every topic that `other` can match is matched by this filter too.
     ///
-    /// `a/#` covers `a`, `a/+` and `a/+/#`; `+` does not cover `#`; `#` and `+/x` cover nothing
-    /// that begins with `$`, while `$SYS/#` covers `$SYS`. A set of filters may cover another
-    /// filter together although none covers it alone (`+` with `+/#` covers `#`, which `+/#`
-    /// covers alone since `#` also matches the level above it).
+    /// `a/#` covers `a`, `a/+` and `a/+/#`; `+/#` and `#` cover each other; `+` does not cover `#`,
+    /// nor `a/+/#` the filter `a/#`, which matches `a`. `#` and `+/x` cover nothing that begins
+    /// with `$`, while `$SYS/#` covers `$SYS`. Several filters may cover another one together
+    /// although none does alone: `a` and `a/+/#` together cover `a/#`.
     pub fn covers(self, other: TopicFilter<'_>) -> bool {
         if other.0.starts_with('$') && self.0.starts_with(['+', '#']) {
             return false;
         }
+        let mut levels = self.0.split('/');
         let mut theirs = other.0.split('/');
-        for ours in self.0.split('/') {
+        while let Some(ours) = levels.next() {
             match (ours, theirs.next()) {
                 ("#", _) => return true,
-                // "+/#" has the same topics as "#": both need at least one level.
-                ("+", Some("#")) => return self.is_any_depth(other),
+                // A final `#` also matches the level above it, which `+` and what follows do
+                // not; only for these two there is no topic above.
+                ("+", Some("#")) => {
+                    return matches!(other.0, "#" | "/#") && levels.next() == Some("#");
+                }
                 ("+", Some(_)) => {}
                 (ours, Some(level)) if ours == level => {}
                 _ => return false,
             }
         }
         theirs.next().is_none()
-    }
-
-    /// The case of `covers` where `other` ends in `#` against a `+` of ours. `other`'s `#` also
-    /// matches its parent level, which `p/+...` does not, unless there is no parent: then `#`
-    /// means one level or more, just as `+/#`.
-    fn is_any_depth(self, other: TopicFilter<'_>) -> bool {
-        other.0 == "#" && self.0 == "+/#"
     }
 }
 
@@ -195,15 +192,17 @@ impl std::error::Error for TopicError {}
 
 /// The first of U+0000, `+` and `#`, if there is one. Eight bytes at a time: this runs for every
 /// PUBLISH.
-#[inline]
+#[inline(always)]
 pub(crate) fn find_special(bytes: &[u8]) -> Option<u8> {
-    if !has_special(bytes) {
-        return None;
-    }
+    if has_special(bytes) { first_special(bytes) } else { None }
+}
+
+#[cold]
+fn first_special(bytes: &[u8]) -> Option<u8> {
     bytes.iter().copied().find(|byte| matches!(byte, 0 | b'+' | b'#'))
 }
 
-#[inline]
+#[inline(always)]
 fn has_special(bytes: &[u8]) -> bool {
     let Some(last) = bytes.last_chunk::<8>() else {
         return bytes.iter().any(|byte| matches!(byte, 0 | b'+' | b'#'));
@@ -218,16 +217,19 @@ fn has_special(bytes: &[u8]) -> bool {
 }
 
 /// Non-zero if one of the eight bytes is U+0000, `+` or `#`: the classic zero-byte test, which
-/// may mark further bytes above a hit but never marks without one.
-#[inline]
+/// may mark further bytes above a hit but never marks without one. `+` and `#` differ in one bit
+/// only, so that one test serves both.
+#[inline(always)]
 fn word_has_special(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    let plus = word ^ (ONES * b'+' as u64);
-    let hash = word ^ (ONES * b'#' as u64);
-    (zero(word) | zero(plus) | zero(hash)) & HIGHS
+    const DIFFERENT: u64 = ONES * (b'+' ^ b'#') as u64;
+    const COMMON: u64 = ONES * (b'+' & b'#') as u64;
+    let wildcard = (word & !DIFFERENT) ^ COMMON;
+    ((word.wrapping_sub(ONES) & !word) | (wildcard.wrapping_sub(ONES) & !wildcard)) & HIGHS
 }
+
+const _: () = assert!((b'+' ^ b'#').is_power_of_two());
 
 fn check_length(text: &str) -> Result<(), TopicError> {
     match text.len() {

@@ -1,6 +1,8 @@
 //! Each row of `codec/*.txt`: bytes, and the packet or what is wrong with it. A row that decodes
 //! is also encoded again.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -276,7 +278,7 @@ fn assemble(source: &str) -> Vec<u8> {
 }
 
 fn hex(digits: &str) -> Vec<u8> {
-    assert!(digits.len() % 2 == 0, "pairs of digits: {digits}");
+    assert!(digits.len().is_multiple_of(2), "pairs of digits: {digits}");
     let pairs = (0..digits.len()).step_by(2);
     pairs.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }

@@ -1,1 +1,38 @@
-//! Placeholder for the first build.
+//! The broker assembled without IO: bytes of connections in, bytes of connections out.
+//!
+//! A [`Shard`](shard::Shard) is everything one reactor decides: the sessions at home there, the
+//! connections they use, the door for every publish, the fan-out. It opens no socket, reads no
+//! clock and draws no randomness; production and simulator run it unchanged.
+
+pub mod auth;
+pub mod counters;
+pub mod door;
+pub mod effect;
+pub mod inspect;
+pub mod now;
+pub mod post;
+pub mod shard;
+
+mod connect;
+mod deliver;
+mod detach;
+mod fanout;
+mod frames;
+mod handover;
+mod homes;
+mod ingress;
+mod link;
+mod opening;
+mod output;
+mod packets;
+mod perform;
+mod publish;
+mod requests;
+mod session;
+mod slots;
+mod source;
+mod subscribe;
+mod timers;
+mod will;
+
+pub use shard::{LinkId, Settings, Shard};

@@ -184,6 +184,9 @@ mod tests {
     use crate::access::{Manage, PermissionSets};
     use std::sync::Arc;
 
+    /// (filters, topic or filter, refused in open, refused in event-grid)
+    type Row<'a> = (&'a [&'a str], &'a str, Option<Denied>, Option<Denied>);
+
     fn set(publish: &[&str], subscribe: &[&str]) -> Arc<PermissionSet> {
         let own = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
         PermissionSets::default().intern(own(publish), own(subscribe), Manage::No)
@@ -199,8 +202,7 @@ mod tests {
         let long = "x".repeat(257);
         let too_deep = Denied::TooDeep { action: Publish, levels_max: 8 };
         let too_long = Denied::TooLong { action: Publish, bytes_max: 256 };
-        // (filters, topic, refused in open, refused in event-grid)
-        let rows: &[(&[&str], &str, Option<Denied>, Option<Denied>)] = &[
+        let rows: &[Row<'_>] = &[
             (&["#"], "a/b", None, None),
             (&["a/+", "c"], "c", None, None),
             (&["a/+"], "a/b/c", Some(none), Some(none)),
@@ -235,7 +237,7 @@ mod tests {
         let grid = Authorizer::new(&Limits::event_grid());
         let (none, reserved) = (Denied::NoTemplate(Subscribe), Denied::Reserved(Subscribe));
         let too_deep = Denied::TooDeep { action: Subscribe, levels_max: 8 };
-        let rows: &[(&[&str], &str, Option<Denied>, Option<Denied>)] = &[
+        let rows: &[Row<'_>] = &[
             (&["#"], "#", None, None),
             (&["+/#"], "#", None, None),
             (&["a/#"], "a", None, None),

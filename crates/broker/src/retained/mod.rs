@@ -26,8 +26,8 @@ pub struct Retained {
     message_bytes_max: usize,
     messages_max: usize,
     total_bytes_max: usize,
-    /// Highest sequence applied.
-    sequence: AtomicU64,
+    /// How many changes were applied: the order of the last one.
+    order: AtomicU64,
     state: RwLock<State>,
 }
 
@@ -36,6 +36,10 @@ pub struct Retained {
 pub struct RetainedItem {
     /// The message.
     pub publication: Arc<Publication>,
+    /// Its place in the log; 0 = not in the log.
+    pub sequence: u64,
+    /// The number of the change that stored it, see [`Retained::order`].
+    pub order: u64,
     /// Domain wall time of the last change in ms.
     pub modified_ms: u64,
 }
@@ -88,7 +92,7 @@ impl Retained {
             message_bytes_max: limits.retained_bytes_max,
             messages_max: limits.retained_messages_max,
             total_bytes_max: limits.retained_total_bytes_max,
-            sequence: AtomicU64::new(0),
+            order: AtomicU64::new(0),
             state: RwLock::default(),
         }
     }
@@ -126,34 +130,43 @@ impl Retained {
     /// Sets the topic's message, or removes it when the payload is empty (MQTT 5, 3.3.1-6,
     /// 3.3.1-7). `now_ms` becomes its time of last change: on replay the record's own time.
     ///
-    /// Ignored when its `sequence` is older than what is there or was removed lately, so that
-    /// reactors may apply in any order. A publication without a sequence (0) always counts as
-    /// newer. One with a sequence is a fact in the log and is applied even above the bounds,
+    /// `sequence` is the record's place in the log. Ignored when it is older than what is there or
+    /// was removed lately, so that reactors may apply in any order. Without one (0) it always
+    /// counts as newer. One with a sequence is a fact in the log and is applied even above the bounds,
     /// which [`Retained::room_for`] kept by then up to what was under way at once.
+    ///
+    /// Gives the number of this change: every reader that saw [`Retained::order`] at or above it
+    /// has seen this message or a newer one. 0 when it was ignored.
     ///
     /// # Errors
     /// Which bound refuses a publication that is not in the log.
-    pub fn apply(&self, p: &Arc<Publication>, now_ms: u64) -> Result<(), RetainedFull> {
+    pub fn apply(
+        &self,
+        p: &Arc<Publication>,
+        sequence: u64,
+        now_ms: u64,
+    ) -> Result<u64, RetainedFull> {
         let key = TopicKey::of(p.message.topic());
         let mut state = self.write();
-        self.sequence.fetch_max(p.sequence, Ordering::AcqRel);
-        if state.is_newer_than(p.sequence, key.bytes()) {
-            return Ok(());
+        if state.is_newer_than(sequence, key.bytes()) {
+            return Ok(0);
         }
         if p.message.payload().is_empty() {
             state.remove(key.bytes());
-            if p.sequence > 0 {
-                state.removed.insert(key.owned(), p.sequence);
+            if sequence > 0 {
+                state.removed.insert(key.owned(), sequence);
             }
-            return Ok(());
+            return Ok(self.next_order());
         }
-        if p.sequence == 0 {
+        if sequence == 0 {
             self.check_message(p.message.payload().len())?;
             let old = state.messages.get(key.bytes()).map(|item| item.publication.bytes());
             self.check_room(&state, old, p.bytes())?;
         }
-        state.set(&key, RetainedItem { publication: Arc::clone(p), modified_ms: now_ms });
-        Ok(())
+        let order = self.next_order();
+        let publication = Arc::clone(p);
+        state.set(&key, RetainedItem { publication, sequence, order, modified_ms: now_ms });
+        Ok(order)
     }
 
     /// The topic's message, unless it has expired.
@@ -199,9 +212,11 @@ impl Retained {
         scan::chunk(&self.read().messages, filter, after, limit, now_ms, each).end
     }
 
-    /// The highest sequence applied; 0 = none.
-    pub fn sequence(&self) -> u64 {
-        self.sequence.load(Ordering::Acquire)
+    /// The number of the last change, 0 = none. What a scan that starts afterwards does not
+    /// return is older than it was then or carries a higher number.
+    pub fn order(&self) -> u64 {
+        let _not_while_changing = self.read();
+        self.order.load(Ordering::Acquire)
     }
 
     /// How many messages and bytes are stored.
@@ -221,13 +236,18 @@ impl Retained {
             }
             if let Some((_, key)) = state.deadlines.pop_first()
                 && let Some(item) = state.remove(&key)
-                && item.publication.sequence > 0
+                && item.sequence > 0
             {
                 // What is older must not come back in its place either.
-                state.removed.insert(key, item.publication.sequence);
+                state.removed.insert(key, item.sequence);
             }
         }
         limit
+    }
+
+    /// Called under the write lock, so that numbers and changes have one order.
+    fn next_order(&self) -> u64 {
+        self.order.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     fn check_message(&self, bytes: usize) -> Result<(), RetainedFull> {
@@ -272,7 +292,7 @@ impl State {
         if sequence == 0 {
             return false;
         }
-        let stored = self.messages.get(key).map_or(0, |item| item.publication.sequence);
+        let stored = self.messages.get(key).map_or(0, |item| item.sequence);
         stored > sequence || self.removed.sequence_of(key) > sequence
     }
 
@@ -337,3 +357,226 @@ impl fmt::Display for RetainedFull {
 }
 
 impl std::error::Error for RetainedFull {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Chance;
+    use mqtt::message::Message;
+    use mqtt::qos::QoS;
+
+    fn publication(
+        topic: &str,
+        payload: &str,
+        sequence: u64,
+        deadline_ms: u64,
+    ) -> (Arc<Publication>, u64) {
+        let message = Message::new(topic, &[], payload.as_bytes(), QoS::AtLeastOnce, true);
+        (Arc::new(Publication { message, deadline_ms, watch: None }), sequence)
+    }
+
+    fn apply(
+        retained: &Retained,
+        (publication, sequence): &(Arc<Publication>, u64),
+        now_ms: u64,
+    ) -> Result<(), RetainedFull> {
+        retained.apply(publication, *sequence, now_ms).map(drop)
+    }
+
+    fn set(retained: &Retained, topic: &str, sequence: u64) {
+        apply(&retained, &publication(topic, "x", sequence, NEVER), 0).unwrap();
+    }
+
+    fn all(retained: &Retained, filter: &str, limit: usize, now_ms: u64) -> Vec<String> {
+        let filter = TopicFilter::parse(filter).unwrap();
+        let (mut cursor, mut out) = (ScanCursor::default(), Vec::new());
+        loop {
+            let before = out.len();
+            let end = retained.scan(filter, &mut cursor, limit, now_ms, &mut out);
+            assert!(out.len() - before <= limit);
+            if end == ScanEnd::Done {
+                return out.iter().map(|p| p.message.topic().to_owned()).collect();
+            }
+        }
+    }
+
+    #[test]
+    fn versions_decide_not_the_order_of_applying() {
+        // Every order in which three reactors may apply set 5, remove 6 and set 4.
+        let steps = [(5, "five"), (6, ""), (4, "four")];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let retained = Retained::new(&Limits::open());
+            for step in order {
+                let (sequence, payload) = steps[step];
+                apply(&retained, &publication("a", payload, sequence, NEVER), 0).unwrap();
+            }
+            assert!(retained.get("a", 0).is_none(), "{order:?}");
+            assert!(retained.order() > 0);
+            assert_eq!(retained.counts(), RetainedCounts::default());
+            set(&retained, "a", 7);
+            assert_eq!(retained.get_item("a", 0).map(|item| item.sequence), Some(7));
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_log_always_counts_as_newer() {
+        let retained = Retained::new(&Limits::open());
+        set(&retained, "a", 9);
+        apply(&retained, &publication("a", "new", 0, NEVER), 3).unwrap();
+        let item = retained.get_item("a", 0).unwrap();
+        assert_eq!((item.publication.message.payload(), item.modified_ms), (&b"new"[..], 3));
+        apply(&retained, &publication("a", "", 0, NEVER), 4).unwrap();
+        assert!(retained.get("a", 0).is_none());
+    }
+
+    #[test]
+    fn expired_messages_are_never_returned_and_swept_in_order() {
+        let retained = Retained::new(&Limits::open());
+        for n in 0..10 {
+            let deadline_ms = if n % 2 == 0 { 100 + n } else { NEVER };
+            let p = publication(&format!("a/{n}"), "x", n + 1, deadline_ms);
+            apply(&retained, &p, 0).unwrap();
+        }
+        // Replaced: neither the old deadline counts any more.
+        set(&retained, "a/0", 20);
+        assert!(retained.get("a/2", 101).is_some() && retained.get("a/2", 102).is_none());
+        assert_eq!(all(&retained, "#", 3, 104).len(), 8);
+        assert_eq!(retained.counts().messages, 10);
+        assert_eq!(retained.expire(104, 1), 1);
+        assert_eq!(retained.expire(104, 10), 1);
+        assert_eq!(retained.expire(u64::MAX - 1, 10), 2);
+        assert_eq!(retained.counts().messages, 6);
+        assert_eq!(all(&retained, "#", 3, u64::MAX).len(), 6);
+        apply(&retained, &publication("a/2", "late", 2, NEVER), 0).unwrap();
+        assert!(retained.get("a/2", 0).is_none(), "older than the one that expired");
+    }
+
+    #[test]
+    fn bounds_are_checked_before_and_facts_are_kept() {
+        let limits = Limits {
+            retained_bytes_max: 4,
+            retained_messages_max: 2,
+            retained_total_bytes_max: 9,
+            ..Limits::open()
+        };
+        let retained = Retained::new(&limits);
+        let p = |topic: &str, payload: &str| publication(topic, payload, 0, NEVER);
+        let large = RetainedFull::MessageTooLarge { bytes: 5, bytes_max: 4 };
+        assert_eq!(apply(&retained, &p("a", "12345"), 0), Err(large));
+        apply(&retained, &p("a", "1234"), 0).unwrap();
+        let bytes = RetainedFull::TooManyBytes { total_bytes_max: 9 };
+        assert_eq!(retained.room_for("b", &p("b", "1234").0), Err(bytes));
+        assert_eq!(apply(&retained, &p("b", "1234"), 0), Err(bytes));
+        apply(&retained, &p("b", "123"), 0).unwrap();
+        assert_eq!(retained.room_for("b", &p("b", "1234").0), Err(bytes));
+        assert_eq!(retained.room_for("b", &p("b", "12").0), Ok(()));
+        let messages = RetainedFull::TooManyMessages { messages_max: 2 };
+        assert_eq!(retained.room_for("c", &p("c", "1").0), Err(messages));
+        assert_eq!(retained.room_for("c", &p("c", "").0), Ok(()));
+        assert_eq!(retained.counts(), RetainedCounts { messages: 2, bytes: 9 });
+        // In the log already: applied all the same.
+        apply(&retained, &publication("c", "12345", 1, NEVER), 0).unwrap();
+        assert_eq!(retained.counts(), RetainedCounts { messages: 3, bytes: 15 });
+        for topic in ["a", "b", "c"] {
+            apply(&retained, &publication(topic, "", 2, NEVER), 0).unwrap();
+        }
+        assert_eq!(retained.counts(), RetainedCounts::default());
+        assert!(large.to_string().contains("4 bytes") && messages.to_string().contains('2'));
+    }
+
+    #[test]
+    fn random_changes_and_scans_agree_with_the_naive_store() {
+        let mut chance = Chance::new(3);
+        let retained = Retained::new(&Limits::open());
+        // Topic: sequence and deadline.
+        let mut naive: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for step in 1..100_000u64 {
+            let topic = chance.topic();
+            if chance.below(10) < if step / 10_000 % 2 == 0 { 8 } else { 2 } {
+                let deadline_ms = if chance.below(3) == 0 { step + 500 } else { NEVER };
+                apply(&retained, &publication(&topic, "x", step, deadline_ms), step).unwrap();
+                naive.insert(topic, (step, deadline_ms));
+            } else {
+                apply(&retained, &publication(&topic, "", step, NEVER), step).unwrap();
+                naive.remove(&topic);
+            }
+            if step % 100 == 0 {
+                let swept = retained.expire(step, 10_000);
+                let before = naive.len();
+                naive.retain(|_, (_, deadline_ms)| *deadline_ms > step);
+                assert_eq!(swept, before - naive.len());
+                assert_eq!(retained.counts().messages, naive.len());
+            }
+            if step % 20 == 0 {
+                let filter = chance.filter();
+                let limit = 1 + chance.below(7);
+                let found = all(&retained, &filter, limit, step);
+                let parsed = TopicFilter::parse(&filter).unwrap();
+                let alive = naive.iter().filter(|(_, (_, deadline_ms))| *deadline_ms > step);
+                let mut expected: Vec<_> =
+                    alive.map(|(t, _)| t.clone()).filter(|t| parsed.matches(t)).collect();
+                expected.sort_by_key(|t| t.replace('/', "\0"));
+                assert_eq!(found, expected, "step {step} {filter} by {limit}");
+            }
+        }
+        let state = retained.read();
+        let bytes: usize = state.messages.values().map(|i| i.publication.bytes()).sum();
+        assert_eq!(bytes, state.bytes);
+        let expiring = state.messages.values().filter(|i| i.publication.deadline_ms != NEVER);
+        assert_eq!(expiring.count(), state.deadlines.len());
+    }
+
+    #[test]
+    fn what_stays_is_returned_once_while_others_come_and_go() {
+        let retained = Retained::new(&Limits::open());
+        for n in 0..2_000 {
+            set(&retained, &format!("stay/{n:04}/v"), n + 1);
+        }
+        std::thread::scope(|threads| {
+            let changes = threads.spawn(|| {
+                let mut chance = Chance::new(4);
+                for sequence in 10_000..60_000 {
+                    let topic = format!("stay/{:04}/{}", chance.below(2_000), chance.below(3));
+                    let payload = if chance.below(2) == 0 { "" } else { "x" };
+                    apply(&retained, &publication(&topic, payload, sequence, NEVER), 0).unwrap();
+                }
+            });
+            let mut rounds = 0;
+            while !changes.is_finished() || rounds == 0 {
+                for (filter, limit) in [("stay/+/v", 7), ("#", 64), ("stay/#", 1000)] {
+                    let mut found = all(&retained, filter, limit, 0);
+                    found.retain(|topic| topic.ends_with("/v"));
+                    assert_eq!(found.len(), 2_000, "{filter}");
+                    assert!(found.is_sorted() && found.windows(2).all(|w| w[0] != w[1]));
+                }
+                rounds += 1;
+            }
+        });
+    }
+
+    #[test]
+    fn a_list_goes_on_behind_the_last_topic_it_gave() {
+        let retained = Retained::new(&Limits::open());
+        for n in 0..5 {
+            apply(&retained, &publication(&format!("a/{n}"), "x", n + 1, NEVER), n).unwrap();
+        }
+        let filter = TopicFilter::parse("a/+").unwrap();
+        let mut page = Vec::new();
+        let mut cursor = ScanCursor::after("a/1");
+        assert_eq!(retained.list(filter, &mut cursor, 2, 0, &mut page), ScanEnd::More);
+        let page: Vec<_> =
+            page.iter().map(|i| (i.publication.message.topic(), i.modified_ms)).collect();
+        assert_eq!(page, [("a/2", 2), ("a/3", 3)]);
+    }
+
+    #[test]
+    fn a_long_topic_is_found_too() {
+        let retained = Retained::new(&Limits::open());
+        for bytes in [190, 191, 192, 193, 65_535] {
+            let topic = format!("{}/x", "l".repeat(bytes - 2));
+            set(&retained, &topic, 1);
+            assert!(retained.get(&topic, 0).is_some(), "{bytes}");
+            assert_eq!(all(&retained, &topic, 5, 0), [topic]);
+        }
+    }
+}

@@ -272,3 +272,84 @@ const SHORT: usize = 192;
 /// how long the lock is held when little matches.
 const VISITS_A_RESULT: usize = 4;
 const VISITS_A_CHUNK: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publication::Publication;
+    use mqtt::message::Message;
+    use mqtt::qos::QoS;
+
+    fn store(topics: impl Iterator<Item = String>) -> BTreeMap<Key, RetainedItem> {
+        topics
+            .map(|topic| {
+                let message = Message::new(&topic, &[], b"x", QoS::AtMostOnce, true);
+                let publication = Arc::new(Publication::new(message));
+                (
+                    TopicKey::of(&topic).owned(),
+                    RetainedItem { sequence: 0, order: 0, publication, modified_ms: 0 },
+                )
+            })
+            .collect()
+    }
+
+    /// (messages found, keys visited) of a whole scan.
+    fn cost(messages: &BTreeMap<Key, RetainedItem>, filter: &str) -> (usize, usize) {
+        let filter = TopicFilter::parse(filter).unwrap();
+        let (mut cursor, mut found, mut visited) = (ScanCursor::default(), 0, 0);
+        loop {
+            let chunk = chunk(messages, filter, &mut cursor, 100, 0, &mut |_| found += 1);
+            visited += chunk.visited;
+            if chunk.end == ScanEnd::Done {
+                return (found, visited);
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_costs_what_it_returns_among_two_hundred_thousand() {
+        // a/{0..100}/{0..1000}, each level 2 also with `c`, and much around them.
+        let below = |n: usize| (0..1000).map(move |m| format!("a/{n:03}/d{m}"));
+        let topics = (0..100)
+            .flat_map(|n| below(n).chain([format!("a/{n:03}/c")]))
+            .chain((0..50_000).map(|n| format!("$sys/{n}")))
+            .chain((0..50_000).map(|n| format!("z/{n}/c")));
+        let messages = store(topics);
+        assert_eq!(messages.len(), 200_100);
+        // (filter, messages, keys it may visit at most)
+        for (filter, found, visited_max) in [
+            ("a/050/c", 1, 2),
+            ("a/050/missing", 0, 2),
+            ("a/+/c", 100, 402),
+            ("a/+/d500", 100, 402),
+            ("a/+/e", 0, 402),
+            ("a/050/#", 1001, 1002),
+            ("a/050/+/x", 0, 2005),
+            ("a/+", 0, 102),
+            ("+/050/c", 1, 20),
+            ("z/+", 0, 50_001),
+            ("+", 0, 4),
+            ("b/#", 0, 1),
+            ("$sys/7", 1, 2),
+            ("$other/#", 0, 1),
+            ("+/7/c", 1, 20),
+            ("#", 150_100, 150_102),
+            ("a/#", 100_100, 100_101),
+        ] {
+            let (hits, visited) = cost(&messages, filter);
+            assert_eq!(hits, found, "{filter}");
+            assert!(visited <= visited_max, "{filter} visited {visited} of {visited_max}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_without_results_ends_early() {
+        let messages = store((0..10_000).map(|n| format!("a/{n}/b")));
+        let filter = TopicFilter::parse("a/+/c").unwrap();
+        let mut cursor = ScanCursor::default();
+        let first = chunk(&messages, filter, &mut cursor, 10, 0, &mut |_| ());
+        assert_eq!(first.end, ScanEnd::More);
+        assert!(first.visited <= 10 * VISITS_A_RESULT + VISITS_A_CHUNK);
+        assert_ne!(cursor, ScanCursor::default());
+    }
+}

@@ -275,3 +275,176 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Chance;
+    use crate::subscription::ReceiverOptions;
+    use mqtt::qos::QoS;
+    use std::collections::BTreeMap;
+
+    fn receiver(slot: u32, subscription_id: u32) -> Receiver {
+        let session = SessionRef { slot, generation: slot + 1 };
+        let options = ReceiverOptions::new(QoS::AtLeastOnce, false, false);
+        Receiver { session, options, subscription_id, since: 0 }
+    }
+
+    fn heard(index: &Index, topic: &str) -> Vec<(SessionRef, u32)> {
+        let mut out = Vec::new();
+        index.matches(topic, &mut |r| out.push((r.session, r.subscription_id)));
+        out.sort_unstable();
+        out
+    }
+
+    fn filter(text: &str) -> TopicFilter<'_> {
+        TopicFilter::parse(text).unwrap()
+    }
+
+    #[test]
+    fn subscribing_again_replaces_and_the_last_one_out_is_told() {
+        let mut index = Index::new();
+        for text in ["a/b", "a/+"] {
+            let first = index.subscribe(filter(text), receiver(1, 7));
+            assert!(first.first_for_filter && first.is_new == Subscription::New);
+            let again = index.subscribe(filter(text), receiver(1, 8));
+            assert!(!again.first_for_filter && again.is_new == Subscription::Replaced);
+            assert_eq!(again.filter_id, first.filter_id);
+            let other = index.subscribe(filter(text), receiver(2, 0));
+            assert!(!other.first_for_filter && other.is_new == Subscription::New);
+            let id = first.filter_id;
+            assert_eq!((index.filter(id), index.receivers(id).len()), (text, 2));
+            let session = receiver(1, 0).session;
+            assert_eq!(index.get(id, session).map(|r| r.subscription_id), Some(8));
+            index.get_mut(id, session).unwrap().since = 5;
+            assert_eq!(index.get(id, session).map(|r| r.since), Some(5));
+            let gone = index.unsubscribe(filter(text), session).unwrap();
+            assert!(!gone.last_for_filter);
+            assert_eq!(index.unsubscribe(filter(text), session), None);
+            let mut told = String::new();
+            let session = receiver(2, 0).session;
+            let gone = index.unsubscribe_with(id, session, |text| told.push_str(text)).unwrap();
+            assert!(gone.last_for_filter);
+            assert_eq!(told, text);
+            assert_eq!(index.filter(id), "");
+            assert_eq!(index.unsubscribe_by_id(id, session), None);
+            assert_eq!(index.filter_id(filter(text)), None);
+        }
+        assert_eq!((index.filters(), index.subscriptions()), (0, 0));
+        assert!(index.exact.is_empty() && index.tree.is_empty());
+    }
+
+    #[test]
+    fn stamps_change_for_what_may_match_and_only_for_that() {
+        // (filter, topics that must notice, topics that should not).
+        let rows: [(&str, &[&str], &[&str]); 4] = [
+            ("a/b", &["a/b"], &["b/a"]),
+            ("a/#", &["a", "a/x"], &["b"]),
+            ("+/x", &["a/x", "b/x"], &[]),
+            ("#", &["a", "b/c"], &[]),
+        ];
+        let (one, two) = (receiver(1, 0), receiver(2, 0));
+        type Change<'a> = &'a dyn Fn(&mut Index, TopicFilter<'_>);
+        let changes: [Change<'_>; 5] = [
+            &|index, f| assert!(index.subscribe(f, one).first_for_filter),
+            &|index, f| assert!(index.subscribe(f, one).is_new == Subscription::Replaced),
+            &|index, f| assert!(!index.subscribe(f, two).first_for_filter),
+            &|index, f| {
+                let id = index.filter_id(f).unwrap();
+                index.get_mut(id, one.session).unwrap().since = 1;
+            },
+            &|index, f| {
+                for session in [one.session, two.session] {
+                    index.unsubscribe(f, session).unwrap();
+                }
+            },
+        ];
+        let mut index = Index::new();
+        for (text, noticing, others) in rows {
+            for (n, change) in changes.iter().enumerate() {
+                let stamps = |index: &Index, topics: &[&str]| -> Vec<Stamp> {
+                    topics.iter().map(|t| index.stamp(t)).collect()
+                };
+                let before = (stamps(&index, noticing), stamps(&index, others));
+                change(&mut index, filter(text));
+                let after = (stamps(&index, noticing), stamps(&index, others));
+                let noticed = before.0.iter().zip(&after.0).all(|(b, a)| b != a);
+                assert!(noticed, "{text}, change {n}");
+                assert_eq!(before.1, after.1, "{text}, change {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_crowd_joins_and_leaves_without_a_search() {
+        // With a search for each this would take minutes.
+        let mut index = Index::new();
+        for slot in 0..300_000 {
+            index.subscribe(filter("a/+"), receiver(slot, 0));
+        }
+        let id = index.filter_id(filter("a/+")).unwrap();
+        assert_eq!((index.receivers(id).len(), index.filters()), (300_000, 1));
+        for slot in 0..300_000 {
+            let gone = index.unsubscribe_by_id(id, receiver(slot, 0).session).unwrap();
+            assert_eq!(gone.last_for_filter, slot == 299_999);
+        }
+        assert_eq!(index.subscriptions(), 0);
+    }
+
+    /// What the index should do, in the simplest form: all pairs, compared one by one.
+    type Naive = BTreeMap<(String, u32), u32>;
+
+    fn expected(naive: &Naive, topic: &str) -> Vec<(SessionRef, u32)> {
+        let hits = naive.iter().filter(|((text, _), _)| filter(text).matches(topic));
+        let mut all: Vec<_> = hits.map(|((_, s), id)| (receiver(*s, 0).session, *id)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn a_hundred_thousand_steps_agree_with_the_naive_index() {
+        let mut chance = Chance::new(1);
+        let (mut index, mut naive) = (Index::new(), Naive::new());
+        let mut cached: BTreeMap<String, (Stamp, Vec<(SessionRef, u32)>)> = BTreeMap::new();
+        for step in 0..100_000u32 {
+            // Waves of growth and decline, so that filters empty and crowds shrink.
+            let growing = step / 5_000 % 2 == 0;
+            let text = if chance.below(10) == 0 { chance.topic() } else { chance.filter() };
+            let slot = u32::try_from(chance.below(40)).unwrap();
+            if chance.below(10) < if growing { 7 } else { 2 } {
+                let first = !naive.keys().any(|(other, _)| *other == text);
+                let old = naive.insert((text.clone(), slot), step);
+                let done = index.subscribe(filter(&text), receiver(slot, step));
+                assert_eq!(done.first_for_filter, first, "step {step} {text}");
+                assert_eq!(done.is_new == Subscription::New, old.is_none(), "step {step} {text}");
+                assert_eq!(index.filter(done.filter_id), text);
+            } else {
+                let old = naive.remove(&(text.clone(), slot));
+                let done = index.unsubscribe(filter(&text), receiver(slot, 0).session);
+                assert_eq!(done.is_some(), old.is_some(), "step {step} {text}");
+                if let Some(done) = done {
+                    let left = naive.keys().any(|(other, _)| *other == text);
+                    assert_eq!(done.last_for_filter, !left, "step {step} {text}");
+                }
+            }
+            if step % 20 == 0 {
+                let topic = chance.topic();
+                let now = heard(&index, &topic);
+                assert_eq!(now, expected(&naive, &topic), "step {step} {topic}");
+                let stamp = index.stamp(&topic);
+                if let Some((then, before)) = cached.insert(topic.clone(), (stamp, now.clone())) {
+                    assert!(
+                        then != stamp || before == now,
+                        "step {step}: a stale match of {topic}"
+                    );
+                }
+            }
+        }
+        assert_eq!(index.subscriptions(), naive.len());
+        for (text, slot) in naive.into_keys() {
+            index.unsubscribe(filter(&text), receiver(slot, 0).session).unwrap();
+        }
+        assert_eq!((index.filters(), index.subscriptions()), (0, 0));
+        assert!(index.exact.is_empty() && index.tree.is_empty(), "nothing is left behind");
+    }
+}

@@ -39,8 +39,11 @@ struct Wildcard {
 /// How many filters of each reactor an entry stands for.
 enum Counts {
     One { reactor: u8, count: u32 },
-    Many(Box<Vec<(u8, u32)>>),
+    Many(Box<Several>),
 }
+
+/// Reactors and their counts, boxed because most entries have one.
+struct Several(Vec<(u8, u32)>);
 
 impl Interest {
     /// For reactors `0..reactors`; at most [`REACTORS_MAX`] (a mask has 64 bits).
@@ -59,6 +62,11 @@ impl Interest {
             wildcard_generation: AtomicU64::new(0),
             hasher: RandomState::default(),
         }
+    }
+
+    /// For how many reactors it was made.
+    pub fn reactors(&self) -> usize {
+        self.reactors
     }
 
     /// The reactor's first subscription of this filter came. When this returns, every later
@@ -174,11 +182,11 @@ impl Counts {
         match self {
             Self::One { reactor: r, count } if *r == reactor => *count += 1,
             Self::One { reactor: r, count } => {
-                *self = Self::Many(Box::new(vec![(*r, *count), (reactor, 1)]));
+                *self = Self::Many(Box::new(Several(vec![(*r, *count), (reactor, 1)])));
             }
-            Self::Many(all) => match all.iter_mut().find(|(r, _)| *r == reactor) {
+            Self::Many(all) => match all.0.iter_mut().find(|(r, _)| *r == reactor) {
                 Some((_, count)) => *count += 1,
-                None => all.push((reactor, 1)),
+                None => all.0.push((reactor, 1)),
             },
         }
     }
@@ -191,11 +199,11 @@ impl Counts {
             }
             Self::One { .. } => Left::Somebody,
             Self::Many(all) => {
-                if let Some((_, count)) = all.iter_mut().find(|(r, _)| *r == reactor) {
+                if let Some((_, count)) = all.0.iter_mut().find(|(r, _)| *r == reactor) {
                     *count -= 1;
                 }
-                all.retain(|(_, count)| *count > 0);
-                if let [(reactor, count)] = all[..] {
+                all.0.retain(|(_, count)| *count > 0);
+                if let [(reactor, count)] = all.0[..] {
                     *self = Self::One { reactor, count };
                 }
                 Left::Somebody
@@ -206,7 +214,7 @@ impl Counts {
     fn mask(&self) -> u64 {
         match self {
             Self::One { reactor, .. } => 1 << reactor,
-            Self::Many(all) => all.iter().fold(0, |mask, (reactor, _)| mask | 1 << reactor),
+            Self::Many(all) => all.0.iter().fold(0, |mask, (reactor, _)| mask | 1 << reactor),
         }
     }
 }
@@ -229,3 +237,96 @@ pub const REACTORS_MAX: usize = 64;
 
 /// Locks of the exact filters, so that reactors that subscribe at the same time rarely meet.
 const LOCKS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Chance;
+    use mqtt::topic::TopicFilter;
+    use std::collections::BTreeMap;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn random_changes_agree_with_the_naive_mask() {
+        let mut chance = Chance::new(2);
+        let interest = Interest::new(5);
+        let mut naive: BTreeMap<(usize, String), u32> = BTreeMap::new();
+        let mut cached: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for step in 0..100_000 {
+            let text = if chance.below(3) == 0 { chance.topic() } else { chance.filter() };
+            let reactor = chance.below(5);
+            let count = naive.entry((reactor, text.clone())).or_default();
+            if chance.below(10) < if step / 10_000 % 2 == 0 { 7 } else { 1 } {
+                interest.add(reactor, &text);
+                *count += 1;
+            } else {
+                interest.remove(reactor, &text);
+                *count = count.saturating_sub(1);
+            }
+            if *count == 0 {
+                naive.remove(&(reactor, text));
+            }
+            if step % 20 == 0 {
+                let topic = chance.topic();
+                let (stamp, mask) = (interest.stamp(&topic), interest.mask(&topic));
+                let expected = naive
+                    .keys()
+                    .filter(|(_, f)| TopicFilter::parse(f).unwrap().matches(&topic))
+                    .fold(0, |mask, (reactor, _)| mask | 1 << reactor);
+                assert_eq!(mask, expected, "step {step} {topic}");
+                if let Some((then, before)) = cached.insert(topic.clone(), (stamp, mask)) {
+                    assert!(
+                        then != stamp || before == mask,
+                        "step {step}: a stale mask of {topic}"
+                    );
+                }
+            }
+        }
+        for ((reactor, text), count) in naive {
+            (0..count).for_each(|_| interest.remove(reactor, &text));
+        }
+        assert!(interest.exact.iter().all(|table| read(table).is_empty()));
+        assert!(read(&interest.wildcard).tree.is_empty());
+        assert_eq!(read(&interest.wildcard).counts.len(), 0);
+    }
+
+    #[test]
+    fn a_cached_mask_never_misses_what_was_added_before_it_was_checked() {
+        let interest = Interest::new(2);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                // Others come and go in the same shard and lock all the time.
+                while !done.load(Ordering::Relaxed) {
+                    interest.add(1, "a/other");
+                    interest.add(1, "a/+/x");
+                    interest.remove(1, "a/other");
+                    interest.remove(1, "a/+/x");
+                }
+            });
+            for filter in ["a/b", "a/+", "+/b", "#"] {
+                for _ in 0..2_000 {
+                    let stamp = interest.stamp("a/b");
+                    let mask = interest.mask("a/b");
+                    assert_eq!(mask & 1, 0, "{filter}");
+                    interest.add(0, filter);
+                    assert_ne!(interest.stamp("a/b"), stamp, "{filter}");
+                    assert_eq!(interest.mask("a/b") & 1, 1, "{filter}");
+                    interest.remove(0, filter);
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn two_filters_with_one_hash_stay_apart_when_one_goes() {
+        let mut counts = Counts::One { reactor: 3, count: 1 };
+        counts.add(3);
+        counts.add(63);
+        assert!(counts.remove(3) == Left::Somebody);
+        assert_eq!(counts.mask(), 1 << 3 | 1 << 63);
+        assert!(counts.remove(7) == Left::Somebody);
+        assert!(counts.remove(3) == Left::Somebody && counts.remove(63) == Left::Nobody);
+    }
+}

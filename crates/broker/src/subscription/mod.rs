@@ -6,6 +6,7 @@
 
 pub mod index;
 pub mod interest;
+mod level;
 pub mod receivers;
 mod shard;
 mod slab;

@@ -68,7 +68,7 @@ impl ReceiverOptions {
 /// then joining and leaving still cost the same.
 pub(super) enum Receivers {
     One(Receiver),
-    Few(Box<Vec<Receiver>>),
+    Few(Vec<Receiver>),
     Many(Box<Crowd>),
 }
 
@@ -116,7 +116,7 @@ impl Receivers {
             return Some(std::mem::replace(old, receiver));
         }
         match self {
-            Self::One(one) => *self = Self::Few(Box::new(vec![*one, receiver])),
+            Self::One(one) => *self = Self::Few(vec![*one, receiver]),
             Self::Few(few) if few.len() < FEW_MAX => few.push(receiver),
             Self::Few(few) => {
                 let mut crowd = Crowd { list: std::mem::take(few), positions: HashTable::new() };
@@ -152,7 +152,7 @@ impl Receivers {
                 }
                 // Well below the border, so that one session coming and going costs no rebuild.
                 if crowd.list.len() <= FEW_MAX / 2 {
-                    *self = Self::Few(Box::new(std::mem::take(&mut crowd.list)));
+                    *self = Self::Few(std::mem::take(&mut crowd.list));
                 }
                 Removed::Remaining
             }

@@ -8,22 +8,25 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::level::Level;
 use super::slab::{NONE, Slab};
 
 /// Filters with wildcards, each with one value.
 ///
-/// A node is 40 bytes and all named edges share one table, because most nodes have one child.
+/// A node is 36 bytes and all named edges share one table, because most nodes have one child.
 pub(super) struct Tree {
     nodes: Slab<Node>,
     /// Node numbers, by parent and level.
     edges: HashTable<u32>,
+    /// Levels too long for a node.
+    longs: Slab<Box<str>>,
     hasher: RandomState,
     root: u32,
 }
 
 struct Node {
     /// The level that leads here; empty below a `+` edge and at the root, where nobody reads it.
-    level: Box<str>,
+    level: Level,
     parent: u32,
     /// The child below `+`.
     plus: u32,
@@ -37,9 +40,9 @@ struct Node {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let mut nodes = Slab::new();
-        let root = nodes.insert(Node::below(NONE, ""));
-        Self { nodes, edges: HashTable::new(), hasher: RandomState::default(), root }
+        let (mut nodes, mut longs) = (Slab::new(), Slab::new());
+        let root = nodes.insert(Node::below(NONE, Level::new("", &mut longs)));
+        Self { nodes, edges: HashTable::new(), longs, hasher: RandomState::default(), root }
     }
 
     /// Stores `value` (not [`NONE`]) under `filter` and returns the one it replaces.
@@ -119,7 +122,10 @@ impl Tree {
     /// Whether no filter is stored.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.nodes.len() == 1 && self.edges.is_empty() && self.node(self.root).is_empty()
+        self.nodes.len() == 1
+            && self.edges.is_empty()
+            && self.longs.len() == 0
+            && self.node(self.root).is_empty()
     }
 
     /// The way on from `at`; when both `+` and the level lead on, one of them waits in `later`.
@@ -149,9 +155,9 @@ impl Tree {
     fn named(&self, parent: u32, level: &str) -> Option<u32> {
         let same = |&id: &u32| {
             let node = self.node(id);
-            node.parent == parent && *node.level == *level
+            node.parent == parent && node.level.bytes(&self.longs) == level.as_bytes()
         };
-        self.edges.find(self.hasher.hash_one((parent, level)), same).copied()
+        self.edges.find(hash_of(&self.hasher, parent, level.as_bytes()), same).copied()
     }
 
     fn child_or_new(&mut self, at: u32, level: &str) -> u32 {
@@ -159,17 +165,17 @@ impl Tree {
             return child;
         }
         if level == "+" {
-            let child = self.nodes.insert(Node::below(at, ""));
+            let child = self.nodes.insert(Node::below(at, Level::new("", &mut self.longs)));
             self.node_mut(at).plus = child;
             return child;
         }
-        let child = self.nodes.insert(Node::below(at, level));
+        let child = self.nodes.insert(Node::below(at, Level::new(level, &mut self.longs)));
         self.node_mut(at).named += 1;
-        let hash = self.hasher.hash_one((at, level));
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        let hash = hash_of(&self.hasher, at, level.as_bytes());
+        let (nodes, longs, hasher) = (&self.nodes, &self.longs, &self.hasher);
         self.edges.insert_unique(hash, child, |&id| {
             let node = nodes.get(id).expect("edges lead to nodes");
-            hasher.hash_one((node.parent, &*node.level))
+            hash_of(hasher, node.parent, node.level.bytes(longs))
         });
         child
     }
@@ -182,12 +188,13 @@ impl Tree {
                 parent.plus = NONE;
             } else {
                 parent.named -= 1;
-                let hash = self.hasher.hash_one((node.parent, &*node.level));
+                let hash = hash_of(&self.hasher, node.parent, node.level.bytes(&self.longs));
                 if let Ok(edge) = self.edges.find_entry(hash, |&id| id == at) {
                     edge.remove();
                 }
             }
             at = node.parent;
+            node.level.release(&mut self.longs);
         }
     }
 
@@ -202,14 +209,18 @@ impl Tree {
 }
 
 impl Node {
-    fn below(parent: u32, level: &str) -> Self {
-        let level = level.into();
+    fn below(parent: u32, level: Level) -> Self {
         Self { level, parent, plus: NONE, named: 0, value: NONE, hash_value: NONE }
     }
 
     fn is_empty(&self) -> bool {
         self.named == 0 && self.plus == NONE && self.value == NONE && self.hash_value == NONE
     }
+}
+
+#[inline]
+fn hash_of(hasher: &RandomState, parent: u32, level: &[u8]) -> u64 {
+    hasher.hash_one((parent, level))
 }
 
 #[inline]

@@ -2,6 +2,7 @@
 
 /// Alias to topic name, for one connection: mappings end with it (3.3.2-7).
 #[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "a connection without aliases pays one word")]
 pub struct Aliases(Option<Box<Vec<Option<Box<str>>>>>);
 
 /// Why an alias cannot be used.

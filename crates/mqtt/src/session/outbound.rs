@@ -212,7 +212,8 @@ mod tests {
         }
         assert_eq!(o.puback(id(2)), Ok(Some(1)));
         assert_eq!(o.open(), 2);
-        let left: Vec<_> = o.unacknowledged().map(|u| (u.packet_id.get(), *u.kept.unwrap())).collect();
+        let left: Vec<_> =
+            o.unacknowledged().map(|u| (u.packet_id.get(), *u.kept.unwrap())).collect();
         assert_eq!(left, [(1, 0), (3, 2)]);
         assert_eq!(o.puback(id(2)), Err(UnknownPacketId));
     }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 /// Identifiers between PUBLISH and PUBREL (MQTT 5, 4.3.3). Held in arrival order: clients release
 /// in that order (4.6.0-4), so the common look-up is the first entry.
 #[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "a session without QoS 2 pays one word")]
 pub struct Received(Option<Box<VecDeque<u16>>>);
 
 impl Received {

@@ -7,7 +7,7 @@ use crate::reason::Reason;
 use crate::wire::property::Properties;
 use crate::wire::property_table::Place;
 use crate::wire::reader::Reader;
-use crate::wire::reason_table::{Bearer, listed};
+use crate::wire::reason_table::{Bearer, assert_listed, listed};
 use crate::wire::writer::{Diagnostics, Writer, fit};
 use crate::wire::{self, Version};
 
@@ -145,6 +145,7 @@ fn head(
     let mut w = Writer::begin(out, kind.first());
     w.u16(packet_id.get());
     if version == Version::V5 && !(bare && reason == Reason::SUCCESS) {
+        assert_listed(Bearer::Ack(kind), reason.code());
         w.u8(reason.code());
     }
     w

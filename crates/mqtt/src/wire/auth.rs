@@ -5,7 +5,7 @@ use crate::reason::Reason;
 use crate::wire::property::{Properties, Property};
 use crate::wire::property_table::Place;
 use crate::wire::reader::Reader;
-use crate::wire::reason_table::{Bearer, listed};
+use crate::wire::reason_table::{Bearer, assert_listed, listed};
 use crate::wire::writer::{Diagnostics, Writer, fit};
 use crate::wire::{self, Version};
 
@@ -88,6 +88,7 @@ impl AuthOut<'_> {
     /// Appends the packet within `packet_max` bytes (3.15.2-2, 3.15.2-3).
     pub fn encode(&self, packet_max: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         fit(out, packet_max, |out, keep| {
+            assert_listed(Bearer::Auth, self.reason.code());
             let mut w = Writer::begin(out, wire::AUTH << 4);
             w.u8(self.reason.code());
             let open = w.open();

@@ -6,7 +6,7 @@ use crate::reason::Reason;
 use crate::wire::property::{Keep, Properties, Property};
 use crate::wire::property_table::Place;
 use crate::wire::reader::Reader;
-use crate::wire::reason_table::{Bearer, listed};
+use crate::wire::reason_table::{Bearer, assert_listed, listed};
 use crate::wire::writer::{Diagnostics, Writer, fit};
 use crate::wire::{self, Version};
 
@@ -181,7 +181,10 @@ fn head(out: &mut Vec<u8>, session_present: bool, reason: Reason, version: Versi
     w.u8(u8::from(session_present));
     w.u8(match version {
         Version::V311 => reason.connack_v311(),
-        Version::V5 => reason.code(),
+        Version::V5 => {
+            assert_listed(Bearer::ConnAck, reason.code());
+            reason.code()
+        }
     });
     w
 }

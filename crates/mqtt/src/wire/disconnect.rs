@@ -5,7 +5,7 @@ use crate::reason::Reason;
 use crate::wire::property::{Properties, Property};
 use crate::wire::property_table::Place;
 use crate::wire::reader::Reader;
-use crate::wire::reason_table::{Bearer, listed};
+use crate::wire::reason_table::{Bearer, assert_listed, listed};
 use crate::wire::writer::{Diagnostics, Writer, fit};
 use crate::wire::{self, Version};
 
@@ -119,6 +119,7 @@ impl DisconnectOut<'_> {
 fn head(out: &mut Vec<u8>, reason: Reason, version: Version, bare: bool) -> Writer<'_> {
     let mut w = Writer::begin(out, wire::DISCONNECT << 4);
     if version == Version::V5 && !(bare && reason == Reason::NORMAL_DISCONNECTION) {
+        assert_listed(Bearer::Disconnect, reason.code());
         w.u8(reason.code());
     }
     w

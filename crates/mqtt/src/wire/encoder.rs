@@ -1,10 +1,12 @@
 //! The hot path of sending: PUBLISH to a subscriber, bare acknowledgements, PINGRESP. It refuses
 //! to know who the subscriber is and to check what was checked on the way in.
 
+use crate::limits::{FIXED_HEADER_BYTES_MAX, TOPIC_BYTES_MAX};
 use crate::packet_id::PacketId;
 use crate::qos::QoS;
 use crate::reason::Reason;
 use crate::wire::ack::AckKind;
+use crate::wire::reason_table::{Bearer, assert_listed};
 use crate::wire::{self, Version, varint};
 
 /// One PUBLISH to send. 3.1.1 ignores alias, subscription identifiers, properties and expiry.
@@ -55,12 +57,17 @@ impl PublishOut<'_> {
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) -> usize {
         let topic = self.topic_sent();
-        debug_assert!(topic.len() <= crate::limits::TOPIC_BYTES_MAX);
+        debug_assert!(topic.len() <= TOPIC_BYTES_MAX);
         let remaining = self.remaining();
-        out.reserve(wire::FIXED_HEADER_BYTES_MAX + remaining);
-        out.push(self.first());
-        put_varint(out, remaining as u32);
-        out.extend_from_slice(&(topic.len() as u16).to_be_bytes());
+        out.reserve(FIXED_HEADER_BYTES_MAX + remaining);
+        let [high, low] = (topic.len() as u16).to_be_bytes();
+        if remaining < 0x80 {
+            out.extend_from_slice(&[self.first(), remaining as u8, high, low]);
+        } else {
+            out.push(self.first());
+            put_varint(out, remaining as u32);
+            out.extend_from_slice(&[high, low]);
+        }
         out.extend_from_slice(topic);
         let packet_id_at = out.len();
         if self.qos != QoS::AtMostOnce {
@@ -107,7 +114,11 @@ impl PublishOut<'_> {
 
     #[inline]
     fn encode_properties(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.properties_len() as u32);
+        let len = self.properties_len();
+        put_varint(out, len as u32);
+        if len == 0 {
+            return;
+        }
         if self.alias != 0 {
             out.push(0x23);
             out.extend_from_slice(&self.alias.to_be_bytes());
@@ -134,6 +145,7 @@ pub fn ack(out: &mut Vec<u8>, version: Version, kind: AckKind, id: PacketId, rea
     if reason == Reason::SUCCESS || version == Version::V311 {
         out.extend_from_slice(&[kind.first(), 2, high, low]);
     } else {
+        assert_listed(Bearer::Ack(kind), reason.code());
         out.extend_from_slice(&[kind.first(), 3, high, low, reason.code()]);
     }
 }

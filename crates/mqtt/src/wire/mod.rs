@@ -2,7 +2,6 @@
 //! to know sessions: it neither remembers nor answers anything.
 
 use crate::error::{TooLarge, Wrong};
-use crate::limits::FIXED_HEADER_BYTES_MAX;
 
 pub mod ack;
 pub mod auth;
@@ -64,14 +63,9 @@ pub struct Frame<'a> {
 /// The first packet in `buf`; `None` while it is incomplete. A packet over `packet_max` bytes
 /// (fixed header included) is refused with 0x95 as soon as its length is readable, a wrong type
 /// or wrong flags with 0x81 (MQTT 5, 2.1.3-1) even before.
-#[inline]
+#[inline(always)]
 pub fn frame(buf: &[u8], packet_max: usize) -> Result<Option<Frame<'_>>, Wrong> {
-    let [first, short, ..] = *buf else {
-        return match buf.first() {
-            Some(&first) => check_first(first).map(|()| None),
-            None => Ok(None),
-        };
-    };
+    let [first, short, ..] = *buf else { return first_alone(buf) };
     check_first(first)?;
     let (header, remaining) = if short < 0x80 {
         (2, usize::from(short))
@@ -89,14 +83,22 @@ pub fn frame(buf: &[u8], packet_max: usize) -> Result<Option<Frame<'_>>, Wrong> 
 }
 
 /// What a frame holds. For CONNECT the version is read from the packet itself and `v` is ignored.
-#[inline]
+/// PUBLISH is decoded in place in the caller, the rest behind a call.
+#[inline(always)]
 pub fn decode(f: Frame<'_>, v: Version) -> Result<Packet<'_>, Wrong> {
-    if f.len != f.body.len() + minimal_header(f.body.len()) {
-        check_padding(f, v)?;
+    // A header of two bytes has the shortest Remaining Length there is.
+    if f.len != f.body.len() + 2 {
+        check_shortest(f, v)?;
     }
-    let body = f.body;
-    Ok(match f.first >> 4 {
-        PUBLISH => Packet::Publish(Publish::decode(f.first, body, v)?),
+    if f.first >> 4 == PUBLISH {
+        return Ok(Packet::Publish(Publish::decode(f.first, f.body, v)?));
+    }
+    decode_other(f.first >> 4, f.body, v)
+}
+
+#[inline(never)]
+fn decode_other(kind: u8, body: &[u8], v: Version) -> Result<Packet<'_>, Wrong> {
+    Ok(match kind {
         PUBACK => Packet::PubAck(Ack::decode(AckKind::PubAck, body, v)?),
         PUBREC => Packet::PubRec(Ack::decode(AckKind::PubRec, body, v)?),
         PUBREL => Packet::PubRel(Ack::decode(AckKind::PubRel, body, v)?),
@@ -191,7 +193,7 @@ fn empty<'a>(body: &[u8], packet: Packet<'a>) -> Result<Packet<'a>, Wrong> {
 }
 
 /// Type 0 is reserved; every type but PUBLISH has fixed flags (MQTT 5, table 2-2).
-#[inline]
+#[inline(always)]
 fn check_first(first: u8) -> Result<(), Wrong> {
     let kind = first >> 4;
     if kind == PUBLISH || (first & 0x0F == FLAGS[usize::from(kind)] && kind != 0) {
@@ -216,6 +218,7 @@ fn wrong_first(kind: u8) -> Wrong {
 }
 
 /// Header size and Remaining Length of two to four bytes; `None` while incomplete.
+#[inline(never)]
 fn long_remaining_length(buf: &[u8]) -> Result<Option<(usize, usize)>, Wrong> {
     match varint::read(&buf[1..]) {
         varint::Varint::Is { value, size } => Ok(Some((1 + size, value as usize))),
@@ -224,18 +227,27 @@ fn long_remaining_length(buf: &[u8]) -> Result<Option<(usize, usize)>, Wrong> {
     }
 }
 
-#[inline]
-fn minimal_header(remaining: usize) -> usize {
-    1 + varint::size(remaining as u32)
-}
-
-/// MQTT 3.1.1 does not ask for the shortest Remaining Length, and devices exist that pad it.
-#[cold]
-fn check_padding(f: Frame<'_>, v: Version) -> Result<(), Wrong> {
+/// A Remaining Length in its shortest form (1.5.5-1). MQTT 3.1.1 does not ask for it, and devices
+/// exist that pad it.
+#[inline(never)]
+fn check_shortest(f: Frame<'_>, v: Version) -> Result<(), Wrong> {
+    let remaining = f.body.len();
+    if f.len == 1 + varint::size(remaining as u32) + remaining {
+        return Ok(());
+    }
     let level = if f.first >> 4 == CONNECT { Connect::peek_version(f.body) } else { None };
     match (v, level) {
         (_, Some(4)) | (Version::V311, None) => Ok(()),
         _ => Err(reader::VARINT_PADDED),
+    }
+}
+
+/// The flags can be judged before the length is here.
+#[cold]
+fn first_alone(buf: &[u8]) -> Result<Option<Frame<'_>>, Wrong> {
+    match buf.first() {
+        Some(&first) => check_first(first).map(|()| None),
+        None => Ok(None),
     }
 }
 
@@ -258,4 +270,3 @@ pub(crate) const AUTH: u8 = 15;
 const FLAGS: [u8; 16] = [0, 0, 0, 0, 0, 0, 2, 0, 2, 0, 2, 0, 0, 0, 0, 0];
 const OVERSIZE: Wrong = Wrong::too_large("MQTT 5, 3.2.2-15", "packet is larger than allowed");
 const TYPE_RESERVED: Wrong = Wrong::malformed("MQTT 5, 2.1.2", "packet type is reserved");
-const _: () = assert!(FIXED_HEADER_BYTES_MAX == 5);

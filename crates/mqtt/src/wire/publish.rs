@@ -43,7 +43,7 @@ pub struct Publish<'a> {
 impl<'a> Publish<'a> {
     /// Decodes a body; `first` is the first byte of the packet. The payload's format is not
     /// looked at.
-    #[inline]
+    #[inline(always)]
     pub fn decode(first: u8, body: &'a [u8], version: Version) -> Result<Self, Wrong> {
         let qos = QoS::from_bits(first >> 1 & 3).ok_or(QOS_3)?;
         let dup = first & 0x08 != 0;
@@ -140,6 +140,7 @@ struct Block<'a> {
 
 impl<'a> Block<'a> {
     /// Length and properties at the front of `rest`, and what is behind them.
+    #[inline(never)]
     fn read(rest: &'a [u8]) -> Result<(Self, &'a [u8]), Wrong> {
         let mut r = Reader::new(rest);
         let raw = r.block()?;
@@ -156,7 +157,7 @@ impl<'a> Block<'a> {
 }
 
 /// UTF-8 without U+0000, `+` and `#`; may be empty.
-#[inline]
+#[inline(always)]
 fn topic_name(bytes: &[u8]) -> Result<&str, Wrong> {
     match find_special(bytes) {
         None => std::str::from_utf8(bytes).map_err(|_| NOT_UTF8),

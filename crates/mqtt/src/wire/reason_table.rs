@@ -26,6 +26,12 @@ pub(crate) fn listed(bearer: Bearer, code: u8) -> Result<Reason, Wrong> {
     }
 }
 
+/// Asserts in builds with debug assertions that a reason code of ours may stand in this packet.
+#[inline]
+pub(crate) fn assert_listed(bearer: Bearer, code: u8) {
+    debug_assert!(codes(bearer).contains(&code), "0x{code:02X} is not for {bearer:?}");
+}
+
 fn clause(bearer: Bearer) -> &'static str {
     match bearer {
         Bearer::ConnAck => "MQTT 5, 3.2.2-8",

@@ -5,7 +5,7 @@ use crate::packet_id::PacketId;
 use crate::wire::property::Properties;
 use crate::wire::property_table::Place;
 use crate::wire::reader::Reader;
-use crate::wire::reason_table::{Bearer, listed};
+use crate::wire::reason_table::{Bearer, assert_listed, listed};
 use crate::wire::writer::{Diagnostics, Writer, fit};
 use crate::wire::{self, Version};
 
@@ -95,6 +95,7 @@ impl SubAckOut<'_> {
 }
 
 fn put_reasons(w: &mut Writer<'_>, reasons: &[u8], version: Version) {
+    reasons.iter().for_each(|&code| assert_listed(Bearer::SubAck, code));
     match version {
         Version::V5 => w.bytes(reasons),
         Version::V311 => reasons.iter().for_each(|&code| w.u8(code.min(0x80))),

@@ -5,7 +5,7 @@ use crate::packet_id::PacketId;
 use crate::wire::property::Properties;
 use crate::wire::property_table::Place;
 use crate::wire::reader::Reader;
-use crate::wire::reason_table::{Bearer, listed};
+use crate::wire::reason_table::{Bearer, assert_listed, listed};
 use crate::wire::writer::{Diagnostics, Writer, fit};
 use crate::wire::{self, Version};
 
@@ -52,7 +52,7 @@ impl<'a> UnsubAck<'a> {
             w.u16(self.packet_id.get());
             if version == Version::V5 {
                 w.properties(self.properties, keep);
-                w.bytes(self.reasons);
+                put_reasons(&mut w, self.reasons);
             }
             w.finish()
         })
@@ -85,9 +85,14 @@ impl UnsubAckOut<'_> {
                 let open = w.open();
                 w.diagnostics(self.diagnostics, keep);
                 w.close(open);
-                w.bytes(self.reasons);
+                put_reasons(&mut w, self.reasons);
             }
             w.finish()
         })
     }
+}
+
+fn put_reasons(w: &mut Writer<'_>, reasons: &[u8]) {
+    reasons.iter().for_each(|&code| assert_listed(Bearer::UnsubAck, code));
+    w.bytes(reasons);
 }

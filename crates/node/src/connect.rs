@@ -1,0 +1,256 @@
+//! CONNECT: from the packet to an attached session (MQTT 5, 3.1.4).
+//!
+//! Understand, ask about the credentials, move to the session's home, take over, answer.
+
+use crate::auth::{AuthOutcome, AuthRequest};
+use crate::effect::{Adoption, Effect, Linger, Notice};
+use crate::link::{Extra, Link, Phase};
+use crate::opening::Opening;
+use crate::session::{Session, State};
+use crate::shard::{LinkId, Shard};
+use crate::timers::Timer;
+use broker::access::Principal;
+use mqtt::error::Wrong;
+use mqtt::reason::Reason;
+use mqtt::session::{Outbound, Received};
+use mqtt::wire::{ConnAckOut, Connect, Diagnostics, Version};
+use std::sync::Arc;
+
+impl Shard {
+    /// The first packet of a connection.
+    pub(crate) fn on_connect(&mut self, link: u32, c: &Connect<'_>) {
+        let id = if c.client_id.is_empty() { self.new_client_id() } else { String::new() };
+        let opening = match Opening::read(c, &self.homes.limits, &id) {
+            Ok(opening) => opening,
+            Err(wrong) => return self.refuse_connect(link, c.version, c.client_id, wrong),
+        };
+        if c.authentication_data.map_or(0, <[u8]>::len)
+            > self.homes.limits.authentication_data_bytes_max
+        {
+            return self.refuse_connect(link, c.version, c.client_id, LONG_AUTH_DATA);
+        }
+        let request = Box::new(AuthRequest {
+            client_id: opening.client.as_str().to_owned(),
+            user_name: c.user_name.map(str::to_owned),
+            password: c.password.map(<[u8]>::to_vec),
+            method: c.authentication_method.map(str::to_owned),
+            data: c.authentication_data.unwrap_or_default().to_vec(),
+            certificate: self.certificate_of(link),
+            listener: self
+                .homes
+                .links
+                .at(link)
+                .map_or(crate::auth::Listener::Plain, |l| l.listener),
+            renewal_of: None,
+        });
+        let name = self.homes.link_id(link);
+        if let Some(l) = self.homes.links.at_mut(link) {
+            l.version = opening.version;
+            l.phase = Phase::Authenticating(opening);
+            self.homes.effects.push(Effect::Authenticate(name, request));
+        }
+    }
+
+    /// The answer about a connection's credentials, of CONNECT or of a re-authentication.
+    pub fn authenticated(&mut self, id: LinkId, outcome: AuthOutcome) {
+        let Some(l) = self.homes.links.get_mut(id.slot, id.generation) else { return };
+        match std::mem::replace(&mut l.phase, Phase::Closing) {
+            Phase::Authenticating(opening) => match outcome {
+                AuthOutcome::Granted(principal) => self.granted(id, opening, principal),
+                AuthOutcome::Refused { reason, why, rule } => {
+                    self.homes.refused(opening.client.as_str(), reason, rule, why.clone());
+                    self.answer_refused(id.slot, opening.version, reason, &why, opening.terse);
+                }
+            },
+            phase => {
+                l.phase = phase;
+                self.renewed(id, outcome);
+            }
+        }
+    }
+
+    fn granted(&mut self, id: LinkId, opening: Box<Opening>, principal: Arc<Principal>) {
+        let home = self.home_of(opening.client.as_str());
+        if home == self.homes.me {
+            return self.attach(id.slot, &opening, &principal);
+        }
+        self.homes.links.remove(id.slot);
+        let adoption = Box::new(Adoption { opening, principal });
+        self.homes.effects.push(Effect::Move(id, home, adoption));
+    }
+
+    /// Takes in a connection that another reactor accepted. Gives its place here.
+    pub fn adopt(&mut self, listener: crate::auth::Listener, adoption: Adoption) -> LinkId {
+        let mut link = Link::new(listener, None, self.homes.now.mono_ms);
+        link.version = adoption.opening.version;
+        let (slot, generation) = self.homes.links.insert(link);
+        self.attach(slot, &adoption.opening, &adoption.principal);
+        LinkId { slot, generation }
+    }
+
+    /// Gives the client its session and answers CONNACK.
+    fn attach(&mut self, link: u32, o: &Opening, principal: &Arc<Principal>) {
+        let found = self.homes.find(o.client.as_str());
+        if let Some(slot) = found
+            && self.homes.sessions.at(slot).is_some_and(|s| s.principal.name != principal.name)
+        {
+            let client = o.client.as_str().to_owned();
+            return self.refuse_connect(link, o.version, &client, OTHER_OWNER);
+        }
+        if let Some(slot) = found {
+            self.take_over(slot, o.clean_start);
+        }
+        // The take-over may have ended it.
+        let found = self.homes.find(o.client.as_str());
+        let (slot, present) = match found {
+            Some(slot) => (slot, true),
+            None => (self.homes.add_session(new_session(o, principal)), false),
+        };
+        self.bind(link, slot, o, principal);
+        self.connack(link, o, present);
+        let counted = usize::from(o.version == Version::V5);
+        self.homes.counters.connects[counted].add(1);
+        let (client, name) = (o.client.as_str().to_owned(), Arc::clone(&principal.name));
+        self.homes.notice(Notice::Connected { client, name });
+        let id = self.homes.link_id(link);
+        self.homes.effects.push(Effect::Resume(id));
+        if present {
+            self.rights_changed(slot, principal);
+            self.homes.resume(slot);
+        }
+    }
+
+    /// Session and link know each other from here on.
+    fn bind(&mut self, link: u32, slot: u32, o: &Opening, principal: &Arc<Principal>) {
+        let window = o.window(&self.homes.limits);
+        let mut became_durable = false;
+        if let Some(s) = self.homes.sessions.at_mut(slot) {
+            became_durable = s.is_durable() != (o.expiry_s > 0) && !s.filters.is_empty();
+            s.state = State::Connected { link };
+            s.principal = Arc::clone(principal);
+            s.version = o.version;
+            s.expiry_s = o.expiry_s;
+            s.packet_max = o.packet_max;
+            s.window = window;
+            s.will = o.will.as_ref().map(|w| Box::new(w.as_ref().clone()));
+        }
+        if became_durable && let Some(s) = self.homes.sessions.at(slot) {
+            self.router.refresh_session(self.homes.session_ref(slot), &s.filters);
+        }
+        let now_ms = self.homes.now.mono_ms;
+        let expires_at_ms = principal.expires_at_ms;
+        if let Some(l) = self.homes.links.at_mut(link) {
+            l.phase = Phase::Attached(slot);
+            l.keep_alive_s = o.keep_alive_s;
+            l.last_seen_ms = now_ms;
+            l.flags.terse = o.terse;
+            if o.method.is_some() || expires_at_ms.is_some() {
+                let extra = l.extra.get_or_insert_default();
+                extra.method.clone_from(&o.method);
+                extra.expires_at_ms = expires_at_ms;
+            } else if let Some(extra) = &mut l.extra {
+                // Needed for CONNECT only.
+                extra.certificate = None;
+            }
+        }
+        if o.keep_alive_s > 0 {
+            self.homes.arm(Timer::Link(link), now_ms + keep_alive_ms(o.keep_alive_s));
+        }
+        if let Some(at) = expires_at_ms {
+            self.homes.arm(Timer::Token(link), at);
+        }
+    }
+
+    fn connack(&mut self, link: u32, o: &Opening, present: bool) {
+        let limits = Arc::clone(&self.homes.limits);
+        let mut ack = ConnAckOut::new(Reason::SUCCESS);
+        ack.session_present = present;
+        if o.version == Version::V5 {
+            ack.session_expiry = (o.expiry_s != o.expiry_asked_s).then_some(o.expiry_s);
+            ack.receive_max = (limits.receive_max < u16::MAX).then_some(limits.receive_max);
+            ack.maximum_qos =
+                (limits.maximum_qos < mqtt::qos::QoS::ExactlyOnce).then_some(limits.maximum_qos);
+            ack.packet_max = u32::try_from(limits.packet_bytes_max).ok();
+            ack.assigned_client_id = o.assigned.then(|| o.client.as_str());
+            ack.topic_alias_max = (limits.topic_alias_max > 0).then_some(limits.topic_alias_max);
+            let no_ids = broker::limits::SubscriptionIdentifiers::Refused;
+            ack.subscription_id_available =
+                (limits.subscription_identifiers == no_ids).then_some(false);
+            ack.shared_subscription_available = Some(false);
+            ack.server_keep_alive = o.keep_alive_changed.then_some(o.keep_alive_s);
+            ack.authentication_method = o.method.as_deref();
+        }
+        if let Some(out) = self.homes.output(link) {
+            // Nothing in it grows with input but the identifier, which fits a packet.
+            let _ = ack.encode(o.version, o.packet_max as usize, out);
+        }
+    }
+
+    /// Refuses a CONNECT for what it says.
+    pub(crate) fn refuse_connect(
+        &mut self,
+        link: u32,
+        version: Version,
+        client: &str,
+        wrong: Wrong,
+    ) {
+        self.homes.refused(client, wrong.reason, wrong.clause, wrong.what.to_owned());
+        self.answer_refused(link, version, wrong.reason, wrong.what, false);
+    }
+
+    fn answer_refused(&mut self, link: u32, v: Version, reason: Reason, why: &str, _terse: bool) {
+        self.homes.counters.connects_refused.add(1);
+        let mut ack = ConnAckOut::new(reason);
+        // CONNACK may carry it whatever Request Problem Information says (3.1.2-29).
+        ack.diagnostics = Diagnostics { reason_string: Some(why), user: &[] };
+        if let Some(out) = self.homes.output(link) {
+            let _ = ack.encode(v, ANY_SIZE, out);
+        }
+        self.homes.close(link, Linger::UntilRead);
+    }
+
+    fn certificate_of(&self, link: u32) -> Option<Arc<[u8]>> {
+        self.homes.links.at(link)?.extra.as_ref()?.certificate.clone()
+    }
+
+    /// Keeps a method that must be repeated, for tests of AUTH.
+    pub(crate) fn extra(&mut self, link: u32) -> Option<&mut Extra> {
+        self.homes.links.at_mut(link)?.extra.as_deref_mut()
+    }
+}
+
+fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
+    Session {
+        state: State::Detached { ends_at_ms: u64::MAX, will_at_ms: u64::MAX },
+        client: o.client.clone(),
+        principal: Arc::clone(principal),
+        version: o.version,
+        expiry_s: o.expiry_s,
+        packet_max: o.packet_max,
+        window: 1,
+        filters: Vec::new(),
+        outbound: Outbound::default(),
+        received: Received::default(),
+        queue: None,
+        will: None,
+        dropped: 0,
+    }
+}
+
+/// One and a half times the interval (MQTT 5, 3.1.2-22).
+pub(crate) fn keep_alive_ms(keep_alive_s: u16) -> u64 {
+    u64::from(keep_alive_s) * 1_500
+}
+
+/// Before CONNACK the client's Maximum Packet Size is not agreed.
+const ANY_SIZE: usize = 65_536;
+const OTHER_OWNER: Wrong = Wrong::new(
+    Reason::NOT_AUTHORIZED,
+    "event-grid 3.4",
+    "another principal owns a session with this client identifier; choose another identifier",
+);
+const LONG_AUTH_DATA: Wrong = Wrong::new(
+    Reason::PACKET_TOO_LARGE,
+    "event-grid 10",
+    "the authentication data is larger than this namespace takes",
+);

@@ -1,0 +1,156 @@
+//! What a reactor counts: plain stores by one writer, added up over the reactors when read.
+
+use mqtt::qos::QoS;
+use mqtt::wire::Version;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The counters and gauges of one reactor. Only its own thread writes.
+#[derive(Default)]
+#[repr(align(128))]
+pub struct Counters {
+    sent: [Count; 6],
+    received: [Count; 6],
+    dropped: [Count; DROPS],
+    /// CONNECT answered with success, by version (3.1.1, 5).
+    pub connects: [Count; 2],
+    /// CONNECT refused.
+    pub connects_refused: Count,
+    /// Connections that ended without DISCONNECT of the client.
+    pub connections_lost: Count,
+    /// Publishes that a principal was not allowed.
+    pub publishes_denied: Count,
+    /// Publishes refused at a bound or by a rule.
+    pub publishes_refused: Count,
+    /// Filters granted.
+    pub subscribes: Count,
+    /// Filters refused.
+    pub subscribes_refused: Count,
+    /// Filters removed.
+    pub unsubscribes: Count,
+    /// Connections closed because their bytes were wrong.
+    pub protocol_errors: Count,
+    /// Bytes from sockets.
+    pub bytes_in: Count,
+    /// Bytes to sockets.
+    pub bytes_out: Count,
+    /// Connections that were taken over.
+    pub taken_over: Count,
+    /// Sessions that ended by expiry.
+    pub sessions_expired: Count,
+    /// Gauge: open connections.
+    pub connections: Count,
+    /// Gauge: sessions.
+    pub sessions: Count,
+    /// Gauge: subscriptions.
+    pub subscriptions: Count,
+}
+
+/// One number with one writer.
+#[derive(Default)]
+pub struct Count(AtomicU64);
+
+/// Why a message did not reach a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// QoS 0 to a session without connection.
+    Absent,
+    /// QoS 0 to a connection whose output is full.
+    OutputFull,
+    /// The session's queue was full.
+    QueueFull,
+    /// Its Message Expiry passed while it waited.
+    Expired,
+    /// Larger than the client's Maximum Packet Size.
+    TooLarge,
+    /// QoS 0 to another reactor whose post is full.
+    PostFull,
+    /// Its session ended while it waited.
+    SessionEnded,
+}
+
+impl Loss {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; DROPS] = [
+        Self::Absent,
+        Self::OutputFull,
+        Self::QueueFull,
+        Self::Expired,
+        Self::TooLarge,
+        Self::PostFull,
+        Self::SessionEnded,
+    ];
+
+    /// The label in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::OutputFull => "output_full",
+            Self::QueueFull => "queue_full",
+            Self::Expired => "expired",
+            Self::TooLarge => "too_large",
+            Self::PostFull => "post_full",
+            Self::SessionEnded => "session_ended",
+        }
+    }
+}
+
+impl Count {
+    /// Adds; only the owner calls this.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Sets a gauge; only the owner calls this.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The present value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn sent(&self, version: Version, qos: QoS) {
+        self.sent[place(version, qos)].add(1);
+    }
+
+    #[inline]
+    pub(crate) fn received(&self, version: Version, qos: QoS) {
+        self.received[place(version, qos)].add(1);
+    }
+
+    pub(crate) fn lose(&self, why: Loss) {
+        self.lose_many(why, 1);
+    }
+
+    pub(crate) fn lose_many(&self, why: Loss, n: u64) {
+        self.dropped[why as usize].add(n);
+    }
+
+    /// PUBLISH packets sent to clients of `version` at `qos`.
+    pub fn sent_messages(&self, version: Version, qos: QoS) -> u64 {
+        self.sent[place(version, qos)].get()
+    }
+
+    /// PUBLISH packets accepted from clients of `version` at `qos`.
+    pub fn received_messages(&self, version: Version, qos: QoS) -> u64 {
+        self.received[place(version, qos)].get()
+    }
+
+    /// Messages dropped for one reason.
+    pub fn dropped(&self, why: Loss) -> u64 {
+        self.dropped[why as usize].get()
+    }
+}
+
+#[inline]
+fn place(version: Version, qos: QoS) -> usize {
+    usize::from(version == Version::V5) * 3 + usize::from(qos.bits())
+}
+
+const DROPS: usize = 7;

@@ -1,0 +1,284 @@
+//! From a matched session to its socket: the hot path of a broker.
+//!
+//! QoS 0 goes into the connection's output or nowhere. QoS 1 and 2 take a packet identifier and a
+//! place in the window, or wait in the session's queue, in order (MQTT 5, 4.6 and 4.9).
+
+use crate::counters::Loss;
+use crate::frames::{Frames, append};
+use crate::homes::Homes;
+use crate::link::Link;
+use crate::session::{Delivery, Origin, Session, State};
+use crate::source::Source;
+use broker::limits::QueueFull;
+use broker::router::{Ids, Target};
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use mqtt::session::Exchange;
+use mqtt::wire::encoder::PublishOut;
+
+impl Homes {
+    /// Delivers one publish to one session.
+    #[inline]
+    pub fn deliver(&mut self, t: &Target, s: &mut Source<'_>, f: &mut Frames, origin: Origin) {
+        let slot = t.session.slot;
+        let Some(session) = self.sessions.get_mut(slot, t.session.generation) else { return };
+        if t.options.no_local() && origin.is(self.me, t) {
+            return;
+        }
+        let qos = s.qos.min(t.options.qos());
+        let retain = s.retain && t.options.retain_as_published();
+        let State::Connected { link } = session.state else {
+            return self.deliver_absent(slot, qos, retain, t, s);
+        };
+        let Some(l) = self.links.at_mut(link) else { return };
+        let full = l.output.len() > self.limits.output_bytes_max;
+        if full || t.ids != Ids::None || session.queue.is_some() {
+            return self.deliver_slowly(slot, qos, retain, t, s);
+        }
+        if session.packet_max != u32::MAX {
+            let len = f.frame(s, session.version, qos).bytes.len();
+            if len > session.packet_max as usize {
+                // As if delivered (MQTT 5, 3.1.2-25).
+                return self.drop_one(slot, Loss::TooLarge);
+            }
+        }
+        let mut id = 0;
+        if qos > QoS::AtMostOnce {
+            if session.outbound.open() >= session.window {
+                return self.enqueue(slot, Delivery::new(t, s, qos, retain));
+            }
+            // Without a durable session only the identifier is kept.
+            let kept = session.is_durable() || s.is_watched();
+            let kept = kept.then(|| Delivery::new(t, s, qos, retain));
+            match session.outbound.send(qos, kept) {
+                Some(sent) => id = sent.get(),
+                None => return self.enqueue(slot, Delivery::new(t, s, qos, retain)),
+            }
+        }
+        let frame = f.frame(s, session.version, qos);
+        let out = write_to(l, &mut self.dirty, link).buffer(&mut self.pool);
+        append(out, frame, qos, retain, id);
+        self.counters.sent(session.version, qos);
+    }
+
+    /// A receiver that needs bytes of its own, has a queue, or does not keep up.
+    fn deliver_slowly(
+        &mut self,
+        slot: u32,
+        qos: QoS,
+        retain: bool,
+        t: &Target,
+        s: &mut Source<'_>,
+    ) {
+        let Some(session) = self.sessions.at(slot) else { return };
+        let Some(link) = session.link() else { return };
+        let output = self.links.at(link).map_or(0, |l| l.output.len());
+        let delivery = Delivery::new(t, s, qos, retain);
+        if qos == QoS::AtMostOnce {
+            if output > self.limits.output_bytes_max {
+                return self.drop_one(slot, Loss::OutputFull);
+            }
+            self.send(slot, &delivery, 0, false);
+        } else {
+            self.enqueue(slot, delivery);
+            self.pump(slot);
+        }
+    }
+
+    /// A receiver without connection: QoS 0 is never queued.
+    fn deliver_absent(
+        &mut self,
+        slot: u32,
+        qos: QoS,
+        retain: bool,
+        t: &Target,
+        s: &mut Source<'_>,
+    ) {
+        if qos == QoS::AtMostOnce {
+            self.drop_one(slot, Loss::Absent);
+        } else {
+            self.enqueue(slot, Delivery::new(t, s, qos, retain));
+        }
+    }
+
+    /// Puts a delivery at the end of the session's queue; at its bound the policy decides.
+    pub fn enqueue(&mut self, slot: u32, delivery: Delivery) {
+        let limits = &self.limits;
+        let (messages_max, bytes_max) =
+            (limits.session_queue_messages_max, limits.session_queue_bytes_max);
+        let policy = limits.queue_full;
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let queue = session.queue.get_or_insert_default();
+        let full = queue.waiting.len() >= messages_max
+            || queue.bytes + delivery.publication.bytes() > bytes_max;
+        if !full {
+            return queue.push(delivery);
+        }
+        match policy {
+            QueueFull::DropOldest => {
+                queue.push(delivery);
+                while queue.waiting.len() > messages_max || queue.bytes > bytes_max {
+                    if queue.pop().is_none() {
+                        break;
+                    }
+                    session.dropped += 1;
+                    self.counters.lose(Loss::QueueFull);
+                }
+            }
+            // `Refuse` is decided before a publish is accepted; what still comes is the newest.
+            QueueFull::DropNewest | QueueFull::Refuse => self.drop_one(slot, Loss::QueueFull),
+            QueueFull::EndSession => {
+                self.counters.lose(Loss::QueueFull);
+                self.overflowed.push(self.session_ref(slot));
+            }
+        }
+    }
+
+    /// Sends from the queue as far as window and output allow.
+    pub fn pump(&mut self, slot: u32) {
+        loop {
+            let now_ms = self.now.wall_ms;
+            let Some(session) = self.sessions.at_mut(slot) else { return };
+            let Some(link) = session.link() else { return };
+            let output = self.links.at(link).map_or(usize::MAX, |l| l.output.len());
+            let open = session.outbound.open() < session.window;
+            let durable = session.is_durable();
+            let Some(queue) = session.queue.as_mut() else { return };
+            if !open || output > self.limits.output_bytes_max {
+                return;
+            }
+            let Some(delivery) = queue.pop() else {
+                session.queue = None;
+                return;
+            };
+            if delivery.publication.expired(now_ms) {
+                self.drop_one(slot, Loss::Expired);
+                continue;
+            }
+            let kept = durable || delivery.publication.watch.is_some();
+            let Some(id) = session.outbound.send(delivery.qos, kept.then(|| delivery.clone()))
+            else {
+                queue.unpop(delivery);
+                return;
+            };
+            if !self.send(slot, &delivery, id.get(), false) {
+                // Too large for the client: as if delivered (MQTT 5, 3.1.2-25).
+                if let Some(session) = self.sessions.at_mut(slot) {
+                    let _ = session.outbound.puback(id);
+                    let _ = session.outbound.pubrec_refused(id);
+                }
+            }
+        }
+    }
+
+    /// Sends again what a resumed session had not acknowledged, with the original identifiers and
+    /// in the original order, then goes on with the queue (4.4.0-1).
+    pub fn resume(&mut self, slot: u32) {
+        let Some(session) = self.sessions.at(slot) else { return };
+        let version = session.version;
+        let open: Vec<_> = session
+            .outbound
+            .unacknowledged()
+            .map(|u| (u.packet_id, u.exchange, u.kept.cloned()))
+            .collect();
+        for (id, exchange, kept) in open {
+            match (exchange, kept) {
+                (Exchange::Released, _) => {
+                    let link = self.sessions.at(slot).and_then(|s| s.link());
+                    if let Some(out) = link.and_then(|l| self.output(l)) {
+                        mqtt::wire::encoder::ack(
+                            out,
+                            version,
+                            mqtt::wire::AckKind::PubRel,
+                            id,
+                            Reason::SUCCESS,
+                        );
+                    }
+                }
+                (_, Some(delivery)) => {
+                    self.send(slot, &delivery, id.get(), true);
+                }
+                (_, None) => {}
+            }
+        }
+        self.pump(slot);
+    }
+
+    /// Encodes one delivery for its receiver alone; false if the client does not take packets so
+    /// large.
+    pub fn send(&mut self, slot: u32, d: &Delivery, id: u16, dup: bool) -> bool {
+        let now_ms = self.now.wall_ms;
+        let Some(session) = self.sessions.at(slot) else { return true };
+        let Some(link) = session.link() else { return true };
+        let m = &d.publication.message;
+        let expiry = m.expiry_at().zip(d.publication.remaining_s(now_ms));
+        let packet = PublishOut {
+            version: session.version,
+            dup,
+            qos: d.qos,
+            retain: d.retain,
+            topic: m.topic(),
+            packet_id: id,
+            alias: 0,
+            send_topic: true,
+            subscription_ids: d.ids.as_slice(),
+            properties: m.properties(),
+            expiry,
+            payload: m.payload(),
+        };
+        if packet.len() > session.packet_max as usize {
+            self.drop_one(slot, Loss::TooLarge);
+            return false;
+        }
+        self.counters.sent(session.version, d.qos);
+        if let Some(out) = self.output(link) {
+            packet.encode(out);
+        }
+        true
+    }
+
+    /// Nothing is dropped silently.
+    pub fn drop_one(&mut self, slot: u32, why: Loss) {
+        self.counters.lose(why);
+        if let Some(session) = self.sessions.at_mut(slot) {
+            session.dropped += 1;
+        }
+    }
+
+    /// Sessions whose queue overflowed under `end-session`: the shard ends them after the fan-out.
+    pub fn take_overflowed(&mut self) -> Vec<broker::subscription::SessionRef> {
+        std::mem::take(&mut self.overflowed)
+    }
+}
+
+impl Delivery {
+    fn new(t: &Target, s: &mut Source<'_>, qos: QoS, retain: bool) -> Self {
+        Self { publication: s.keep().clone(), ids: t.ids.clone(), qos, retain }
+    }
+}
+
+impl Origin {
+    /// Whether this publisher is the target itself.
+    #[inline]
+    fn is(&self, me: usize, t: &Target) -> bool {
+        self.slot == t.session.slot
+            && self.generation == t.session.generation
+            && self.reactor as usize == me
+    }
+}
+
+#[inline]
+fn write_to<'l>(l: &'l mut Link, dirty: &mut Vec<u32>, slot: u32) -> &'l mut crate::output::Output {
+    if !l.flags.dirty {
+        l.flags.dirty = true;
+        dirty.push(slot);
+    }
+    &mut l.output
+}
+
+impl Session {
+    /// What the queue holds is not needed any more.
+    pub fn forget_queue(&mut self) -> usize {
+        self.queue.take().map_or(0, |q| q.waiting.len())
+    }
+}

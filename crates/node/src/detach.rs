@@ -1,0 +1,191 @@
+//! The end of a connection and the end of a session.
+
+use crate::counters::Loss;
+use crate::effect::{Effect, Linger, Notice};
+use crate::link::Phase;
+use crate::session::State;
+use crate::shard::{LinkId, Shard};
+use crate::timers::Timer;
+use mqtt::reason::Reason;
+use mqtt::wire::{Diagnostics, Disconnect, DisconnectOut, Version};
+
+/// What becomes of the will when a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WillFate {
+    /// A normal DISCONNECT (3.14.4-3), or a planned stop.
+    Dropped,
+    /// Everything else.
+    Sent,
+}
+
+impl Shard {
+    /// DISCONNECT from the client.
+    pub(crate) fn on_disconnect(&mut self, link: u32, d: &Disconnect<'_>) {
+        let max = self.homes.limits.session_expiry_max_s;
+        let Some((_, _, session)) = self.homes.attached(link) else { return };
+        if let Some(expiry_s) = d.session_expiry {
+            if session.expiry_s == 0 && expiry_s > 0 {
+                let why = "a session that began with expiry 0 cannot be made to last";
+                return self.disconnect(link, Reason::PROTOCOL_ERROR, why);
+            }
+            session.expiry_s = expiry_s.min(max);
+        }
+        let fate = match d.reason {
+            Reason::NORMAL_DISCONNECTION => WillFate::Dropped,
+            _ => WillFate::Sent,
+        };
+        self.detach(link, fate, "the client disconnected");
+        self.homes.close(link, Linger::No);
+    }
+
+    /// The socket is gone: closed, reset, or broken.
+    pub fn lost(&mut self, id: LinkId) {
+        if self.homes.links.get(id.slot, id.generation).is_none() {
+            return;
+        }
+        if matches!(self.homes.links.at(id.slot).map(|l| &l.phase), Some(Phase::Attached(_))) {
+            self.homes.counters.connections_lost.add(1);
+        }
+        self.detach(id.slot, WillFate::Sent, "the connection was lost");
+        self.forget(id);
+    }
+
+    /// The outer loop has closed the connection.
+    pub fn forget(&mut self, id: LinkId) {
+        if let Some(l) = self.homes.links.get_mut(id.slot, id.generation) {
+            l.output.discard(&mut self.homes.pool);
+            self.homes.links.remove(id.slot);
+        }
+    }
+
+    /// Tells a client of MQTT 5 why, then closes.
+    pub(crate) fn disconnect(&mut self, link: u32, reason: Reason, why: &'static str) {
+        let Some(l) = self.homes.links.at(link) else { return };
+        let (version, attached) = (l.version, matches!(l.phase, Phase::Attached(_)));
+        if matches!(l.phase, Phase::Closing) {
+            return;
+        }
+        if version == Version::V5 && attached {
+            let mut d = DisconnectOut::new(reason);
+            d.diagnostics = Diagnostics { reason_string: Some(why), user: &[] };
+            let max = self.packet_max(link);
+            if let Some(out) = self.homes.output(link) {
+                let _ = d.encode(version, max, out);
+            }
+        }
+        let fate = match reason {
+            Reason::SERVER_SHUTTING_DOWN => WillFate::Dropped,
+            _ => WillFate::Sent,
+        };
+        self.detach(link, fate, why);
+        self.homes.close(link, Linger::UntilRead);
+    }
+
+    /// The session has no connection from here on; one without expiry ends.
+    pub(crate) fn detach(&mut self, link: u32, fate: WillFate, why: &'static str) {
+        let now_ms = self.homes.now.wall_ms;
+        let Some((l, slot, session)) = self.homes.attached(link) else { return };
+        l.phase = Phase::Closing;
+        let client = session.client.as_str().to_owned();
+        if fate == WillFate::Dropped {
+            session.will = None;
+        }
+        let (expiry_s, delay_s) = (session.expiry_s, session.will.as_ref().map(|w| w.delay_s));
+        let after = |s: u32| {
+            if s == u32::MAX { u64::MAX } else { now_ms.saturating_add(u64::from(s) * 1_000) }
+        };
+        let (ends_at_ms, will_at_ms) = (after(expiry_s), delay_s.map_or(u64::MAX, after));
+        session.state = State::Detached { ends_at_ms, will_at_ms };
+        self.homes.notice(Notice::Disconnected { client, why });
+        if expiry_s == 0 {
+            return self.end_session(slot);
+        }
+        if delay_s == Some(0) {
+            self.send_will(slot);
+        }
+        self.homes.arm(Timer::Session(slot), ends_at_ms.min(will_at_ms));
+    }
+
+    /// A session's deadline may have passed.
+    pub(crate) fn session_due(&mut self, slot: u32) {
+        let Some(s) = self.homes.sessions.at(slot) else { return };
+        let State::Detached { ends_at_ms, will_at_ms } = s.state else { return };
+        let now_ms = self.homes.now.wall_ms;
+        if ends_at_ms <= now_ms {
+            self.homes.counters.sessions_expired.add(1);
+            return self.end_session(slot);
+        }
+        if will_at_ms <= now_ms {
+            self.send_will(slot);
+            if let Some(s) = self.homes.sessions.at_mut(slot) {
+                s.state = State::Detached { ends_at_ms, will_at_ms: u64::MAX };
+            }
+            return self.homes.arm(Timer::Session(slot), ends_at_ms);
+        }
+        self.homes.arm(Timer::Session(slot), ends_at_ms.min(will_at_ms));
+    }
+
+    /// Ends a session: its will is due, its subscriptions and queue are gone.
+    pub(crate) fn end_session(&mut self, slot: u32) {
+        self.send_will(slot);
+        self.unsubscribe_all(slot, |_, _| false);
+        if let Some(mut session) = self.homes.remove_session(slot) {
+            let waiting = session.forget_queue();
+            self.homes.counters.lose_many(Loss::SessionEnded, waiting as u64);
+        }
+    }
+
+    /// A new connection for this session: the old one is told 0x8E (3.1.4-3), its will is sent
+    /// unless the new connection came within the delay (3.1.3-9). `clean_start` ends the session.
+    pub(crate) fn take_over(&mut self, slot: u32, clean_start: bool) {
+        let Some(s) = self.homes.sessions.at_mut(slot) else { return };
+        let durable = s.is_durable();
+        let delayed = s.will.as_ref().is_some_and(|w| w.delay_s > 0);
+        if let State::Connected { link } = s.state {
+            if !clean_start && durable && delayed {
+                s.will = None;
+            }
+            self.homes.counters.taken_over.add(1);
+            self.disconnect(link, Reason::SESSION_TAKEN_OVER, "another connection took over");
+        }
+        // `disconnect` ends a session without expiry.
+        let Some(s) = self.homes.sessions.at_mut(slot) else { return };
+        if clean_start {
+            self.end_session(slot);
+        } else {
+            s.will = None;
+        }
+    }
+
+    /// Ends the connections of sessions whose queue overflowed under `end-session`.
+    pub(crate) fn end_overflowed(&mut self) {
+        for session in self.homes.take_overflowed() {
+            let Some(s) = self.homes.sessions.get(session.slot, session.generation) else {
+                continue;
+            };
+            let client = s.client.as_str().to_owned();
+            if let Some(link) = s.link() {
+                let why = "the session's queue is full: acknowledge faster or raise its bound";
+                self.disconnect(link, Reason::QUOTA_EXCEEDED, why);
+            }
+            let why = "session overflow";
+            self.homes.notice(Notice::Disconnected { client, why });
+            if self.homes.sessions.get(session.slot, session.generation).is_some() {
+                self.end_session(session.slot);
+            }
+        }
+    }
+
+    /// Ends every connection: a planned stop (0x8B). Wills are not sent.
+    pub fn shut_down(&mut self) {
+        let links: Vec<u32> = self.homes.links.iter().map(|(slot, _)| slot).collect();
+        for link in links {
+            if matches!(self.homes.links.at(link).map(|l| &l.phase), Some(Phase::Attached(_))) {
+                self.disconnect(link, Reason::SERVER_SHUTTING_DOWN, "the server shuts down");
+            } else {
+                let id = self.homes.link_id(link);
+                self.homes.effects.push(Effect::Close(id, Linger::No));
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What comes to the one door from outside MQTT, and what it answers.
+
+use broker::access::{Denied, Principal};
+use broker::publication::Watch;
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use std::sync::Arc;
+
+/// A publish by somebody without a connection: HTTP, the broker itself.
+pub struct PublishRequest {
+    /// Topic name, not yet checked.
+    pub topic: String,
+    /// The level.
+    pub qos: QoS,
+    /// Whether it replaces the topic's retained message.
+    pub retain: bool,
+    /// MQTT 5 property bytes without their length; no alias, no subscription identifier.
+    pub properties: Vec<u8>,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// Told of each acknowledged delivery.
+    pub watch: Option<Arc<dyn Watch>>,
+}
+
+/// What became of a [`PublishRequest`].
+#[derive(Debug)]
+pub enum Published {
+    /// It is a fact: stored where it had to be and on its way.
+    Accepted {
+        /// Its place in the log, 0 if it needed none.
+        sequence: u64,
+        /// Sessions matched at QoS above 0, offline ones included; counted only under a watch.
+        subscribers: u32,
+    },
+    /// This principal may not.
+    Denied(Denied),
+    /// A bound or a rule of the broker stands against it.
+    Refused {
+        /// As in PUBACK.
+        reason: Reason,
+        /// For the caller.
+        why: &'static str,
+    },
+}
+
+/// Takes the answer; called once, from a reactor: it must not block.
+pub type Reply<T> = Box<dyn FnOnce(T) + Send>;
+
+/// A publish with its principal and the way back.
+pub struct Ingress {
+    /// Whose permissions hold.
+    pub principal: Arc<Principal>,
+    /// What is published.
+    pub request: PublishRequest,
+    /// The way back.
+    pub reply: Reply<Published>,
+}

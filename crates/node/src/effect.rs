@@ -1,0 +1,69 @@
+//! What a shard wants done outside: the outer loop drains these once a turn.
+
+use crate::auth::AuthRequest;
+use crate::opening::Opening;
+use crate::shard::LinkId;
+use broker::access::Principal;
+use mqtt::reason::Reason;
+use std::sync::Arc;
+
+/// Something only the outer loop can do.
+pub enum Effect {
+    /// Check credentials; the answer comes back as `Shard::authenticated`.
+    Authenticate(LinkId, Box<AuthRequest>),
+    /// Write what is waiting, then close the connection. `Shard::closed` need not be called.
+    Close(LinkId, Linger),
+    /// Move the connection with its unread bytes to its home reactor, `Shard::adopt` it there.
+    Move(LinkId, usize, Box<Adoption>),
+    /// The connection may be read again: bytes it left unread come first.
+    Resume(LinkId),
+    /// For the log.
+    Notice(Notice),
+}
+
+/// How a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linger {
+    /// The client said goodbye: nothing is on its way.
+    No,
+    /// The last packet must reach a client that may still be sending.
+    UntilRead,
+}
+
+/// An authenticated CONNECT on its way to the home of its session.
+pub struct Adoption {
+    pub(crate) opening: Box<Opening>,
+    pub(crate) principal: Arc<Principal>,
+}
+
+/// What the log should say.
+#[derive(Debug)]
+pub enum Notice {
+    /// A session has a connection.
+    Connected {
+        /// Client identifier.
+        client: String,
+        /// Principal.
+        name: Arc<str>,
+    },
+    /// A session lost its connection.
+    Disconnected {
+        /// Client identifier.
+        client: String,
+        /// Who ended it and why.
+        why: &'static str,
+    },
+    /// Something was refused.
+    Refused {
+        /// Client identifier, empty before CONNECT.
+        client: String,
+        /// Reason code as sent, or as it would have been sent.
+        reason: Reason,
+        /// The rule, or the clause of the specification.
+        rule: &'static str,
+        /// What would have to change.
+        why: String,
+    },
+    /// So many notices were left out because a turn had too many.
+    Suppressed(u64),
+}

@@ -1,0 +1,110 @@
+//! Publishes with many receivers, a bounded number of deliveries a turn.
+//!
+//! A job is the messages of one publisher for one list of receivers. It goes through the list in
+//! chunks and gives each receiver all of its messages at once, so that a receiver's socket is
+//! written once. Jobs run first in, first out: one publisher's order holds.
+
+use crate::frames::Frames;
+use crate::homes::Homes;
+use crate::session::Origin;
+use crate::source::Source;
+use broker::publication::Publication;
+use broker::router::Target;
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Jobs that wait.
+#[derive(Default)]
+pub(crate) struct Fanout {
+    jobs: VecDeque<Job>,
+    held: HashMap<Origin, usize, foldhash::fast::RandomState>,
+}
+
+struct Job {
+    origin: Origin,
+    targets: Rc<[Target]>,
+    messages: Vec<Arc<Publication>>,
+    /// The receiver whose turn it is.
+    at: usize,
+}
+
+impl Fanout {
+    /// Whether a publish of this publisher has to wait behind earlier ones.
+    #[inline]
+    pub fn holds(&self, origin: Origin) -> bool {
+        !self.jobs.is_empty() && self.held.contains_key(&origin)
+    }
+
+    /// Whether no job waits.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Adds a message; gives how many of this publisher wait.
+    pub fn add(&mut self, origin: Origin, targets: &Rc<[Target]>, p: Arc<Publication>) -> usize {
+        let held = self.held.entry(origin).or_insert(0);
+        *held += 1;
+        match self.jobs.back_mut() {
+            Some(job)
+                if job.origin == origin
+                    && job.at == 0
+                    && job.messages.len() < JOB_MESSAGES_MAX
+                    && Rc::ptr_eq(&job.targets, targets) =>
+            {
+                job.messages.push(p);
+            }
+            _ => {
+                let targets = Rc::clone(targets);
+                self.jobs.push_back(Job { origin, targets, messages: vec![p], at: 0 });
+            }
+        }
+        *held
+    }
+
+    /// Runs jobs up to `deliveries_max`; gives publishers of which nothing waits any more.
+    pub fn run(
+        &mut self,
+        homes: &mut Homes,
+        frames: &mut Frames,
+        deliveries_max: usize,
+    ) -> Vec<Origin> {
+        let mut left = deliveries_max;
+        let mut free = Vec::new();
+        while left > 0 {
+            let Some(job) = self.jobs.front_mut() else { break };
+            let chunk = (left / job.messages.len()).max(1).min(job.targets.len() - job.at);
+            let targets = &job.targets[job.at..job.at + chunk];
+            for publication in &job.messages {
+                let mut source = Source::kept(publication);
+                frames.clear();
+                for target in targets {
+                    homes.deliver(target, &mut source, frames, job.origin);
+                }
+            }
+            job.at += chunk;
+            left = left.saturating_sub(chunk * job.messages.len());
+            if job.at == job.targets.len()
+                && let Some(job) = self.jobs.pop_front()
+                && self.release(&job)
+            {
+                free.push(job.origin);
+            }
+        }
+        free
+    }
+
+    fn release(&mut self, job: &Job) -> bool {
+        let Some(held) = self.held.get_mut(&job.origin) else { return false };
+        *held -= job.messages.len();
+        if *held == 0 {
+            self.held.remove(&job.origin);
+            return true;
+        }
+        false
+    }
+}
+
+/// A receiver gets at most so many messages of a job at once.
+const JOB_MESSAGES_MAX: usize = 32;

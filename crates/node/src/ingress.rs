@@ -1,0 +1,289 @@
+//! The one door: every publish of MQTT, HTTP, wills and the broker itself comes through here.
+//! Authorize, then persist what must be, then tell those who hear it.
+
+use crate::counters::Loss;
+use crate::door::{Ingress, Published};
+use crate::link::Pause;
+use crate::perform::{Completion, Tally, Waiting};
+use crate::post::{Content, PostedPublish};
+use crate::session::Origin;
+use crate::shard::Shard;
+use crate::source::{Source, deadline};
+use broker::access::{Authorized, Denied, Principal};
+use broker::limits::QueueFull;
+use broker::publication::Publication;
+use broker::router::{Route, Target};
+use mqtt::message::Message;
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use mqtt::topic::TopicName;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What the door says at once.
+pub(crate) enum Verdict {
+    /// It is on its way; `heard` tells whether anybody may have matched.
+    Told { heard: bool },
+    /// It waits for the log; its completion comes later.
+    Waits,
+    /// The principal may not.
+    Denied(Denied),
+    /// A bound or rule stands against it.
+    Refused(Reason, &'static str),
+}
+
+/// Whose permissions hold.
+#[derive(Clone, Copy)]
+pub(crate) enum Who<'a> {
+    /// The session in this slot.
+    Session(u32),
+    /// Somebody without a session.
+    Principal(&'a Arc<Principal>),
+}
+
+impl Shard {
+    /// Publishes. `completion` is used only when the verdict is `Waits`.
+    #[inline]
+    pub(crate) fn publish(
+        &mut self,
+        origin: Origin,
+        who: Who<'_>,
+        source: Source<'_>,
+        completion: impl FnOnce() -> Completion,
+    ) -> Verdict {
+        let route = self.route(who, source.topic);
+        let Some(permit) = route.permit else { return self.denied(who, source.topic) };
+        let publish = permit.authorize(source);
+        let acknowledged = publish.qos > QoS::AtMostOnce;
+        let bounded = publish.retain || self.homes.limits.queue_full == QueueFull::Refuse;
+        if bounded && let Some(refused) = self.without_room(&publish, &route) {
+            return refused;
+        }
+        let logged = publish.retain || (acknowledged && route.durable);
+        if logged || (acknowledged && self.perform.holds(origin)) {
+            self.wait_for_log(origin, who, publish, logged, completion());
+            return Verdict::Waits;
+        }
+        Verdict::Told { heard: self.tell(origin, &route, publish, 0, None) }
+    }
+
+    /// A publish from outside MQTT.
+    pub fn ingress(&mut self, i: Ingress) {
+        let Ingress { principal, request: r, reply } = i;
+        if TopicName::parse(&r.topic).is_err() {
+            let why = "the topic name is empty, too long, or holds a wildcard or U+0000";
+            return reply(Published::Refused { reason: Reason::TOPIC_NAME_INVALID, why });
+        }
+        let mut message = Publication::new(Message::new(
+            &r.topic,
+            &r.properties,
+            &r.payload,
+            r.qos.min(self.homes.limits.maximum_qos),
+            r.retain,
+        ));
+        message.deadline_ms = deadline(message.message.expiry_s(), self.homes.now.wall_ms);
+        message.watch = r.watch;
+        let watched = message.watch.is_some();
+        let publication = Arc::new(message);
+        let who = Who::Principal(&principal);
+        // A service has no session: two of its publishes have no order between them.
+        let route = self.route(who, publication.message.topic());
+        let Some(permit) = route.permit else {
+            return reply(match self.denied(who, publication.message.topic()) {
+                Verdict::Denied(d) => Published::Denied(d),
+                _ => Published::Refused {
+                    reason: Reason::NOT_AUTHORIZED,
+                    why: "the permissions changed meanwhile; try again",
+                },
+            });
+        };
+        let publish = permit.authorize(Source::kept(&publication));
+        if let Some(Verdict::Refused(reason, why)) = self.without_room(&publish, &route) {
+            return reply(Published::Refused { reason, why });
+        }
+        let logged = publish.retain || (publish.qos > QoS::AtMostOnce && route.durable);
+        let tally = Tally::new(reply, watched.then(|| 1 + route.remote.count_ones()));
+        if logged {
+            let done = Completion::Tally(tally);
+            return self.wait_for_log(Origin::NOBODY, who, publish, true, done);
+        }
+        let counted = watched.then(|| Arc::clone(&tally));
+        self.tell(Origin::NOBODY, &route, publish, 0, counted);
+        if !watched {
+            tally.accepted(0);
+        }
+    }
+
+    /// Tells everybody who hears it; whether there may be somebody.
+    pub(crate) fn tell(
+        &mut self,
+        origin: Origin,
+        route: &Route,
+        publish: Authorized<Source<'_>>,
+        order: u64,
+        tally: Option<Arc<Tally>>,
+    ) -> bool {
+        let mut s = publish.into_inner();
+        if route.remote != 0 {
+            self.post(origin, route.remote, &mut s, order, tally.as_ref());
+        }
+        if let Some(tally) = tally {
+            tally.routed(Self::acknowledging(&route.targets, s.qos));
+        }
+        self.tell_here(origin, &route.targets, &mut s);
+        !route.targets.is_empty() || route.remote != 0
+    }
+
+    /// Tells the receivers at home here, now or by a job.
+    #[inline]
+    pub(crate) fn tell_here(&mut self, origin: Origin, targets: &Rc<[Target]>, s: &mut Source<'_>) {
+        if targets.len() > INLINE_RECEIVERS_MAX || self.fanout.holds(origin) {
+            let waiting = self.fanout.add(origin, targets, Arc::clone(s.keep()));
+            if waiting >= FANOUT_PENDING_MAX {
+                self.pause(origin, Pause::Fanout);
+            }
+        } else if !targets.is_empty() {
+            self.frames.clear();
+            for target in targets.iter() {
+                self.homes.deliver(target, s, &mut self.frames, origin);
+            }
+        }
+    }
+
+    /// The route for a publisher's permission set.
+    #[inline]
+    pub(crate) fn route(&mut self, who: Who<'_>, topic: &str) -> Route {
+        let Self { router, homes, .. } = self;
+        let set = match who {
+            Who::Session(slot) => match homes.sessions.at(slot) {
+                Some(s) => &s.principal.permissions,
+                None => return Route::nowhere(),
+            },
+            Who::Principal(p) => &p.permissions,
+        };
+        let sessions = &homes.sessions;
+        let durable = |r: broker::subscription::SessionRef| {
+            sessions.get(r.slot, r.generation).is_some_and(|s| s.is_durable())
+        };
+        router.route(set, topic, durable).clone()
+    }
+
+    fn denied(&self, who: Who<'_>, topic: &str) -> Verdict {
+        let set = match who {
+            Who::Session(slot) => self.homes.sessions.at(slot).map(|s| &s.principal.permissions),
+            Who::Principal(p) => Some(&p.permissions),
+        };
+        match set.and_then(|set| self.router.denied(set, topic)) {
+            Some(denied) => Verdict::Denied(denied),
+            None => Verdict::Refused(Reason::NOT_AUTHORIZED, "the session has ended"),
+        }
+    }
+
+    fn wait_for_log(
+        &mut self,
+        origin: Origin,
+        who: Who<'_>,
+        publish: Authorized<Source<'_>>,
+        logged: bool,
+        completion: Completion,
+    ) {
+        let principal = match who {
+            Who::Session(slot) => match self.homes.sessions.at(slot) {
+                Some(s) => Arc::clone(&s.principal),
+                None => return,
+            },
+            Who::Principal(p) => Arc::clone(p),
+        };
+        let publication = publish.map(|mut s| Arc::clone(s.keep()));
+        let waiting = Waiting::publish(origin, principal, publication, completion);
+        let held = self.perform.submit(waiting, logged);
+        if held >= self.homes.limits.publisher_pending_max {
+            self.pause(origin, Pause::Log);
+        }
+    }
+
+    /// The refusal of a retained message without room, or under the policy `refuse` of a receiver
+    /// whose queue is full.
+    fn without_room(&self, s: &Source<'_>, route: &Route) -> Option<Verdict> {
+        let limits = &self.homes.limits;
+        if s.retain && !s.payload.is_empty() {
+            let bytes = s.topic.len() + s.properties.len() + s.payload.len();
+            if s.payload.len() > limits.retained_bytes_max {
+                return Some(Verdict::Refused(Reason::QUOTA_EXCEEDED, RETAINED_LARGE));
+            }
+            if self.retained.room_for_bytes(s.topic, bytes, s.payload.len()).is_err() {
+                return Some(Verdict::Refused(Reason::QUOTA_EXCEEDED, RETAINED_FULL));
+            }
+        }
+        if limits.queue_full == QueueFull::Refuse && s.qos > QoS::AtMostOnce {
+            let full = |slot: u32| {
+                let (n, bytes) = self.homes.sessions.at(slot).map_or((0, 0), |x| x.queued());
+                n >= limits.session_queue_messages_max || bytes >= limits.session_queue_bytes_max
+            };
+            if route.targets.iter().any(|t| full(t.session.slot)) {
+                return Some(Verdict::Refused(Reason::QUOTA_EXCEEDED, QUEUE_FULL));
+            }
+        }
+        None
+    }
+
+    /// How many of these sessions will acknowledge a publish at `qos`.
+    pub(crate) fn acknowledging(targets: &[Target], qos: QoS) -> u32 {
+        let counts = |t: &&Target| qos.min(t.options.qos()) > QoS::AtMostOnce;
+        u32::try_from(targets.iter().filter(counts).count()).unwrap_or(u32::MAX)
+    }
+
+    fn post(
+        &mut self,
+        origin: Origin,
+        remote: u64,
+        s: &mut Source<'_>,
+        order: u64,
+        tally: Option<&Arc<Tally>>,
+    ) {
+        for reactor in 0..self.posts.len() {
+            if remote & (1 << reactor) == 0 {
+                continue;
+            }
+            if self.full_posts & (1 << reactor) != 0 {
+                if s.qos == QoS::AtMostOnce {
+                    self.homes.counters.lose(Loss::PostFull);
+                    continue;
+                }
+                self.pause(origin, Pause::Post);
+            }
+            let batch = &mut self.posts[reactor];
+            let content = match s.owned() {
+                Some(publication) => Content::Shared(Arc::clone(publication)),
+                None if s.payload.len() > SHARED_BYTES_MIN => Content::Shared(s.keep().clone()),
+                None => inline(&mut batch.bytes, s),
+            };
+            batch.items.push(PostedPublish { origin, order, content, tally: tally.cloned() });
+        }
+    }
+}
+
+fn inline(bytes: &mut Vec<u8>, s: &Source<'_>) -> Content {
+    bytes.extend_from_slice(s.topic.as_bytes());
+    bytes.extend_from_slice(s.properties);
+    bytes.extend_from_slice(s.payload);
+    // Each part came out of one packet.
+    Content::Inline {
+        topic: s.topic.len() as u32,
+        properties: s.properties.len() as u32,
+        payload: s.payload.len() as u32,
+        qos: s.qos,
+        retain: s.retain,
+        deadline_ms: s.deadline_ms,
+    }
+}
+
+/// More receivers than this are served by a job, some at each turn.
+const INLINE_RECEIVERS_MAX: usize = 64;
+/// So many messages of one publisher may wait in jobs before its socket is not read.
+const FANOUT_PENDING_MAX: usize = 64;
+/// A payload larger than this is shared with other reactors, a smaller one copied.
+const SHARED_BYTES_MIN: usize = 4_096;
+const RETAINED_LARGE: &str = "the retained message is larger than this namespace takes";
+const RETAINED_FULL: &str = "the namespace holds as many retained messages as it may";
+const QUEUE_FULL: &str = "the queue of a subscribed session is full and its policy is to refuse";

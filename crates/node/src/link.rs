@@ -1,0 +1,107 @@
+//! One connection as the node sees it: bytes, protocol version, and how far it has come.
+
+use crate::auth::Listener;
+use crate::opening::Opening;
+use crate::output::Output;
+use mqtt::session::Aliases;
+use mqtt::wire::Version;
+use std::sync::Arc;
+
+/// A connection.
+pub(crate) struct Link {
+    pub phase: Phase,
+    pub version: Version,
+    pub listener: Listener,
+    pub flags: Flags,
+    /// Seconds, as agreed; 0 = off.
+    pub keep_alive_s: u16,
+    /// Publishes of this connection that wait for the log.
+    pub uncommitted: u16,
+    /// When bytes came last.
+    pub last_seen_ms: u64,
+    pub output: Output,
+    pub aliases: Aliases,
+    /// What only some connections have.
+    pub extra: Option<Box<Extra>>,
+}
+
+/// How far a connection has come.
+pub(crate) enum Phase {
+    /// CONNECT is awaited.
+    Opening,
+    /// CONNECT is here, the answer about its credentials is not. Nothing more is decoded.
+    Authenticating(Box<Opening>),
+    /// The session in this slot is served.
+    Attached(u32),
+    /// Only what waits is still written.
+    Closing,
+}
+
+/// Rare state.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// The client's certificate.
+    pub certificate: Option<Arc<[u8]>>,
+    /// Authentication Method of CONNECT: re-authentication must repeat it (4.12.1-1).
+    pub method: Option<Box<str>>,
+    /// A re-authentication is under way.
+    pub renewing: bool,
+    /// When the token ends, domain clock.
+    pub expires_at_ms: Option<u64>,
+}
+
+/// Marks of a connection.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Flags {
+    /// In the list of connections to write.
+    pub dirty: bool,
+    /// Not read while any bit stands: `Pause`.
+    pub paused: u8,
+    /// Request Problem Information of CONNECT was 0 (3.1.2-29).
+    pub terse: bool,
+}
+
+/// Why a connection is not read: too much of what it published waits somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// For the log.
+    Log = 1,
+    /// For receivers.
+    Fanout = 2,
+    /// For another reactor.
+    Post = 4,
+}
+
+impl Link {
+    pub fn new(listener: Listener, certificate: Option<Arc<[u8]>>, now_ms: u64) -> Self {
+        let extra =
+            certificate.map(|c| Box::new(Extra { certificate: Some(c), ..Extra::default() }));
+        Self {
+            phase: Phase::Opening,
+            version: Version::V5,
+            listener,
+            flags: Flags::default(),
+            keep_alive_s: 0,
+            uncommitted: 0,
+            last_seen_ms: now_ms,
+            output: Output::default(),
+            aliases: Aliases::default(),
+            extra,
+        }
+    }
+
+    /// The session it serves.
+    #[inline]
+    pub fn session(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Attached(slot) => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// Whether its bytes may be decoded now.
+    #[inline]
+    pub fn reads(&self) -> bool {
+        self.flags.paused == 0 && matches!(self.phase, Phase::Attached(_) | Phase::Opening)
+    }
+}

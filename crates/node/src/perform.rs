@@ -1,0 +1,236 @@
+//! Persist, then tell. What must be in the log waits here until it is; acknowledgements of one
+//! publisher keep their order behind it (core.md 2 and 4).
+
+use crate::door::{Published, Reply};
+use crate::link::Pause;
+use crate::session::Origin;
+use crate::shard::{LinkId, Shard};
+use crate::source::Source;
+use broker::access::{Authorized, Principal};
+use broker::publication::Publication;
+use engine::Memory;
+use hashbrown::HashMap;
+use mqtt::packet_id::PacketId;
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::op::{Append, NamespaceId, Op, Outcome, Ticket};
+
+/// Publishes and acknowledgements that wait for the log, in order.
+pub(crate) struct Perform {
+    engine: Memory,
+    namespace: NamespaceId,
+    last_ticket: u64,
+    /// Tickets up to here are facts.
+    waiting: VecDeque<Waiting>,
+    held: HashMap<Origin, usize, foldhash::fast::RandomState>,
+    outcomes: Vec<Outcome>,
+}
+
+/// One step that waits.
+pub(crate) struct Waiting {
+    ticket: Option<Ticket>,
+    origin: Origin,
+    publish: Option<(Arc<Principal>, Authorized<Arc<Publication>>)>,
+    completion: Completion,
+}
+
+/// What follows once a step is a fact.
+pub(crate) enum Completion {
+    /// Nobody is told.
+    None,
+    /// PUBACK or PUBREC.
+    Acknowledge { link: LinkId, packet_id: PacketId, qos: QoS },
+    /// An answer that is ready but has to keep its place.
+    Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason },
+    /// The caller of the door.
+    Tally(Arc<Tally>),
+}
+
+/// Answers a publish from outside MQTT, once every reactor has matched it if that is asked for.
+pub(crate) struct Tally {
+    /// Reactors that have not reported.
+    left: AtomicU32,
+    subscribers: AtomicU32,
+    counted: bool,
+    reply: Mutex<Option<Reply<Published>>>,
+}
+
+impl Perform {
+    pub fn new(engine: Memory, namespace: NamespaceId) -> Self {
+        Self {
+            engine,
+            namespace,
+            last_ticket: 0,
+            waiting: VecDeque::new(),
+            held: HashMap::default(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Whether something of this publisher waits: what it sends now waits behind it.
+    #[inline]
+    pub fn holds(&self, origin: Origin) -> bool {
+        !self.waiting.is_empty() && self.held.contains_key(&origin)
+    }
+
+    /// Puts a step at the end; with `logged` its record goes to the log. Gives how many steps of
+    /// this publisher wait.
+    pub fn submit(&mut self, mut waiting: Waiting, logged: bool) -> usize {
+        if let (true, Some((_, publication))) = (logged, &waiting.publish) {
+            self.last_ticket += 1;
+            let ticket = Ticket(self.last_ticket);
+            let record = Arc::clone(publication);
+            let deadline_ms = record.deadline_ms;
+            let append = Append { namespace: self.namespace, deadline_ms, record };
+            self.engine.submit(Op::Append(append), ticket);
+            waiting.ticket = Some(ticket);
+        }
+        let held = self.held.entry(waiting.origin).or_insert(0);
+        *held += 1;
+        let count = *held;
+        self.waiting.push_back(waiting);
+        count
+    }
+
+    /// Whether anything waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The next step that may go on, with its sequence in the log (0 without a record), and how
+    /// many steps its publisher still has.
+    fn next(&mut self, done: &mut impl Iterator<Item = Outcome>) -> Option<(Waiting, u64, usize)> {
+        let sequence = match self.waiting.front()?.ticket {
+            None => 0,
+            Some(ticket) => {
+                let outcome = done.next()?;
+                debug_assert_eq!(outcome.ticket, ticket, "outcomes come in log order");
+                outcome.sequence.0
+            }
+        };
+        let waiting = self.waiting.pop_front()?;
+        let mut left = 0;
+        if let Some(held) = self.held.get_mut(&waiting.origin) {
+            *held -= 1;
+            left = *held;
+            if left == 0 {
+                self.held.remove(&waiting.origin);
+            }
+        }
+        Some((waiting, sequence, left))
+    }
+}
+
+impl Waiting {
+    /// A publish that waits.
+    pub fn publish(
+        origin: Origin,
+        principal: Arc<Principal>,
+        publication: Authorized<Arc<Publication>>,
+        completion: Completion,
+    ) -> Self {
+        Self { ticket: None, origin, publish: Some((principal, publication)), completion }
+    }
+
+    /// An answer that waits for its turn.
+    pub fn answer(origin: Origin, completion: Completion) -> Self {
+        Self { ticket: None, origin, publish: None, completion }
+    }
+}
+
+impl Shard {
+    /// Goes on with everything the log has made a fact: retained value first, then receivers,
+    /// then the acknowledgement.
+    pub(crate) fn settle(&mut self) {
+        if self.perform.is_empty() {
+            return;
+        }
+        let mut outcomes = std::mem::take(&mut self.perform.outcomes);
+        self.perform.engine.poll(&mut outcomes);
+        let mut done = outcomes.drain(..);
+        while let Some((waiting, sequence, left)) = self.perform.next(&mut done) {
+            let origin = waiting.origin;
+            self.complete(waiting, sequence);
+            if left * 2 == self.homes.limits.publisher_pending_max {
+                self.unpause(origin, Pause::Log);
+            }
+        }
+        drop(done);
+        self.perform.outcomes = outcomes;
+    }
+
+    fn complete(&mut self, waiting: Waiting, sequence: u64) {
+        let Waiting { origin, publish, completion, .. } = waiting;
+        let tally = match &completion {
+            Completion::Tally(tally) if tally.counted => Some(Arc::clone(tally)),
+            _ => None,
+        };
+        let mut heard = true;
+        if let Some((principal, publication)) = publish {
+            heard = self.tell_logged(origin, &principal, publication, sequence, tally);
+        }
+        match completion {
+            Completion::None => {}
+            Completion::Acknowledge { link, packet_id, qos } => {
+                let reason = if heard { Reason::SUCCESS } else { Reason::NO_MATCHING_SUBSCRIBERS };
+                self.acknowledge(link, packet_id, qos, reason);
+            }
+            Completion::Answer { link, packet_id, qos, reason } => {
+                self.acknowledge(link, packet_id, qos, reason);
+            }
+            Completion::Tally(tally) if tally.counted => {}
+            Completion::Tally(tally) => tally.accepted(sequence),
+        }
+    }
+
+    fn tell_logged(
+        &mut self,
+        origin: Origin,
+        principal: &Arc<Principal>,
+        publication: Authorized<Arc<Publication>>,
+        sequence: u64,
+        tally: Option<Arc<Tally>>,
+    ) -> bool {
+        let kept = Arc::clone(&publication);
+        let mut order = 0;
+        if kept.message.retain() {
+            // Room was checked at the door; a race for the last place costs at most the overshoot.
+            order = self.retained.apply(&kept, sequence, self.homes.now.wall_ms).unwrap_or(0);
+        }
+        let route = self.route(super::ingress::Who::Principal(principal), kept.message.topic());
+        let source = publication.map(|_| Source::kept(&kept));
+        self.tell(origin, &route, source, order, tally) || kept.message.retain()
+    }
+}
+
+impl Tally {
+    /// `reactors` is how many report what they matched; `None` answers without waiting for them.
+    pub fn new(reply: Reply<Published>, reactors: Option<u32>) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicU32::new(reactors.unwrap_or(0)),
+            subscribers: AtomicU32::new(0),
+            counted: reactors.is_some(),
+            reply: Mutex::new(Some(reply)),
+        })
+    }
+
+    /// A reactor has matched it to so many sessions that will acknowledge it.
+    pub fn routed(&self, subscribers: u32) {
+        self.subscribers.fetch_add(subscribers, Ordering::Relaxed);
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.accepted(0);
+        }
+    }
+
+    /// Answers.
+    pub fn accepted(&self, sequence: u64) {
+        let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reply) = reply {
+            let subscribers = self.subscribers.load(Ordering::Acquire);
+            reply(Published::Accepted { sequence, subscribers });
+        }
+    }
+}

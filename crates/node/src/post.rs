@@ -1,0 +1,64 @@
+//! What goes from one thread to a reactor: publishes of other reactors in one batch a turn, and
+//! single requests of the control plane.
+
+use crate::auth::AuthOutcome;
+use crate::door::{Ingress, Reply};
+use crate::inspect::{SessionDetail, SessionSummary};
+use crate::perform::Tally;
+use crate::session::Origin;
+use crate::shard::LinkId;
+use broker::publication::Publication;
+use mqtt::qos::QoS;
+use std::sync::Arc;
+
+/// A message to a reactor.
+pub enum Post {
+    /// Publishes accepted by another reactor in one turn.
+    Publishes(Box<PublishBatch>),
+    /// A publish from outside MQTT.
+    Ingress(Box<Ingress>),
+    /// The answer to an authentication.
+    Authenticated(LinkId, AuthOutcome),
+    /// All sessions at home here.
+    Sessions(Reply<Vec<SessionSummary>>),
+    /// One session.
+    Session(String, Reply<Option<SessionDetail>>),
+    /// End a session's connection; answers whether there was one.
+    Disconnect(String, Reply<bool>),
+    /// End a session; answers whether there was one.
+    Delete(String, Reply<bool>),
+}
+
+/// Accepted publishes for one other reactor, in order. Small ones lie in one buffer.
+#[derive(Default)]
+pub struct PublishBatch {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) items: Vec<PostedPublish>,
+}
+
+pub(crate) struct PostedPublish {
+    pub origin: Origin,
+    pub order: u64,
+    pub content: Content,
+    pub tally: Option<Arc<Tally>>,
+}
+
+pub(crate) enum Content {
+    /// Topic, properties and payload, one after the other in the batch's buffer.
+    Inline { topic: u32, properties: u32, payload: u32, qos: QoS, retain: bool, deadline_ms: u64 },
+    /// Somebody keeps it anyway.
+    Shared(Arc<Publication>),
+}
+
+impl PublishBatch {
+    /// Bytes that wait in this batch; what `limits.post_bytes_max` bounds.
+    pub fn bytes(&self) -> usize {
+        let shared = |p: &PostedPublish| match &p.content {
+            Content::Shared(publication) => publication.bytes(),
+            Content::Inline { .. } => 0,
+        };
+        self.bytes.len()
+            + self.items.len() * size_of::<PostedPublish>()
+            + self.items.iter().map(shared).sum::<usize>()
+    }
+}

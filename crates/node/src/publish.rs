@@ -1,0 +1,287 @@
+//! PUBLISH from a client and the packets that acknowledge, in both directions (MQTT 5, 4.3).
+
+use crate::ingress::{Verdict, Who};
+use crate::perform::{Completion, Waiting};
+use crate::shard::{LinkId, Shard};
+use crate::source::{Raw, Source, deadline};
+use broker::limits::ZeroExpiry;
+use mqtt::error::Wrong;
+use mqtt::packet_id::PacketId;
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use mqtt::session::{AliasError, Outbound};
+use mqtt::wire::{Ack, AckKind, AckOut, Diagnostics, Publish, Version, encoder};
+
+/// A whole packet as it lies in the read buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet<'a> {
+    pub bytes: &'a [u8],
+    /// Bytes of the fixed header.
+    pub header: usize,
+}
+
+impl Shard {
+    /// A PUBLISH.
+    #[inline]
+    pub(crate) fn on_publish(
+        &mut self,
+        link: u32,
+        p: &Publish<'_>,
+        packet: Packet<'_>,
+    ) -> Result<(), Wrong> {
+        if p.alias == 0 {
+            return self.publish_from(link, p, p.topic, packet);
+        }
+        // Aliases are resolved before anybody asks for permission.
+        let max = self.homes.limits.topic_alias_max;
+        let Some(l) = self.homes.links.at_mut(link) else { return Ok(()) };
+        if !p.topic.is_empty() {
+            l.aliases.set(p.alias, p.topic, max).map_err(wrong_alias)?;
+            return self.publish_from(link, p, p.topic, packet);
+        }
+        let topic = l.aliases.get(p.alias, max).map_err(wrong_alias)?.to_owned();
+        self.publish_from(link, p, &topic, packet)
+    }
+
+    fn publish_from(
+        &mut self,
+        link: u32,
+        p: &Publish<'_>,
+        topic: &str,
+        packet: Packet<'_>,
+    ) -> Result<(), Wrong> {
+        let limits = &self.homes.limits;
+        let (qos_max, receive_max) = (limits.maximum_qos, usize::from(limits.receive_max));
+        let zero_expires = limits.zero_expiry == ZeroExpiry::AtOnce;
+        let now_ms = self.homes.now.wall_ms;
+        let id = self.homes.link_id(link);
+        let Some((l, slot, session)) = self.homes.attached(link) else { return Ok(()) };
+        if p.qos > qos_max {
+            return Err(QOS_TOO_HIGH);
+        }
+        let version = l.version;
+        if let Some(packet_id) = p.packet_id {
+            if p.qos == QoS::ExactlyOnce && session.received.contains(packet_id) {
+                // A repeat before PUBREL: answered, not delivered again (4.3.3-10).
+                self.answer(id, packet_id, p.qos, Reason::SUCCESS);
+                return Ok(());
+            }
+            if session.received.len() + usize::from(l.uncommitted) >= receive_max {
+                return Err(RECEIVE_MAXIMUM);
+            }
+        }
+        let mut scratch = Vec::new();
+        let properties = if p.properties.is_empty() { &[] } else { p.forward(&mut scratch).raw };
+        let until = deadline(p.expiry.filter(|s| *s > 0 || zero_expires), now_ms);
+        let mut source = Source::borrowed(topic, properties, p.payload, (p.qos, p.retain), until);
+        if p.alias == 0 && !p.has_subscription_id {
+            let packet_id_at = packet.header + p.packet_id_at;
+            source.raw = Some(Raw { version, bytes: packet.bytes, packet_id_at });
+        }
+        self.homes.counters.received(version, p.qos);
+        let origin = self.homes.origin(slot);
+        let done = || match p.packet_id {
+            Some(packet_id) => Completion::Acknowledge { link: id, packet_id, qos: p.qos },
+            None => Completion::None,
+        };
+        let verdict = self.publish(origin, Who::Session(slot), source, done);
+        self.after_publish(id, slot, p, topic, &verdict)
+    }
+
+    /// Acknowledges, or says why not.
+    fn after_publish(
+        &mut self,
+        id: LinkId,
+        slot: u32,
+        p: &Publish<'_>,
+        topic: &str,
+        verdict: &Verdict,
+    ) -> Result<(), Wrong> {
+        let (reason, rule, why) = match verdict {
+            Verdict::Told { heard } => {
+                let heard = *heard;
+                if let Some(packet_id) = p.packet_id {
+                    if p.qos == QoS::ExactlyOnce
+                        && let Some(s) = self.homes.sessions.at_mut(slot)
+                    {
+                        s.received.insert(packet_id);
+                    }
+                    let reason =
+                        if heard { Reason::SUCCESS } else { Reason::NO_MATCHING_SUBSCRIBERS };
+                    self.acknowledge_now(id.slot, packet_id, p.qos, reason);
+                }
+                return Ok(());
+            }
+            Verdict::Waits => {
+                self.holds_acknowledgement(id.slot, p);
+                return Ok(());
+            }
+            Verdict::Denied(denied) => {
+                self.homes.counters.publishes_denied.add(1);
+                let name = self.name_of(slot);
+                (denied.reason(), denied.rule(), denied.why(&name, topic))
+            }
+            Verdict::Refused(reason, why) => {
+                self.homes.counters.publishes_refused.add(1);
+                (*reason, "bound", (*why).to_owned())
+            }
+        };
+        self.refuse_publish(id, p, reason, rule, &why)
+    }
+
+    /// Until it is acknowledged a publish counts against the Receive Maximum of CONNACK.
+    fn holds_acknowledgement(&mut self, link: u32, p: &Publish<'_>) {
+        let Some((l, _, session)) = self.homes.attached(link) else { return };
+        match (p.qos, p.packet_id) {
+            (QoS::ExactlyOnce, Some(packet_id)) => session.received.insert(packet_id),
+            (QoS::AtLeastOnce, _) => l.uncommitted += 1,
+            _ => {}
+        }
+    }
+
+    fn refuse_publish(
+        &mut self,
+        id: LinkId,
+        p: &Publish<'_>,
+        reason: Reason,
+        rule: &'static str,
+        why: &str,
+    ) -> Result<(), Wrong> {
+        let client = self.homes.client_of(id.slot);
+        self.homes.refused(&client, reason, rule, why.to_owned());
+        let Some(l) = self.homes.links.at(id.slot) else { return Ok(()) };
+        let terse = l.flags.terse;
+        if l.version == Version::V311 {
+            // 3.1.1 has no negative acknowledgement (event-grid 3.5).
+            return Err(Wrong::new(reason, "event-grid 3.5", "the publish was refused"));
+        }
+        let Some(packet_id) = p.packet_id else { return Ok(()) };
+        if l.session().is_some_and(|slot| self.perform.holds(self.homes.origin(slot))) {
+            self.answer(id, packet_id, p.qos, reason);
+            return Ok(());
+        }
+        let reason_string = (!terse).then_some(why);
+        let ack =
+            AckOut { packet_id, reason, diagnostics: Diagnostics { reason_string, user: &[] } };
+        let kind = if p.qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
+        let max = self.packet_max(id.slot);
+        if let Some(out) = self.homes.output(id.slot) {
+            let _ = ack.encode(kind, Version::V5, max, out);
+        }
+        Ok(())
+    }
+
+    /// Answers behind what waits for the log, or at once.
+    fn answer(&mut self, link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason) {
+        let Some((l, slot, _)) = self.homes.attached(link.slot) else { return };
+        // Counted as every acknowledgement that is owed.
+        l.uncommitted += u16::from(qos == QoS::AtLeastOnce);
+        let origin = self.homes.origin(slot);
+        if !self.perform.holds(origin) {
+            return self.acknowledge(link, packet_id, qos, reason);
+        }
+        let completion = Completion::Answer { link, packet_id, qos, reason };
+        self.perform.submit(Waiting::answer(origin, completion), false);
+    }
+
+    /// An acknowledgement whose step has become a fact.
+    pub(crate) fn acknowledge(&mut self, id: LinkId, packet_id: PacketId, qos: QoS, r: Reason) {
+        if let Some(l) = self.homes.links.get_mut(id.slot, id.generation) {
+            l.uncommitted -= u16::from(qos == QoS::AtLeastOnce && l.uncommitted > 0);
+            self.acknowledge_now(id.slot, packet_id, qos, r);
+        }
+    }
+
+    #[inline]
+    fn acknowledge_now(&mut self, link: u32, packet_id: PacketId, qos: QoS, reason: Reason) {
+        let Some(version) = self.homes.links.at(link).map(|l| l.version) else { return };
+        let kind = if qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
+        if let Some(out) = self.homes.output(link) {
+            encoder::ack(out, version, kind, packet_id, reason);
+        }
+    }
+
+    /// PUBACK: an outbound QoS 1 message has arrived.
+    #[inline]
+    pub(crate) fn on_puback(&mut self, link: u32, a: &Ack<'_>) {
+        let Some((_, slot, session)) = self.homes.attached(link) else { return };
+        // A stray identifier is ignored: the exchange may have ended before a reconnect.
+        if let Ok(kept) = session.outbound.puback(a.packet_id) {
+            delivered(kept.as_ref());
+            if session.queue.is_some() {
+                self.homes.pump(slot);
+            }
+        }
+    }
+
+    /// PUBREC: an outbound QoS 2 message has arrived, or was refused.
+    pub(crate) fn on_pubrec(&mut self, link: u32, a: &Ack<'_>) {
+        let Some((l, slot, session)) = self.homes.attached(link) else { return };
+        let version = l.version;
+        if a.reason.is_error() {
+            if let Ok(kept) = session.outbound.pubrec_refused(a.packet_id) {
+                delivered(kept.as_ref());
+            }
+            return self.homes.pump(slot);
+        }
+        let reason = match session.outbound.pubrec(a.packet_id) {
+            Ok(kept) => {
+                delivered(kept.as_ref());
+                Reason::SUCCESS
+            }
+            Err(_) => Reason::PACKET_IDENTIFIER_NOT_FOUND,
+        };
+        if let Some(out) = self.homes.output(link) {
+            encoder::ack(out, version, AckKind::PubRel, a.packet_id, reason);
+        }
+    }
+
+    /// PUBREL: the client releases an inbound QoS 2 identifier.
+    pub(crate) fn on_pubrel(&mut self, link: u32, a: &Ack<'_>) {
+        let Some((l, _, session)) = self.homes.attached(link) else { return };
+        let version = l.version;
+        let known = session.received.release(a.packet_id);
+        let reason = if known { Reason::SUCCESS } else { Reason::PACKET_IDENTIFIER_NOT_FOUND };
+        if let Some(out) = self.homes.output(link) {
+            encoder::ack(out, version, AckKind::PubComp, a.packet_id, reason);
+        }
+    }
+
+    /// PUBCOMP: an outbound QoS 2 exchange is over.
+    pub(crate) fn on_pubcomp(&mut self, link: u32, a: &Ack<'_>) {
+        let Some((_, slot, session)) = self.homes.attached(link) else { return };
+        let outbound: &mut Outbound<_> = &mut session.outbound;
+        if outbound.pubcomp(a.packet_id).is_ok() && session.queue.is_some() {
+            self.homes.pump(slot);
+        }
+    }
+}
+
+/// Somebody may wait to hear of it.
+fn delivered(kept: Option<&crate::session::Delivery>) {
+    if let Some(watch) = kept.and_then(|d| d.publication.watch.as_ref()) {
+        watch.delivered();
+    }
+}
+
+fn wrong_alias(e: AliasError) -> Wrong {
+    match e {
+        AliasError::OutOfRange => {
+            Wrong::alias("MQTT 5, 3.3.2-9", "the topic alias is above Topic Alias Maximum")
+        }
+        AliasError::Unknown => {
+            Wrong::protocol("MQTT 5, 3.3.2-7", "the topic alias was not set on this connection")
+        }
+    }
+}
+
+const QOS_TOO_HIGH: Wrong = Wrong::new(
+    Reason::QOS_NOT_SUPPORTED,
+    "MQTT 5, 3.2.2-11",
+    "the QoS is above the Maximum QoS of CONNACK",
+);
+const RECEIVE_MAXIMUM: Wrong = Wrong::new(
+    Reason::RECEIVE_MAXIMUM_EXCEEDED,
+    "MQTT 5, 3.3.4-7",
+    "more unacknowledged publishes than the Receive Maximum of CONNACK",
+);

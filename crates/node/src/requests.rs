@@ -1,0 +1,135 @@
+//! Posts: publishes of other reactors, and requests of the control plane.
+
+use crate::inspect::{SessionDetail, SessionSummary};
+use crate::post::{Content, Post, PostedPublish, PublishBatch};
+use crate::session::{Session, State};
+use crate::shard::Shard;
+use crate::source::Source;
+use mqtt::reason::Reason;
+use mqtt::wire::Version;
+use std::sync::Arc;
+
+impl Shard {
+    /// Takes in a post.
+    pub fn post_in(&mut self, post: Post) {
+        match post {
+            Post::Publishes(batch) => self.publishes(&batch),
+            Post::Ingress(ingress) => self.ingress(*ingress),
+            Post::Authenticated(link, outcome) => self.authenticated(link, outcome),
+            Post::Sessions(reply) => reply(self.summaries()),
+            Post::Session(client, reply) => reply(self.detail(&client)),
+            Post::Disconnect(client, reply) => reply(self.disconnect_client(&client)),
+            Post::Delete(client, reply) => reply(self.delete_client(&client)),
+        }
+    }
+
+    /// Publishes that were authorized where they came in: only their receivers here are told.
+    fn publishes(&mut self, batch: &PublishBatch) {
+        let mut bytes = batch.bytes.as_slice();
+        for item in &batch.items {
+            let source = match &item.content {
+                Content::Shared(publication) => Source::kept(publication),
+                Content::Inline { topic, properties, payload, qos, retain, deadline_ms } => {
+                    let (topic, rest) = bytes.split_at(*topic as usize);
+                    let (properties, rest) = rest.split_at(*properties as usize);
+                    let (payload, rest) = rest.split_at(*payload as usize);
+                    bytes = rest;
+                    // Copied from a str by the reactor that sent it.
+                    let Ok(topic) = std::str::from_utf8(topic) else { continue };
+                    Source::borrowed(topic, properties, payload, (*qos, *retain), *deadline_ms)
+                }
+            };
+            self.hear(item, source);
+        }
+    }
+
+    fn hear(&mut self, item: &PostedPublish, mut s: Source<'_>) {
+        let targets = if item.order > 0 {
+            self.router.targets_after(s.topic, item.order)
+        } else {
+            self.router.targets(s.topic)
+        };
+        if let Some(tally) = &item.tally {
+            tally.routed(Self::acknowledging(&targets, s.qos));
+        }
+        self.tell_here(item.origin, &targets, &mut s);
+    }
+
+    fn summaries(&self) -> Vec<SessionSummary> {
+        self.homes.sessions.iter().map(|(_, s)| summary(s)).collect()
+    }
+
+    fn detail(&self, client: &str) -> Option<SessionDetail> {
+        let slot = self.homes.find(client)?;
+        let s = self.homes.sessions.at(slot)?;
+        let session = self.homes.session_ref(slot);
+        let limits = &self.homes.limits;
+        let link = s.link().and_then(|l| self.homes.links.at(l));
+        let now_ms = self.homes.now.wall_ms;
+        let expires_in_s = match s.state {
+            State::Detached { ends_at_ms, .. } if ends_at_ms != u64::MAX => {
+                Some(ends_at_ms.saturating_sub(now_ms) / 1_000)
+            }
+            _ => None,
+        };
+        let index = &self.router.index;
+        let granted = |id| index.get(id, session).map_or(0, |r| r.options.qos().bits());
+        Some(SessionDetail {
+            summary: summary(s),
+            protocol: if s.version == Version::V5 { "5" } else { "3.1.1" },
+            home: self.homes.me,
+            expiry_s: s.expiry_s,
+            expires_in_s,
+            keep_alive_s: link.map_or(0, |l| l.keep_alive_s),
+            inflight_out: s.outbound.open(),
+            inflight_out_max: s.window,
+            inflight_in: s.received.len(),
+            queued_bytes: s.queued().1,
+            queue_messages_max: limits.session_queue_messages_max,
+            queue_bytes_max: limits.session_queue_bytes_max,
+            dropped: s.dropped,
+            output_bytes: link.map_or(0, |l| l.output.len()),
+            output_bytes_max: limits.output_bytes_max,
+            filters: s
+                .filters
+                .iter()
+                .map(|id| (index.filter(*id).to_owned(), granted(*id)))
+                .collect(),
+            will_topic: s.will.as_ref().map(|w| w.message.topic().to_owned()),
+        })
+    }
+
+    fn disconnect_client(&mut self, client: &str) -> bool {
+        let link = self.homes.find(client).and_then(|slot| self.homes.sessions.at(slot)?.link());
+        if let Some(link) = link {
+            self.disconnect(link, Reason::ADMINISTRATIVE_ACTION, "an operator disconnected it");
+        }
+        link.is_some()
+    }
+
+    fn delete_client(&mut self, client: &str) -> bool {
+        let found = self.homes.find(client).is_some();
+        self.disconnect_client(client);
+        if let Some(slot) = self.homes.find(client) {
+            self.end_session(slot);
+        }
+        found
+    }
+}
+
+impl Shard {
+    /// The principal of a session, for a refusal in words.
+    pub(crate) fn name_of(&self, slot: u32) -> Arc<str> {
+        self.homes.sessions.at(slot).map_or_else(|| "".into(), |s| Arc::clone(&s.principal.name))
+    }
+}
+
+fn summary(s: &Session) -> SessionSummary {
+    SessionSummary {
+        client_id: s.client.as_str().to_owned(),
+        name: Arc::clone(&s.principal.name),
+        connected: s.link().is_some(),
+        subscriptions: s.filters.len(),
+        queued_messages: s.queued().0,
+    }
+}

@@ -1,0 +1,118 @@
+//! What a session is (MQTT 5, 4.1): everything that outlives a connection.
+
+use broker::access::Principal;
+use broker::publication::Publication;
+use broker::router::Ids;
+use broker::subscription::FilterId;
+use mqtt::client_id::ClientId;
+use mqtt::message::Message;
+use mqtt::qos::QoS;
+use mqtt::session::{Outbound, Received};
+use mqtt::wire::Version;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// One client's session at its home reactor.
+pub(crate) struct Session {
+    pub state: State,
+    pub client: ClientId,
+    pub principal: Arc<Principal>,
+    /// Of the present or last connection.
+    pub version: Version,
+    /// Session expiry interval; 0 ends with the connection, `u32::MAX` never.
+    pub expiry_s: u32,
+    /// The largest packet the client takes; `u32::MAX` = no bound.
+    pub packet_max: u32,
+    /// How many unacknowledged messages may be under way to the client.
+    pub window: u16,
+    pub filters: Vec<FilterId>,
+    pub outbound: Outbound<Delivery>,
+    pub received: Received,
+    pub queue: Option<Box<Queue>>,
+    pub will: Option<Box<Will>>,
+    /// Messages lost at this session's bounds.
+    pub dropped: u64,
+}
+
+/// Whether somebody is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// At this link.
+    Connected { link: u32 },
+    /// Nobody. Wall milliseconds; `u64::MAX` = never.
+    Detached { ends_at_ms: u64, will_at_ms: u64 },
+}
+
+/// A message for one session: to be sent, or sent and kept until it is acknowledged.
+#[derive(Clone)]
+pub(crate) struct Delivery {
+    pub publication: Arc<Publication>,
+    pub ids: Ids,
+    pub qos: QoS,
+    /// The RETAIN flag as this receiver gets it.
+    pub retain: bool,
+}
+
+/// Messages that wait for their session.
+#[derive(Default)]
+pub(crate) struct Queue {
+    pub waiting: VecDeque<Delivery>,
+    pub bytes: usize,
+}
+
+/// A will (MQTT 5, 3.1.2.5). Permission is checked when it is sent.
+pub(crate) struct Will {
+    pub message: Message,
+    pub delay_s: u32,
+}
+
+/// Who published: for No Local, and for the order of what one publisher sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    pub reactor: u32,
+    pub slot: u32,
+    pub generation: u32,
+}
+
+impl Origin {
+    /// A publisher without a session: HTTP, the broker.
+    pub const NOBODY: Self = Self { reactor: u32::MAX, slot: u32::MAX, generation: u32::MAX };
+}
+
+impl Session {
+    /// Whether the session outlives its connection.
+    pub fn is_durable(&self) -> bool {
+        self.expiry_s > 0
+    }
+
+    /// Its link, if it has a connection.
+    pub fn link(&self) -> Option<u32> {
+        match self.state {
+            State::Connected { link } => Some(link),
+            State::Detached { .. } => None,
+        }
+    }
+
+    pub fn queued(&self) -> (usize, usize) {
+        self.queue.as_ref().map_or((0, 0), |q| (q.waiting.len(), q.bytes))
+    }
+}
+
+impl Queue {
+    pub fn push(&mut self, delivery: Delivery) {
+        self.bytes += delivery.publication.bytes();
+        self.waiting.push_back(delivery);
+    }
+
+    /// Puts back what could not be sent.
+    pub fn unpop(&mut self, delivery: Delivery) {
+        self.bytes += delivery.publication.bytes();
+        self.waiting.push_front(delivery);
+    }
+
+    pub fn pop(&mut self) -> Option<Delivery> {
+        let delivery = self.waiting.pop_front()?;
+        self.bytes -= delivery.publication.bytes();
+        Some(delivery)
+    }
+}

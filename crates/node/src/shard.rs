@@ -1,0 +1,326 @@
+//! One reactor's share of the broker, and the calls its outer loop makes each turn:
+//! `begin`, any number of `accept`, `input`, `lost`, `post`, then `end`, then write what is dirty.
+
+use crate::auth::Listener;
+use crate::counters::Counters;
+use crate::effect::Effect;
+use crate::fanout::Fanout;
+use crate::frames::Frames;
+use crate::handover::Handover;
+use crate::homes::Homes;
+use crate::link::{Link, Pause, Phase};
+use crate::now::Now;
+use crate::perform::Perform;
+use crate::post::PublishBatch;
+use crate::session::Origin;
+use crate::timers::Timer;
+use broker::access::Authorizer;
+use broker::limits::Limits;
+use broker::retained::Retained;
+use broker::router::Router;
+use broker::subscription::Interest;
+use engine::{LogEnd, Memory};
+use mqtt::reason::Reason;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use store::op::NamespaceId;
+
+/// Everything one reactor decides.
+pub struct Shard {
+    pub(crate) homes: Homes,
+    pub(crate) router: Router,
+    pub(crate) retained: Arc<Retained>,
+    pub(crate) perform: Perform,
+    pub(crate) fanout: Fanout,
+    pub(crate) handovers: VecDeque<Handover>,
+    pub(crate) frames: Frames,
+    /// What other reactors get at the end of the turn.
+    pub(crate) posts: Vec<PublishBatch>,
+    /// Reactors whose post takes nothing more now.
+    pub(crate) full_posts: u64,
+    /// Publishers that wait for another reactor.
+    pub(crate) waiting_for_posts: Vec<Origin>,
+    ids: Ids,
+    work_left: bool,
+}
+
+/// What a shard is made of. Shared parts are the same for all reactors of a process.
+pub struct Settings {
+    /// This reactor's number.
+    pub reactor: usize,
+    /// How many there are; at most 64.
+    pub reactors: usize,
+    /// Bounds and profile.
+    pub limits: Arc<Limits>,
+    /// Who may publish and subscribe.
+    pub authorizer: Authorizer,
+    /// Which reactor wants which topics.
+    pub interest: Arc<Interest>,
+    /// Retained messages.
+    pub retained: Arc<Retained>,
+    /// The end of the log.
+    pub log: LogEnd,
+    /// The namespace.
+    pub namespace: NamespaceId,
+    /// This reactor's counters.
+    pub counters: Arc<Counters>,
+    /// Seed of assigned client identifiers: random in production, fixed in simulation.
+    pub seed: [u64; 2],
+}
+
+/// A connection's name: its place and which of its occupants it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LinkId {
+    /// Place, reused.
+    pub slot: u32,
+    /// Occupant.
+    pub generation: u32,
+}
+
+/// Assigned client identifiers: unique, and not to be guessed from each other.
+struct Ids {
+    key: foldhash::quality::FixedState,
+    seed: [u64; 2],
+    given: u64,
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new(s: Settings) -> Self {
+        let mut posts = Vec::new();
+        posts.resize_with(s.reactors, PublishBatch::default);
+        Self {
+            homes: Homes::new(s.reactor, s.limits, s.counters),
+            router: Router::new(s.authorizer, s.interest, s.reactor),
+            retained: s.retained,
+            perform: Perform::new(Memory::new(s.log), s.namespace),
+            fanout: Fanout::default(),
+            handovers: VecDeque::new(),
+            frames: Frames::default(),
+            posts,
+            full_posts: 0,
+            waiting_for_posts: Vec::new(),
+            ids: Ids {
+                key: foldhash::quality::FixedState::with_seed(s.seed[1]),
+                seed: s.seed,
+                given: 0,
+            },
+            work_left: false,
+        }
+    }
+
+    /// A turn begins: the time, and which reactors' posts are full (bit n = reactor n).
+    pub fn begin(&mut self, now: Now, full_posts: u64) {
+        self.homes.now = now;
+        self.full_posts = full_posts;
+        if full_posts == 0 && !self.waiting_for_posts.is_empty() {
+            for origin in std::mem::take(&mut self.waiting_for_posts) {
+                self.unpause(origin, Pause::Post);
+            }
+        }
+        while let Some(timer) = self.homes.timers.pop(now.mono_ms, now.wall_ms) {
+            match timer {
+                Timer::Link(link) => self.link_due(link),
+                Timer::Session(slot) => self.session_due(slot),
+                Timer::Token(link) => self.token_due(link),
+            }
+        }
+    }
+
+    /// A new connection; `certificate` is the client's, verified by TLS.
+    pub fn accept(&mut self, listener: Listener, certificate: Option<Arc<[u8]>>) -> LinkId {
+        let now_ms = self.homes.now.mono_ms;
+        let (slot, generation) = self.homes.links.insert(Link::new(listener, certificate, now_ms));
+        let deadline_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
+        self.homes.arm(Timer::Link(slot), now_ms + deadline_ms);
+        LinkId { slot, generation }
+    }
+
+    /// The certificate of a connection whose TLS handshake ended after `accept`.
+    pub fn identify(&mut self, id: LinkId, certificate: Arc<[u8]>) {
+        if let Some(l) = self.homes.links.get_mut(id.slot, id.generation) {
+            l.extra.get_or_insert_default().certificate = Some(certificate);
+        }
+    }
+
+    /// A turn ends: what the log made a fact goes on, fan-out and hand-overs run their share.
+    pub fn end(&mut self) {
+        self.settle();
+        let max = self.homes.limits.fanout_per_turn_max;
+        for origin in self.fanout.run(&mut self.homes, &mut self.frames, max) {
+            self.unpause(origin, Pause::Fanout);
+        }
+        let more = !self.handovers.is_empty() && self.run_handovers();
+        self.end_overflowed();
+        // A will of an ended session may have come.
+        self.settle();
+        self.homes.end_notices();
+        self.work_left = more || !self.fanout.is_empty();
+        let counters = &self.homes.counters;
+        counters.connections.set(self.homes.links.len() as u64);
+        counters.sessions.set(self.homes.sessions.len() as u64);
+        counters.subscriptions.set(self.router.index.subscriptions() as u64);
+    }
+
+    /// Milliseconds until there is something to do without input; 0 = at once.
+    pub fn wait_ms(&self) -> Option<u64> {
+        if self.work_left || !self.waiting_for_posts.is_empty() {
+            return Some(u64::from(!self.work_left));
+        }
+        self.homes.timers.wait_ms(self.homes.now.mono_ms, self.homes.now.wall_ms)
+    }
+
+    /// What is to be done outside, in order.
+    pub fn take_effects(&mut self, into: &mut Vec<Effect>) {
+        into.append(&mut self.homes.effects);
+    }
+
+    /// Places of connections with bytes to write, each once.
+    pub fn take_dirty(&mut self, into: &mut Vec<u32>) {
+        for link in self.homes.dirty.drain(..) {
+            if let Some(l) = self.homes.links.at_mut(link) {
+                l.flags.dirty = false;
+                into.push(link);
+            }
+        }
+    }
+
+    /// The bytes that wait for the connection at this place.
+    #[inline]
+    pub fn output(&self, link: u32) -> &[u8] {
+        self.homes.links.at(link).map_or(&[], |l| l.output.pending())
+    }
+
+    /// The socket took `n` of them.
+    #[inline]
+    pub fn taken(&mut self, link: u32, n: usize) {
+        let Some(l) = self.homes.links.at_mut(link) else { return };
+        l.output.taken(n, &mut self.homes.pool);
+        let (left, slot) = (l.output.len(), l.session());
+        self.homes.counters.bytes_out.add(n as u64);
+        if let Some(slot) = slot
+            && left < self.homes.limits.output_bytes_max / 2
+            && self.homes.sessions.at(slot).is_some_and(|s| s.queue.is_some())
+        {
+            self.homes.pump(slot);
+        }
+    }
+
+    /// The turn's publishes for another reactor.
+    pub fn take_post(&mut self, reactor: usize) -> Option<Box<PublishBatch>> {
+        let batch = self.posts.get_mut(reactor)?;
+        (!batch.items.is_empty()).then(|| Box::new(std::mem::take(batch)))
+    }
+
+    /// The home of a client's session.
+    pub fn home_of(&self, client: &str) -> usize {
+        home_of(client, self.posts.len())
+    }
+
+    /// The largest packet the client behind a link takes.
+    pub(crate) fn packet_max(&self, link: u32) -> usize {
+        let slot = self.homes.links.at(link).and_then(|l| l.session());
+        let max = slot.and_then(|s| self.homes.sessions.at(s)).map_or(u32::MAX, |s| s.packet_max);
+        max as usize
+    }
+
+    pub(crate) fn new_client_id(&mut self) -> String {
+        let Ids { key, seed, given } = &mut self.ids;
+        *given += 1;
+        let half = |salt: u64| {
+            let mut h = key.build_hasher();
+            h.write_u64(seed[0]);
+            h.write_u64(*given);
+            h.write_u64(salt);
+            h.finish()
+        };
+        format!("auto-{:016x}{:08x}", half(1), half(2) as u32)
+    }
+
+    /// A publisher whose earlier messages wait is not read.
+    pub(crate) fn pause(&mut self, origin: Origin, why: Pause) {
+        if why == Pause::Post && !self.waiting_for_posts.contains(&origin) {
+            self.waiting_for_posts.push(origin);
+        }
+        if let Some(link) = self.link_of(origin)
+            && let Some(l) = self.homes.links.at_mut(link)
+        {
+            l.flags.paused |= why as u8;
+        }
+    }
+
+    pub(crate) fn unpause(&mut self, origin: Origin, why: Pause) {
+        let now_ms = self.homes.now.mono_ms;
+        let Some(link) = self.link_of(origin) else { return };
+        let id = self.homes.link_id(link);
+        if let Some(l) = self.homes.links.at_mut(link)
+            && l.flags.paused & why as u8 != 0
+        {
+            l.flags.paused &= !(why as u8);
+            l.last_seen_ms = now_ms;
+            if l.flags.paused == 0 {
+                self.homes.effects.push(Effect::Resume(id));
+            }
+        }
+    }
+
+    fn link_of(&self, origin: Origin) -> Option<u32> {
+        if origin.reactor as usize != self.homes.me {
+            return None;
+        }
+        self.homes.sessions.get(origin.slot, origin.generation)?.link()
+    }
+
+    /// A connection's deadline may have passed: CONNECT, or keep-alive (3.1.2-22).
+    fn link_due(&mut self, link: u32) {
+        let now_ms = self.homes.now.mono_ms;
+        let Some(l) = self.homes.links.at_mut(link) else { return };
+        let connect_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
+        let (silence_max_ms, why) = match l.phase {
+            Phase::Opening => (connect_ms, "no CONNECT came in time"),
+            Phase::Authenticating(_) => (connect_ms, "authentication took too long"),
+            Phase::Attached(_) if l.keep_alive_s > 0 => {
+                if l.flags.paused != 0 {
+                    // Its packets wait in the socket because we do not read.
+                    l.last_seen_ms = now_ms;
+                }
+                (crate::connect::keep_alive_ms(l.keep_alive_s), "no packet within the keep alive")
+            }
+            _ => return,
+        };
+        let due_ms = l.last_seen_ms + silence_max_ms;
+        if due_ms > now_ms {
+            return self.homes.arm(Timer::Link(link), due_ms);
+        }
+        let client = self.homes.client_of(link);
+        self.homes.refused(&client, Reason::KEEP_ALIVE_TIMEOUT, "deadline", why.to_owned());
+        self.disconnect(link, Reason::KEEP_ALIVE_TIMEOUT, why);
+    }
+
+    /// A connection's token may have ended (event-grid 3.5).
+    fn token_due(&mut self, link: u32) {
+        let now_ms = self.homes.now.wall_ms;
+        let ends = self.homes.links.at(link).and_then(|l| l.extra.as_ref()?.expires_at_ms);
+        match ends {
+            Some(at) if at <= now_ms => {
+                let why = "the token has expired; renew it with AUTH or connect again";
+                let client = self.homes.client_of(link);
+                self.homes.refused(&client, Reason::NOT_AUTHORIZED, "token", why.to_owned());
+                self.disconnect(link, Reason::NOT_AUTHORIZED, why);
+            }
+            Some(at) => self.homes.arm(Timer::Token(link), at),
+            None => {}
+        }
+    }
+}
+
+/// The home reactor of a client's session, the same on every reactor (core.md 3).
+pub fn home_of(client: &str, reactors: usize) -> usize {
+    if reactors <= 1 {
+        return 0;
+    }
+    let hash = foldhash::quality::FixedState::with_seed(0).hash_one(client);
+    // Fewer than 65 reactors; the remainder is below that.
+    (hash % reactors as u64) as usize
+}

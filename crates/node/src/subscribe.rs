@@ -1,0 +1,207 @@
+//! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, 3.8 and 3.10): each filter on its own, one answer.
+
+use crate::handover::Handover;
+use crate::shard::Shard;
+use broker::access::Principal;
+use broker::limits::SubscriptionIdentifiers;
+use broker::subscription::{FilterId, Receiver, ReceiverOptions, Subscription, Unsubscribed};
+use mqtt::error::Wrong;
+use mqtt::reason::Reason;
+use mqtt::topic::{SharedFilter, TopicFilter};
+use mqtt::wire::subscribe::Requested;
+use mqtt::wire::{
+    Diagnostics, RetainHandling, SubAckOut, Subscribe, UnsubAckOut, Unsubscribe, Version,
+};
+use std::sync::Arc;
+
+impl Shard {
+    pub(crate) fn on_subscribe(&mut self, link: u32, s: &Subscribe<'_>) -> Result<(), Wrong> {
+        let limits = Arc::clone(&self.homes.limits);
+        let Some((l, slot, session)) = self.homes.attached(link) else { return Ok(()) };
+        let (version, terse) = (l.version, l.flags.terse);
+        let principal = Arc::clone(&session.principal);
+        if s.subscription_id.is_some()
+            && limits.subscription_identifiers == SubscriptionIdentifiers::Refused
+        {
+            return Err(NO_IDENTIFIERS);
+        }
+        let too_many = s.filters.count() > limits.filters_per_subscribe_max;
+        let mut reasons = Vec::with_capacity(s.filters.count());
+        let mut said = None;
+        let mut handovers = Vec::new();
+        for r in s.filters.iter() {
+            let outcome = if too_many {
+                Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()))
+            } else {
+                self.subscribe(slot, &principal, &r, s.subscription_id.unwrap_or(0))
+            };
+            match outcome {
+                Ok((reason, handover)) => {
+                    self.homes.counters.subscribes.add(1);
+                    reasons.push(reason.code());
+                    handovers.extend(handover);
+                }
+                Err((reason, rule, why)) => {
+                    self.homes.counters.subscribes_refused.add(1);
+                    let client = self.homes.client_of(link);
+                    self.homes.refused(&client, reason, rule, why.clone());
+                    said.get_or_insert(why);
+                    reasons.push(if version == Version::V5 { reason.code() } else { 0x80 });
+                }
+            }
+        }
+        let diagnostics =
+            Diagnostics { reason_string: said.as_deref().filter(|_| !terse), user: &[] };
+        let ack = SubAckOut { packet_id: s.packet_id, reasons: &reasons, diagnostics };
+        let max = self.packet_max(link);
+        if let Some(out) = self.homes.output(link) {
+            let _ = ack.encode(version, max, out);
+        }
+        // Retained messages follow the SUBACK.
+        for handover in handovers {
+            self.hand_over(handover);
+        }
+        Ok(())
+    }
+
+    /// One filter: its reason code, and what retained messages it is to get.
+    fn subscribe(
+        &mut self,
+        slot: u32,
+        principal: &Arc<Principal>,
+        r: &Requested<'_>,
+        id: u32,
+    ) -> Result<(Reason, Option<Handover>), (Reason, &'static str, String)> {
+        let limits = &self.homes.limits;
+        if matches!(SharedFilter::parse(r.text), Ok(Some(_)) | Err(_)) && shared(r.text) {
+            let why = "shared subscriptions are not in this version".to_owned();
+            return Err((Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, "MQTT 5, 4.8.2", why));
+        }
+        let filter = r.filter.map_err(|e| {
+            (Reason::TOPIC_FILTER_INVALID, e.clause(), format!("'{}': {}", r.text, e.what()))
+        })?;
+        let allowed = self.router.authorizer().subscribe(&principal.permissions, filter);
+        let filter = allowed
+            .map_err(|d| (d.reason(), d.rule(), d.why(&principal.name, r.text)))?
+            .into_inner();
+        let held = self.homes.sessions.at(slot).map_or(0, |s| s.filters.len());
+        if held >= limits.subscriptions_per_session_max && !self.has(slot, filter) {
+            return Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()));
+        }
+        let qos = r.options.qos.min(limits.maximum_qos);
+        let options = ReceiverOptions::new(qos, r.options.no_local, r.options.retain_as_published);
+        let is_new = !self.has(slot, filter);
+        let scan = match r.options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::Never => false,
+        };
+        let since = if scan { self.retained.order() } else { 0 };
+        let session = self.homes.session_ref(slot);
+        let receiver = Receiver { session, options, subscription_id: id, since };
+        let done = self.router.index.subscribe(filter, receiver);
+        if done.first_for_filter {
+            self.router.interest.add(self.homes.me, filter.as_str());
+        }
+        if done.is_new == Subscription::New
+            && let Some(s) = self.homes.sessions.at_mut(slot)
+        {
+            s.filters.push(done.filter_id);
+        }
+        let handover = scan.then(|| Handover::new(session, done.filter_id, since, qos, id));
+        Ok((qos_granted(qos), handover))
+    }
+
+    pub(crate) fn on_unsubscribe(&mut self, link: u32, u: &Unsubscribe<'_>) {
+        let Some((l, slot, _)) = self.homes.attached(link) else { return };
+        let version = l.version;
+        let mut reasons = Vec::new();
+        for (_, filter) in u.filters.iter() {
+            let gone = filter.is_ok_and(|f| self.unsubscribe(slot, f));
+            self.homes.counters.unsubscribes.add(u64::from(gone));
+            let reason = match (gone, filter.is_ok()) {
+                (true, _) => Reason::SUCCESS,
+                (false, true) => Reason::NO_SUBSCRIPTION_EXISTED,
+                (false, false) => Reason::TOPIC_FILTER_INVALID,
+            };
+            reasons.push(reason.code());
+        }
+        let ack = UnsubAckOut {
+            packet_id: u.packet_id,
+            reasons: &reasons,
+            diagnostics: Diagnostics::NONE,
+        };
+        let max = self.packet_max(link);
+        if let Some(out) = self.homes.output(link) {
+            let _ = ack.encode(version, max, out);
+        }
+    }
+
+    fn unsubscribe(&mut self, slot: u32, filter: TopicFilter<'_>) -> bool {
+        let session = self.homes.session_ref(slot);
+        let Some(gone) = self.router.index.unsubscribe(filter, session) else { return false };
+        if gone.last_for_filter {
+            self.router.interest.remove(self.homes.me, filter.as_str());
+        }
+        if let Some(s) = self.homes.sessions.at_mut(slot) {
+            s.filters.retain(|f| *f != gone.filter_id);
+        }
+        true
+    }
+
+    /// Ends every subscription of a session, or those that `keep` refuses.
+    pub(crate) fn unsubscribe_all(&mut self, slot: u32, keep: impl Fn(&Self, &str) -> bool) {
+        let session = self.homes.session_ref(slot);
+        let Some(s) = self.homes.sessions.at_mut(slot) else { return };
+        let filters = std::mem::take(&mut s.filters);
+        let mut kept: Vec<FilterId> = Vec::new();
+        for id in filters {
+            let text = self.router.index.filter(id).to_owned();
+            if keep(self, &text) {
+                kept.push(id);
+                continue;
+            }
+            let gone = self.router.index.unsubscribe_by_id(id, session);
+            if let Some(Unsubscribed { last_for_filter: true, .. }) = gone {
+                self.router.interest.remove(self.homes.me, &text);
+            }
+        }
+        if let Some(s) = self.homes.sessions.at_mut(slot) {
+            s.filters = kept;
+        }
+    }
+
+    /// After a resume or a renewal with other permissions: subscriptions without right end.
+    pub(crate) fn rights_changed(&mut self, slot: u32, principal: &Arc<Principal>) {
+        self.unsubscribe_all(slot, |shard, text| {
+            TopicFilter::parse(text).is_ok_and(|f| {
+                shard.router.authorizer().subscribe(&principal.permissions, f).is_ok()
+            })
+        });
+    }
+
+    fn has(&self, slot: u32, filter: TopicFilter<'_>) -> bool {
+        let index = &self.router.index;
+        let session = self.homes.session_ref(slot);
+        index.filter_id(filter).is_some_and(|id| index.get(id, session).is_some())
+    }
+}
+
+fn shared(text: &str) -> bool {
+    text.starts_with("$share/")
+}
+
+fn qos_granted(qos: mqtt::qos::QoS) -> Reason {
+    match qos {
+        mqtt::qos::QoS::AtMostOnce => Reason::GRANTED_QOS_0,
+        mqtt::qos::QoS::AtLeastOnce => Reason::GRANTED_QOS_1,
+        mqtt::qos::QoS::ExactlyOnce => Reason::GRANTED_QOS_2,
+    }
+}
+
+const TOO_MANY: &str = "more topic filters than this namespace takes";
+const NO_IDENTIFIERS: Wrong = Wrong::new(
+    Reason::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
+    "event-grid 3.3",
+    "subscription identifiers are not available in this namespace",
+);

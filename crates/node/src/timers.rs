@@ -1,0 +1,110 @@
+//! Deadlines of connections and sessions.
+//!
+//! At most one entry a subject waits: it is armed for the earliest deadline, and when it fires its
+//! subject says what is due and when to look again. So keep-alive costs one store a read and no
+//! timer operation.
+
+use hashbrown::HashMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Whose deadline it is, by place: the occupant may have changed, which it finds out itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A connection, real clock: CONNECT deadline, keep-alive.
+    Link(u32),
+    /// A session, domain clock: expiry, will delay.
+    Session(u32),
+    /// A connection's token, domain clock.
+    Token(u32),
+}
+
+/// Both clocks' deadlines.
+#[derive(Default)]
+pub(crate) struct Timers {
+    real: Heap,
+    domain: Heap,
+}
+
+#[derive(Default)]
+struct Heap {
+    due: BinaryHeap<Reverse<(u64, Timer)>>,
+    /// The earliest entry of each subject; later ones in the heap are stale.
+    armed: HashMap<Timer, u64, foldhash::fast::RandomState>,
+}
+
+impl Timers {
+    /// Makes sure that `timer` fires at `at_ms` or before.
+    pub fn arm(&mut self, timer: Timer, at_ms: u64) {
+        match timer {
+            Timer::Link(_) => self.real.arm(timer, at_ms),
+            Timer::Session(_) | Timer::Token(_) => self.domain.arm(timer, at_ms),
+        }
+    }
+
+    /// The next one due.
+    pub fn pop(&mut self, mono_ms: u64, wall_ms: u64) -> Option<Timer> {
+        self.real.pop(mono_ms).or_else(|| self.domain.pop(wall_ms))
+    }
+
+    /// Milliseconds until the next deadline.
+    pub fn wait_ms(&self, mono_ms: u64, wall_ms: u64) -> Option<u64> {
+        let real = self.real.next().map(|at| at.saturating_sub(mono_ms));
+        let domain = self.domain.next().map(|at| at.saturating_sub(wall_ms));
+        match (real, domain) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+impl Heap {
+    fn arm(&mut self, timer: Timer, at_ms: u64) {
+        if at_ms == u64::MAX {
+            return;
+        }
+        let armed = self.armed.entry(timer).or_insert(u64::MAX);
+        if at_ms < *armed {
+            *armed = at_ms;
+            self.due.push(Reverse((at_ms, timer)));
+        }
+    }
+
+    fn pop(&mut self, now_ms: u64) -> Option<Timer> {
+        while let Some(&Reverse((at, timer))) = self.due.peek() {
+            if at > now_ms {
+                return None;
+            }
+            self.due.pop();
+            if self.armed.get(&timer) == Some(&at) {
+                self.armed.remove(&timer);
+                return Some(timer);
+            }
+        }
+        None
+    }
+
+    fn next(&self) -> Option<u64> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_fires_once_at_its_earliest_deadline() {
+        let mut t = Timers::default();
+        t.arm(Timer::Link(1), 50);
+        t.arm(Timer::Link(1), 20);
+        t.arm(Timer::Link(1), 90);
+        t.arm(Timer::Session(1), 1_000);
+        assert_eq!(t.wait_ms(0, 0), Some(20));
+        assert_eq!(t.pop(10, 0), None);
+        assert_eq!(t.pop(60, 0), Some(Timer::Link(1)));
+        assert_eq!(t.pop(60, 0), None, "the entry for 50 is stale");
+        assert_eq!(t.pop(60, 1_000), Some(Timer::Session(1)));
+        assert_eq!(t.wait_ms(60, 1_000), None);
+    }
+}
