@@ -1,0 +1,87 @@
+//! The command line (product.md 2): one file a verb. Owns flags, texts and exit statuses; what a
+//! verb does belongs to the modules it calls.
+
+mod cert;
+mod config;
+mod connection;
+mod dev;
+mod endpoint;
+mod mqtt_client;
+pub mod port;
+mod publish;
+mod serve;
+mod subscribe;
+mod token;
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Your own Event Grid MQTT broker in one binary.
+#[derive(Parser)]
+#[command(name = "gridhub", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a broker for development: no file to write, ready in under a second
+    Dev(dev::Dev),
+    /// Run a broker from a configuration file
+    Serve(serve::Serve),
+    /// Check or show a configuration file, or hash a password for it
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
+    /// Publish one message
+    Publish(publish::Publish),
+    /// Subscribe and print what arrives
+    Subscribe(subscribe::Subscribe),
+    /// Make a bearer token with the key of the data directory
+    Token(token::Token),
+    /// Make a client certificate with the authority of the data directory
+    Cert(cert::Cert),
+}
+
+/// Reads the command line and runs its verb. Exit status: 0 done, 1 refused or failed, 2 bad
+/// usage (by clap).
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Dev(verb) => verb.run(),
+        Verb::Serve(verb) => verb.run(),
+        Verb::Config(verb) => verb.run(),
+        Verb::Publish(verb) => verb.run(),
+        Verb::Subscribe(verb) => verb.run(),
+        Verb::Token(verb) => verb.run(),
+        Verb::Cert(verb) => verb.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts the log on stderr; stdout belongs to the verb's output. `RUST_LOG` narrows or widens.
+fn start_log(log: &Log) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log.level.as_str()));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start (two servers in one test process) keeps the first log.
+    let _ = match log.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+/// The wall clock in Unix seconds, for what is signed offline.
+fn wall_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,35 @@
+//! The effective configuration as TOML with secrets masked. Refuses to know secrets' meaning.
+
+use super::Config;
+
+/// The configuration after layering, defaults included, as TOML; password hashes are masked.
+///
+/// # Errors
+/// Only when a value has no form in TOML (a number above its range).
+pub fn show(config: &Config) -> Result<String, String> {
+    let mut shown = config.clone();
+    for user in &mut shown.auth.users {
+        user.password_hash = MASK.into();
+    }
+    shown.limits = config.limits.effective(config.namespace.profile);
+    toml::to_string(&shown).map_err(|error| error.to_string())
+}
+
+const MASK: &str = "(secret)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::User;
+
+    #[test]
+    fn secrets_are_masked_and_the_rest_reads_back() {
+        let mut config = Config::default();
+        let password_hash = "$argon2id$v=19$secret".to_owned();
+        config.auth.users.push(User { name: "ann".into(), password_hash });
+        let text = show(&config).expect("toml");
+        assert!(!text.contains("argon2id"), "{text}");
+        let back: Config = toml::from_str(&text).expect("reads back");
+        assert_eq!(back.auth.users[0].name, "ann");
+    }
+}

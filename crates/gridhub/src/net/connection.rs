@@ -1,0 +1,200 @@
+//! One socket: read once, write what waits, TLS in between if there is any.
+
+use mio::net::TcpStream;
+use node::auth::Listener;
+use node::{LinkId, Shard};
+use rustls::ServerConnection;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+/// A connection as its reactor holds it.
+pub(super) struct Connection {
+    pub id: LinkId,
+    pub listener: Listener,
+    pub socket: TcpStream,
+    pub tls: Option<Box<ServerConnection>>,
+    /// An incomplete packet, or bytes that may not be decoded yet.
+    pub unread: Vec<u8>,
+    pub state: State,
+    /// The socket may have more to read.
+    pub readable: bool,
+    /// The peer has closed its side: read on to the end.
+    pub ended: bool,
+    /// The client's certificate was looked at.
+    pub identified: bool,
+}
+
+/// Whether it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// What waits is written, then it is closed at once or read to its end first.
+    Closing(node::effect::Linger),
+    /// Our side is closed; what comes is thrown away.
+    Draining,
+}
+
+/// What a read brought.
+pub(super) enum Got {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The end, or an error.
+    End,
+}
+
+impl Connection {
+    pub fn new(id: LinkId, listener: Listener, socket: TcpStream) -> Self {
+        Self {
+            id,
+            listener,
+            socket,
+            tls: None,
+            unread: Vec::new(),
+            state: State::Open,
+            readable: false,
+            ended: false,
+            identified: false,
+        }
+    }
+
+    /// Reads once into `buffer`. A short read means that the socket is empty.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Got {
+        if self.tls.is_some() {
+            return self.read_tls(buffer);
+        }
+        match self.socket.read(buffer) {
+            Ok(0) => Got::End,
+            Ok(n) => {
+                self.readable = n == buffer.len() || self.ended;
+                Got::Bytes(n)
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                self.readable = false;
+                Got::Nothing
+            }
+            // Tried again at once by the caller's list.
+            Err(e) if e.kind() == ErrorKind::Interrupted => Got::Nothing,
+            Err(_) => Got::End,
+        }
+    }
+
+    fn read_tls(&mut self, buffer: &mut [u8]) -> Got {
+        let Some(tls) = self.tls.as_mut() else { return Got::End };
+        let mut got = 0;
+        // Plaintext that was left, then one record's worth of the socket at a time.
+        loop {
+            match tls.reader().read(&mut buffer[got..]) {
+                Ok(0) if got < buffer.len() => return if got > 0 { Got::Bytes(got) } else { Got::End },
+                Ok(n) => got += n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return if got > 0 { Got::Bytes(got) } else { Got::End },
+            }
+            if got == buffer.len() {
+                self.readable = true;
+                return Got::Bytes(got);
+            }
+            match tls.read_tls(&mut self.socket) {
+                Ok(0) => return if got > 0 { Got::Bytes(got) } else { Got::End },
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return if got > 0 { Got::Bytes(got) } else { Got::Nothing };
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return if got > 0 { Got::Bytes(got) } else { Got::End },
+            }
+            if let Err(error) = tls.process_new_packets() {
+                // The alert tells the peer what was wrong.
+                let _ = tls.write_tls(&mut self.socket);
+                tracing::info!(%error, "TLS failed");
+                return Got::End;
+            }
+            if tls.wants_write() && tls.write_tls(&mut self.socket).is_err_and(is_fatal) {
+                return Got::End;
+            }
+        }
+    }
+
+    /// The client's certificate, once, after the handshake.
+    pub fn certificate(&mut self) -> Option<Arc<[u8]>> {
+        if self.identified || self.tls.as_ref().is_none_or(|t| t.is_handshaking()) {
+            return None;
+        }
+        self.identified = true;
+        let first = self.tls.as_ref()?.peer_certificates()?.first()?;
+        Some(Arc::from(first.as_ref()))
+    }
+
+    /// Writes what waits for this connection; false if the socket is broken.
+    pub fn flush(&mut self, shard: &mut Shard) -> bool {
+        if self.tls.is_some() {
+            return self.flush_tls(shard);
+        }
+        loop {
+            let bytes = shard.output(self.id.slot);
+            if bytes.is_empty() {
+                return true;
+            }
+            let all = bytes.len();
+            match self.socket.write(bytes) {
+                Ok(n) => {
+                    shard.taken(self.id.slot, n);
+                    // A short write means that the socket is full: the poll tells when not.
+                    if n < all {
+                        return true;
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return true,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn flush_tls(&mut self, shard: &mut Shard) -> bool {
+        let Some(tls) = self.tls.as_mut() else { return false };
+        loop {
+            let bytes = shard.output(self.id.slot);
+            if !bytes.is_empty() {
+                // Takes as much as its own buffer's bound allows.
+                match tls.writer().write(bytes) {
+                    Ok(n) => shard.taken(self.id.slot, n),
+                    Err(_) => return false,
+                }
+            }
+            while tls.wants_write() {
+                match tls.write_tls(&mut self.socket) {
+                    Ok(_) => {}
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => return true,
+                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                    Err(_) => return false,
+                }
+            }
+            if shard.output(self.id.slot).is_empty() || tls.is_handshaking() {
+                return true;
+            }
+        }
+    }
+
+    /// Whether bytes still wait for the socket.
+    pub fn is_waiting(&self, shard: &Shard) -> bool {
+        !shard.output(self.id.slot).is_empty() || self.tls.as_ref().is_some_and(|t| t.wants_write())
+    }
+
+    /// Says goodbye: nothing more will be sent.
+    pub fn end_writing(&mut self) {
+        if let Some(tls) = self.tls.as_mut() {
+            tls.send_close_notify();
+            let _ = tls.write_tls(&mut self.socket);
+        }
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of Result::is_err_and")]
+fn is_fatal(e: io::Error) -> bool {
+    !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

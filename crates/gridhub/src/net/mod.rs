@@ -1,0 +1,17 @@
+//! The data plane: reactors with their sockets, and how other threads reach them.
+//!
+//! Translates between sockets and [`node::Shard`]; decides nothing about MQTT.
+
+mod accept;
+mod connection;
+mod hub;
+mod inbox;
+mod metrics;
+mod notice;
+mod reactor;
+mod slots;
+
+pub use accept::Listening;
+pub use hub::{Hub, Kind, Metric};
+pub use inbox::Inbox;
+pub use reactor::{Reactor, ReactorSettings};

@@ -1,0 +1,480 @@
+//! One reactor: a thread, a poll, the sockets whose sessions are at home here.
+//!
+//! A turn reads what is readable, lets the shard decide, and writes each dirty connection once.
+
+use crate::clock::Clock;
+use crate::net::accept::Listening;
+use crate::net::connection::{Connection, Got, State};
+use crate::net::inbox::{Inbox, Moved, Parcel};
+use crate::net::notice;
+use crate::net::slots::{Connections, Named, WAKER, listener_token, named, token};
+use mio::{Events, Interest, Poll};
+use node::effect::{Effect, Linger};
+use node::post::Post;
+use node::{LinkId, Shard};
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The answer to an authentication goes back by this.
+pub type AuthReply = Box<dyn FnOnce(node::auth::AuthOutcome) + Send>;
+/// Checks credentials without blocking the caller.
+pub type Authenticate = Arc<dyn Fn(node::auth::AuthRequest, AuthReply) + Send + Sync>;
+
+/// What a reactor is made of.
+pub struct ReactorSettings {
+    /// Its number.
+    pub me: usize,
+    /// The decisions.
+    pub shard: Shard,
+    /// Every reactor's post, its own included.
+    pub inboxes: Arc<[Arc<Inbox>]>,
+    /// The clocks.
+    pub clock: Clock,
+    /// Checks credentials.
+    pub authenticate: Authenticate,
+    /// Bytes of publishes that may wait in another reactor's post.
+    pub post_bytes_max: usize,
+}
+
+/// The thread's state.
+pub struct Reactor {
+    me: usize,
+    poll: Poll,
+    shard: Shard,
+    connections: Connections,
+    listeners: Vec<(mio::net::TcpListener, node::auth::Listener, Option<Arc<ServerConfig>>)>,
+    inboxes: Arc<[Arc<Inbox>]>,
+    clock: Clock,
+    authenticate: Authenticate,
+    post_bytes_max: usize,
+    buffer: Vec<u8>,
+    /// Connections that may have more to read.
+    again: Vec<LinkId>,
+    /// Listeners that may have more connections.
+    accept_again: Vec<usize>,
+    /// Connections whose end is awaited, with the time when we stop waiting.
+    draining: Vec<(u64, LinkId)>,
+    parcels: Vec<Parcel>,
+    effects: Vec<Effect>,
+    dirty: Vec<u32>,
+    /// Set by a planned stop: when the last connections are cut off.
+    stop_at_ms: Option<u64>,
+}
+
+impl Reactor {
+    /// A reactor on `poll`, whose waker its inbox holds.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn new(poll: Poll, s: ReactorSettings, listening: &[Listening]) -> io::Result<Self> {
+        let mut listeners = Vec::new();
+        for (n, l) in listening.iter().enumerate() {
+            let mut socket = l.for_reactor()?;
+            poll.registry().register(&mut socket, listener_token(n), Interest::READABLE)?;
+            listeners.push((socket, l.kind, l.tls.clone()));
+        }
+        Ok(Self {
+            me: s.me,
+            poll,
+            shard: s.shard,
+            connections: Connections::default(),
+            listeners,
+            inboxes: s.inboxes,
+            clock: s.clock,
+            authenticate: s.authenticate,
+            post_bytes_max: s.post_bytes_max,
+            buffer: vec![0; BUFFER_BYTES],
+            again: Vec::new(),
+            accept_again: Vec::new(),
+            draining: Vec::new(),
+            parcels: Vec::new(),
+            effects: Vec::new(),
+            dirty: Vec::new(),
+            stop_at_ms: None,
+        })
+    }
+
+    /// The poll's waker token, for whoever makes the inbox.
+    pub const WAKER: mio::Token = WAKER;
+
+    /// Runs until a planned stop has ended the last connection.
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.wait(&mut events);
+            let now = self.clock.now();
+            self.shard.begin(now, self.full_posts());
+            self.take_parcels();
+            for i in std::mem::take(&mut self.accept_again) {
+                self.accept(i);
+            }
+            for id in std::mem::take(&mut self.again) {
+                self.read(id);
+            }
+            for event in &events {
+                match named(event.token()) {
+                    Named::Waker => {}
+                    Named::Listener(n) => self.accept(n),
+                    Named::Link(id) => self.ready(id, event),
+                }
+            }
+            self.finish_turn();
+            self.end_draining(now.mono_ms);
+            if self.stop_at_ms.is_some_and(|at| now.mono_ms >= at || self.connections.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) {
+        let mut wait_ms = self.shard.wait_ms();
+        if !self.again.is_empty() || !self.accept_again.is_empty() {
+            wait_ms = Some(0);
+        }
+        if !self.draining.is_empty() || self.stop_at_ms.is_some() {
+            wait_ms = Some(wait_ms.unwrap_or(DRAIN_STEP_MS).min(DRAIN_STEP_MS));
+        }
+        if wait_ms != Some(0) && !self.inboxes[self.me].about_to_sleep() {
+            wait_ms = Some(0);
+        }
+        // The domain clock may be moved while we sleep: it wakes us by a parcel.
+        if let Err(e) = self.poll.poll(events, wait_ms.map(Duration::from_millis))
+            && e.kind() != ErrorKind::Interrupted
+        {
+            tracing::error!(error = %e, "poll failed");
+        }
+        self.inboxes[self.me].awake();
+    }
+
+    /// Bit n: reactor n takes no more publishes now.
+    fn full_posts(&self) -> u64 {
+        let max = self.post_bytes_max;
+        let full = |(n, inbox): (usize, &Arc<Inbox>)| u64::from(inbox.is_full(max)) << n;
+        self.inboxes.iter().enumerate().map(full).sum()
+    }
+
+    fn take_parcels(&mut self) {
+        let mut parcels = std::mem::take(&mut self.parcels);
+        self.inboxes[self.me].take(&mut parcels);
+        for parcel in parcels.drain(..) {
+            match parcel {
+                Parcel::Post(post) => self.shard.post_in(post),
+                Parcel::Adopt(moved) => self.adopt(*moved),
+                Parcel::Stop => self.stop(),
+            }
+        }
+        self.parcels = parcels;
+    }
+
+    fn accept(&mut self, n: usize) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            if self.stop_at_ms.is_some() {
+                return;
+            }
+            let (listener, kind, tls) = &self.listeners[n];
+            let (kind, tls) = (*kind, tls.clone());
+            match listener.accept() {
+                Ok((socket, _)) => self.take_in(socket, kind, tls),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => {
+                    // No descriptor is left, or the peer is gone already. Tried again next turn.
+                    tracing::warn!(error = %e, "a connection could not be accepted");
+                    break;
+                }
+            }
+        }
+        self.accept_again.push(n);
+    }
+
+    fn take_in(
+        &mut self,
+        socket: mio::net::TcpStream,
+        kind: node::auth::Listener,
+        tls: Option<Arc<ServerConfig>>,
+    ) {
+        let id = self.shard.accept(kind, None);
+        let mut connection = Connection::new(id, kind, socket);
+        if let Some(config) = tls {
+            match ServerConnection::new(config) {
+                Ok(mut tls) => {
+                    tls.set_buffer_limit(Some(TLS_BUFFER_BYTES));
+                    connection.tls = Some(Box::new(tls));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "TLS cannot start");
+                    return self.shard.lost(id);
+                }
+            }
+        }
+        self.register(id, connection);
+    }
+
+    fn register(&mut self, id: LinkId, mut connection: Connection) {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(&mut connection.socket, token(id), interest) {
+            Ok(()) => self.connections.put(id, connection),
+            Err(error) => {
+                tracing::error!(%error, "a connection cannot be polled");
+                self.shard.lost(id);
+            }
+        }
+    }
+
+    fn adopt(&mut self, m: Moved) {
+        let id = self.shard.adopt(m.listener, m.adoption);
+        let mut connection = Connection::new(id, m.listener, m.socket);
+        connection.tls = m.tls;
+        connection.identified = true;
+        connection.unread = m.unread;
+        connection.readable = true;
+        self.register(id, connection);
+    }
+
+    fn ready(&mut self, id: LinkId, event: &mio::event::Event) {
+        let Some(c) = self.connections.get(id) else { return };
+        if event.is_writable() && c.is_waiting(&self.shard) && !c.flush(&mut self.shard) {
+            return self.lost(id);
+        }
+        if event.is_writable()
+            && let State::Closing(linger) = c.state
+        {
+            return self.close(id, linger);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            c.readable = true;
+            c.ended |= event.is_read_closed() || event.is_error();
+            self.read(id);
+        }
+    }
+
+    /// Reads once and lets the shard use it.
+    fn read(&mut self, id: LinkId) {
+        let Some(c) = self.connections.get(id) else { return };
+        if c.state != State::Open {
+            return self.drain(id);
+        }
+        if !self.shard.wants_input(id) {
+            return;
+        }
+        let have = c.unread.len();
+        let room = self.shard.read_max(id).unwrap_or(BUFFER_BYTES).min(BUFFER_BYTES);
+        if have > BUFFER_BYTES / 2 {
+            return self.read_large(id);
+        }
+        let end = (have + room).min(BUFFER_BYTES);
+        let got = c.read(&mut self.buffer[have..end]);
+        if let Some(certificate) = c.certificate() {
+            self.shard.identify(id, certificate);
+        }
+        match got {
+            Got::Bytes(n) => {
+                self.buffer[..have].copy_from_slice(&c.unread);
+                let used = self.shard.input(id, &self.buffer[..have + n]);
+                c.unread.clear();
+                if used < have + n {
+                    c.unread.extend_from_slice(&self.buffer[used..have + n]);
+                } else if have > 0 {
+                    // An idle connection owns no buffer.
+                    c.unread = Vec::new();
+                }
+                if c.readable {
+                    self.again.push(id);
+                }
+            }
+            Got::Nothing if c.readable => self.again.push(id),
+            Got::Nothing => {}
+            Got::End => self.lost(id),
+        }
+    }
+
+    /// A packet larger than the shared buffer grows in the connection's own.
+    fn read_large(&mut self, id: LinkId) {
+        let Some(c) = self.connections.get(id) else { return };
+        match c.read(&mut self.buffer) {
+            Got::Bytes(n) => {
+                c.unread.extend_from_slice(&self.buffer[..n]);
+                let bytes = std::mem::take(&mut c.unread);
+                let used = self.shard.input(id, &bytes);
+                let Some(c) = self.connections.get(id) else { return };
+                c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
+                if c.readable {
+                    self.again.push(id);
+                }
+            }
+            Got::Nothing if c.readable => self.again.push(id),
+            Got::Nothing => {}
+            Got::End => self.lost(id),
+        }
+    }
+
+    /// Decodes what was left unread, then reads on.
+    fn resume(&mut self, id: LinkId) {
+        let Some(c) = self.connections.get(id) else { return };
+        if !c.unread.is_empty() {
+            let bytes = std::mem::take(&mut c.unread);
+            let used = self.shard.input(id, &bytes);
+            let Some(c) = self.connections.get(id) else { return };
+            if used < bytes.len() {
+                c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
+            }
+        }
+        if self.connections.get(id).is_some_and(|c| c.readable) {
+            self.again.push(id);
+        }
+    }
+
+    fn finish_turn(&mut self) {
+        // What the outer world does may give the shard more to do; it settles quickly.
+        loop {
+            self.shard.end();
+            let mut effects = std::mem::take(&mut self.effects);
+            self.shard.take_effects(&mut effects);
+            if effects.is_empty() {
+                self.effects = effects;
+                break;
+            }
+            for effect in effects.drain(..) {
+                self.perform(effect);
+            }
+            self.effects = effects;
+            self.take_parcels();
+        }
+        let mut dirty = std::mem::take(&mut self.dirty);
+        self.shard.take_dirty(&mut dirty);
+        for slot in dirty.drain(..) {
+            let Some(c) = self.connections.at(slot) else { continue };
+            let id = c.id;
+            if !c.flush(&mut self.shard) {
+                self.lost(id);
+            }
+        }
+        self.dirty = dirty;
+        for n in 0..self.inboxes.len() {
+            if let Some(batch) = self.shard.take_post(n) {
+                self.inboxes[n].send(Parcel::Post(Post::Publishes(batch)));
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Authenticate(id, request) => {
+                let inbox = Arc::clone(&self.inboxes[self.me]);
+                let reply: AuthReply = Box::new(move |outcome| {
+                    inbox.send(Parcel::Post(Post::Authenticated(id, outcome)));
+                });
+                (self.authenticate)(*request, reply);
+            }
+            Effect::Close(id, linger) => self.close(id, linger),
+            Effect::Move(id, home, adoption) => {
+                let Some(mut c) = self.connections.take(id) else { return };
+                if let Err(error) = self.poll.registry().deregister(&mut c.socket) {
+                    tracing::error!(%error, "a connection cannot move");
+                    return;
+                }
+                self.inboxes[home].send(Parcel::Adopt(Box::new(Moved {
+                    socket: c.socket,
+                    tls: c.tls,
+                    unread: c.unread,
+                    listener: c.listener,
+                    adoption: *adoption,
+                })));
+            }
+            Effect::Resume(id) => self.resume(id),
+            Effect::Notice(n) => notice::log(&n),
+        }
+    }
+
+    /// Writes what waits, then ends the connection as `linger` says.
+    fn close(&mut self, id: LinkId, linger: Linger) {
+        let Some(c) = self.connections.get(id) else { return self.shard.forget(id) };
+        if !c.flush(&mut self.shard) {
+            return self.drop_connection(id);
+        }
+        let Some(c) = self.connections.get(id) else { return };
+        if c.is_waiting(&self.shard) {
+            c.state = State::Closing(linger);
+            self.draining.push((self.clock.mono_ms() + CLOSING_MS, id));
+            return;
+        }
+        c.end_writing();
+        match linger {
+            Linger::No => self.drop_connection(id),
+            Linger::UntilRead => {
+                // Closing with unread bytes would reset the connection and lose what we said.
+                c.state = State::Draining;
+                self.draining.push((self.clock.mono_ms() + DRAINING_MS, id));
+                self.drain(id);
+            }
+        }
+    }
+
+    /// Throws away what a closing connection still says.
+    fn drain(&mut self, id: LinkId) {
+        let Some(c) = self.connections.get(id) else { return };
+        if c.state != State::Draining {
+            return;
+        }
+        for _ in 0..DRAIN_READS {
+            match io::Read::read(&mut c.socket, &mut self.buffer) {
+                Ok(0) => return self.drop_connection(id),
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return self.drop_connection(id),
+            }
+        }
+        self.drop_connection(id);
+    }
+
+    fn end_draining(&mut self, now_ms: u64) {
+        if self.draining.is_empty() {
+            return;
+        }
+        let due: Vec<LinkId> =
+            self.draining.iter().filter(|(at, _)| *at <= now_ms).map(|(_, id)| *id).collect();
+        self.draining.retain(|(at, _)| *at > now_ms);
+        for id in due {
+            self.drop_connection(id);
+        }
+    }
+
+    fn lost(&mut self, id: LinkId) {
+        self.connections.take(id);
+        self.shard.lost(id);
+    }
+
+    fn drop_connection(&mut self, id: LinkId) {
+        self.connections.take(id);
+        self.shard.forget(id);
+    }
+
+    fn stop(&mut self) {
+        self.listeners.clear();
+        self.stop_at_ms = Some(self.clock.mono_ms() + STOP_MS);
+        self.shard.shut_down();
+        for id in self.connections.ids() {
+            if !self.shard.wants_input(id) {
+                self.resume(id);
+            }
+        }
+    }
+}
+
+/// One read's worth; large enough for the receive buffer of a busy socket.
+const BUFFER_BYTES: usize = 256 * 1024;
+const TLS_BUFFER_BYTES: usize = 64 * 1024;
+const EVENTS: usize = 256;
+/// A storm of connections must not keep the others waiting.
+const ACCEPTS_PER_TURN: usize = 64;
+const DRAIN_READS: usize = 16;
+const DRAIN_STEP_MS: u64 = 50;
+/// How long a peer may take to read what we said last.
+const CLOSING_MS: u64 = 2_000;
+/// How long we wait for a peer to close after our goodbye.
+const DRAINING_MS: u64 = 1_000;
+/// A planned stop ends within this, whatever the peers do.
+const STOP_MS: u64 = 3_000;
