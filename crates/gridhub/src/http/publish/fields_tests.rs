@@ -99,8 +99,7 @@ const ROWS: &[Row] = &[
     ("wait for something else", "topic=a&wait=read", &[], Err("'delivered'")),
     ("wait too long", "topic=a&wait=delivered&timeout=301", &[], Err("0 to 300")),
     ("timeout alone", "topic=a&timeout=5", &[], Err("without wait")),
-
-           ("reference exchange (2.11)",
+    ("reference exchange (2.11)",
         "topic=plant%2Fline7%2Fcmd&qos=0&api-version=2025-08-01-preview", &[
         ("mqtt-qos", "1"), ("mqtt-retain", "0"), ("mqtt-response-topic", "plant%2Fline7%2Fack"),
         ("mqtt-correlation-data", "AAEC"), ("mqtt-message-expiry", "30"),
