@@ -282,6 +282,7 @@ impl Reactor {
         }
         match got {
             Got::Bytes(n) => {
+                self.shard.count_input(n);
                 self.buffer[..have].copy_from_slice(&c.unread);
                 let used = self.shard.input(id, &self.buffer[..have + n]);
                 c.unread.clear();
@@ -306,6 +307,7 @@ impl Reactor {
         let Some(c) = self.connections.get(id) else { return };
         match c.read(&mut self.buffer) {
             Got::Bytes(n) => {
+                self.shard.count_input(n);
                 c.unread.extend_from_slice(&self.buffer[..n]);
                 let bytes = std::mem::take(&mut c.unread);
                 let used = self.shard.input(id, &bytes);
