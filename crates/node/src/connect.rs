@@ -112,6 +112,7 @@ impl Shard {
                 (self.homes.add_session(new_session(o, principal)), false)
             }
         };
+        let before = self.homes.sessions.at(slot).map(|s| s.principal.permissions.id());
         self.bind(link, slot, o, principal);
         self.connack(link, o, present);
         let counted = usize::from(o.version == Version::V5);
@@ -121,7 +122,9 @@ impl Shard {
         let id = self.homes.link_id(link);
         self.homes.effects.push(Effect::Resume(id));
         if present {
-            self.rights_changed(slot, principal);
+            if before != Some(principal.permissions.id()) {
+                self.rights_changed(slot, principal);
+            }
             self.homes.resume(slot);
         }
     }
