@@ -3,9 +3,13 @@
 
 mod auth;
 mod cli;
+mod clock;
 mod config;
+mod http;
 mod identity;
+mod net;
 mod serve;
+mod sys;
 
 use std::process::ExitCode;
 

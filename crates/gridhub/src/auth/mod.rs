@@ -13,4 +13,4 @@ pub mod token;
 pub mod token_cache;
 pub mod token_key;
 
-pub use authenticator::Authenticator;
+pub use authenticator::{Audience, Authenticator};

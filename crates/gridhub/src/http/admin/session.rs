@@ -1,0 +1,115 @@
+//! `/admin/sessions`: which sessions there are, every bound of one and how full it is (product 5),
+//! and ending them.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use hyper::StatusCode;
+use node::inspect::{SessionDetail, SessionSummary};
+use serde_json::{Value, json};
+
+use super::contributor;
+use crate::http::app::App;
+use crate::http::backend::Backend;
+use crate::http::error::HttpError;
+
+/// `GET /admin/sessions`: all sessions, by client id.
+pub async fn list<B: Backend>(
+    State(app): State<App<B>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, HttpError> {
+    contributor(&app, &headers)?;
+    let mut sessions = app.backend.sessions().await;
+    sessions.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+    let sessions: Vec<Value> = sessions.iter().map(summary).collect();
+    Ok(Json(json!({ "sessions": sessions })))
+}
+
+/// `GET /admin/sessions/{name}`.
+pub async fn show<B: Backend>(
+    State(app): State<App<B>>,
+    Path(client_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, HttpError> {
+    contributor(&app, &headers)?;
+    let session = app.backend.session(&client_id).await;
+    session.map(|session| Json(detail(&session))).ok_or_else(|| not_found(&client_id))
+}
+
+/// `DELETE /admin/sessions/{name}`: the session and what waits in it are gone.
+pub async fn delete<B: Backend>(
+    State(app): State<App<B>>,
+    Path(client_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, HttpError> {
+    contributor(&app, &headers)?;
+    match app.backend.delete(&client_id).await {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(not_found(&client_id)),
+    }
+}
+
+/// `POST /admin/sessions/{name}/disconnect`: the connection ends with 0x98, the session stays.
+pub async fn disconnect<B: Backend>(
+    State(app): State<App<B>>,
+    Path(client_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, HttpError> {
+    contributor(&app, &headers)?;
+    match app.backend.disconnect(&client_id).await {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(HttpError::not_found(
+            "SessionNotConnected",
+            format!("client '{client_id}' is not connected; GET /admin/sessions shows who is"),
+        )),
+    }
+}
+
+fn summary(session: &SessionSummary) -> Value {
+    json!({
+        "clientId": session.client_id,
+        "name": &*session.name,
+        "connected": session.connected,
+        "subscriptions": session.subscriptions,
+        "queuedMessages": session.queued_messages,
+    })
+}
+
+fn detail(session: &SessionDetail) -> Value {
+    let subscriptions: Vec<Value> = session
+        .filters
+        .iter()
+        .map(|(filter, qos)| json!({ "filter": filter, "qos": qos }))
+        .collect();
+    json!({
+        "clientId": session.summary.client_id,
+        "name": &*session.summary.name,
+        "connected": session.summary.connected,
+        "protocol": session.protocol,
+        "home": session.home,
+        "sessionExpirySeconds": (session.expiry_s != u32::MAX).then_some(session.expiry_s),
+        "expiresInSeconds": session.expires_in_s,
+        "keepAliveSeconds": session.keep_alive_s,
+        "inflightIn": session.inflight_in,
+        "dropped": session.dropped,
+        "willTopic": session.will_topic,
+        "subscriptions": subscriptions,
+        "bounds": {
+            "inflightOut": bound(session.inflight_out, session.inflight_out_max),
+            "queueMessages": bound(session.summary.queued_messages, session.queue_messages_max),
+            "queueBytes": bound(session.queued_bytes, session.queue_bytes_max),
+            "outputBytes": bound(session.output_bytes, session.output_bytes_max),
+        },
+    })
+}
+
+fn bound<T: Into<Value>>(used: T, max: T) -> Value {
+    json!({ "used": used.into(), "max": max.into() })
+}
+
+fn not_found(client_id: &str) -> HttpError {
+    HttpError::not_found(
+        "SessionNotFound",
+        format!("client '{client_id}' has no session; GET /admin/sessions lists them"),
+    )
+}

@@ -1,0 +1,77 @@
+//! What HTTP needs of the data plane: one small trait, implemented by the hub and by the tests'
+//! double. Refuses to know reactors and posts.
+
+use std::sync::Arc;
+
+use broker::access::{Authorizer, Principal};
+use broker::limits::Limits;
+use broker::retained::Retained;
+use node::door::{PublishRequest, Published};
+use node::inspect::{SessionDetail, SessionSummary};
+use tokio::time::Duration;
+
+/// The data plane as HTTP sees it. Cheap to clone handles behind it; every method may be called
+/// from any tokio thread.
+pub trait Backend: Send + Sync + 'static {
+    /// The one door. Publishes whose futures are first polled one after the other are published in
+    /// that order. When it returns `Accepted` the message is as durable as core 2 says.
+    fn publish(
+        &self,
+        who: Arc<Principal>,
+        request: PublishRequest,
+    ) -> impl Future<Output = Published> + Send;
+
+    /// The retained messages.
+    fn retained(&self) -> &Retained;
+
+    /// Bounds of the namespace.
+    fn limits(&self) -> &Limits;
+
+    /// The same authorizer that MQTT asks.
+    fn authorizer(&self) -> &Authorizer;
+
+    /// All sessions, absent ones included.
+    fn sessions(&self) -> impl Future<Output = Vec<SessionSummary>> + Send;
+
+    /// One session in full.
+    fn session(&self, client_id: &str) -> impl Future<Output = Option<SessionDetail>> + Send;
+
+    /// Ends the connection with 0x98; the session stays. `false` when there is none.
+    fn disconnect(&self, client_id: &str) -> impl Future<Output = bool> + Send;
+
+    /// Ends the session and forgets it. `false` when there is none.
+    fn delete(&self, client_id: &str) -> impl Future<Output = bool> + Send;
+
+    /// Counters and gauges of the data plane.
+    fn counters(&self) -> Vec<Family>;
+
+    /// The domain clock, in ms since 1970.
+    fn wall_ms(&self) -> u64;
+
+    /// Moves the domain clock (dev only; the caller has checked that).
+    fn advance(&self, by: Duration);
+
+    /// Whether every listener accepts and nothing shuts down.
+    fn ready(&self) -> bool;
+}
+
+/// One metric with all its samples, as Prometheus groups them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub kind: Kind,
+    pub samples: Vec<Sample>,
+}
+
+/// Labels and value.
+pub type Sample = (Vec<(&'static str, String)>, u64);
+
+/// What a metric does over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}

@@ -1,0 +1,35 @@
+//! The HTTPS side of the server: HTTP Publish, retained messages, administration, probes.
+//!
+//! Owns the translation of HTTP requests into calls of the data plane and of their outcomes into
+//! statuses. Refuses to know sessions, topic trees and how a token is verified: it asks
+//! [`Backend`](backend::Backend) and [`Bearer`](bearer::Bearer).
+//!
+//! A request's way: [`server`] (socket, TLS, HTTP), [`service`] (request id, bounds, which path),
+//! then [`publish`] directly, or [`router`] for everything else.
+
+pub mod admin;
+pub mod api_version;
+pub mod app;
+pub mod backend;
+pub mod bearer;
+pub mod body;
+pub mod error;
+pub mod metrics;
+pub mod openapi;
+pub mod probes;
+pub mod publish;
+pub mod query;
+pub mod rate;
+pub mod request_id;
+pub mod retained;
+pub mod router;
+pub mod server;
+pub mod service;
+pub mod timestamp;
+
+#[allow(unused_imports, reason = "the outside of this module; serve.rs uses it")]
+pub use app::{App, ClockControl, Settings};
+pub use server::serve;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! One publish as a caller asked for it: syntax is checked, permission is not. Refuses to know
+//! whether it came as a request or as a batch item.
+
+use std::sync::Arc;
+
+use broker::limits::Limits;
+use broker::publication::Watch;
+use mqtt::qos::QoS;
+use mqtt::topic::TopicName;
+use node::door::PublishRequest;
+
+use crate::http::error::HttpError;
+
+/// Everything of a PUBLISH but its payload.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// As the caller wrote it, decoded; may still be no topic at all.
+    pub topic: String,
+    pub qos: QoS,
+    pub retain: Retain,
+    /// MQTT 5 property bytes without their length.
+    pub properties: Vec<u8>,
+}
+
+/// The RETAIN flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retain {
+    Keep,
+    No,
+}
+
+impl Draft {
+    /// Largest payload in bytes (event-grid 2.5, 413).
+    pub fn payload_bytes_max(&self, limits: &Limits) -> usize {
+        match self.retain {
+            Retain::Keep => limits.http_retained_body_bytes_max,
+            Retain::No => limits.http_body_bytes_max,
+        }
+    }
+
+    /// # Errors
+    /// 403: an invalid topic is forbidden, not bad (event-grid 2.5). Profile bounds and reserved
+    /// topics are the door's to refuse, with the same status.
+    pub fn check_topic(&self) -> Result<(), HttpError> {
+        TopicName::parse(&self.topic).map(|_| ()).map_err(|e| {
+            HttpError::forbidden(
+                "InvalidTopic",
+                format!("topic '{}': {}; name one topic to publish to", self.topic, e.what()),
+            )
+        })
+    }
+
+    /// What the door takes.
+    pub fn request(self, payload: Vec<u8>, watch: Option<Arc<dyn Watch>>) -> PublishRequest {
+        PublishRequest {
+            topic: self.topic,
+            qos: self.qos,
+            retain: self.retain == Retain::Keep,
+            properties: self.properties,
+            payload,
+            watch,
+        }
+    }
+}

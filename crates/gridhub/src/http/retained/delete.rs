@@ -1,0 +1,42 @@
+//! `DELETE /mqtt/retainedMessages/message?topic=` (product 4): an empty retained publish through
+//! the one door, so that the right to publish decides and live subscribers hear of it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use hyper::{Request, StatusCode};
+use mqtt::qos::QoS;
+use node::door::PublishRequest;
+
+use super::{Asked, asked, not_found};
+use crate::http::app::App;
+use crate::http::backend::Backend;
+use crate::http::error::HttpError;
+use crate::http::publish::outcome::{accepted, forbidden};
+
+/// 204; 403 without Publisher on the topic; 404 where there is no message.
+pub async fn handle<B: Backend>(
+    State(app): State<App<B>>,
+    request: Request<Body>,
+) -> Result<StatusCode, HttpError> {
+    let Asked { who, topic } = asked(&app, &request)?;
+    // Before looking: 404 would tell a stranger which topics have a message.
+    app.backend
+        .authorizer()
+        .publish(&who.permissions, &topic)
+        .map_err(|denied| forbidden(denied, &who, &topic))?;
+    if app.backend.retained().get(&topic, app.backend.wall_ms()).is_none() {
+        return Err(not_found(&topic));
+    }
+    let empty = PublishRequest {
+        topic: topic.clone(),
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        properties: Vec::new(),
+        payload: Vec::new(),
+        watch: None,
+    };
+    accepted(app.backend.publish(Arc::clone(&who), empty).await, &who, &topic)?;
+    Ok(StatusCode::NO_CONTENT)
+}

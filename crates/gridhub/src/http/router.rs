@@ -1,0 +1,78 @@
+//! The table of contents: which path is answered where. Refuses to know how.
+
+use axum::Router;
+use axum::routing::{get, post};
+use hyper::Uri;
+
+use super::app::App;
+use super::backend::Backend;
+use super::error::HttpError;
+use super::{admin, metrics, openapi, probes, publish, retained};
+
+/// Every path but [`PUBLISH`], which `service` answers without a router.
+pub fn router<B: Backend>(app: App<B>) -> Router {
+    Router::new()
+        .route(BATCH, post(publish::batch::handle::<B>))
+        .route(RETAINED, get(retained::list::handle::<B>))
+        .route(
+            RETAINED_MESSAGE,
+            get(retained::get::handle::<B>).delete(retained::delete::handle::<B>),
+        )
+        .route(CLOCK, post(admin::clock::handle::<B>))
+        .route(SESSIONS, get(admin::session::list::<B>))
+        .route(SESSION, get(admin::session::show::<B>).delete(admin::session::delete::<B>))
+        .route(SESSION_DISCONNECT, post(admin::session::disconnect::<B>))
+        .route(JWKS, get(probes::jwks::<B>))
+        .route(OPENAPI, get(openapi::handle))
+        .route(METRICS, get(metrics::handle::<B>))
+        .route(HEALTH, get(probes::health))
+        .route(READY, get(probes::ready::<B>))
+        .fallback(not_found)
+        .with_state(app)
+}
+
+async fn not_found(uri: Uri) -> HttpError {
+    no_such_path(uri.path())
+}
+
+fn no_such_path(path: &str) -> HttpError {
+    HttpError::not_found(
+        "NotFound",
+        format!("there is nothing at '{path}'; /openapi.json lists every path"),
+    )
+}
+
+/// HTTP Publish.
+pub const PUBLISH: &str = "/mqtt/messages";
+const BATCH: &str = "/mqtt/messages:batch";
+const RETAINED: &str = "/mqtt/retainedMessages";
+const RETAINED_MESSAGE: &str = "/mqtt/retainedMessages/message";
+const CLOCK: &str = "/admin/clock";
+const SESSIONS: &str = "/admin/sessions";
+const SESSION: &str = "/admin/sessions/{name}";
+const SESSION_DISCONNECT: &str = "/admin/sessions/{name}/disconnect";
+const JWKS: &str = "/.well-known/jwks.json";
+const OPENAPI: &str = "/openapi.json";
+const METRICS: &str = "/metrics";
+/// Answers as long as the process lives.
+pub const HEALTH: &str = "/healthz";
+/// Answers 200 or 503.
+pub const READY: &str = "/readyz";
+
+/// Path and methods of every route, for the description and its test.
+#[cfg(test)]
+pub const ROUTES: &[(&str, &str)] = &[
+    (PUBLISH, "POST"),
+    (BATCH, "POST"),
+    (RETAINED, "GET, HEAD"),
+    (RETAINED_MESSAGE, "GET, HEAD, DELETE"),
+    (CLOCK, "POST"),
+    (SESSIONS, "GET, HEAD"),
+    (SESSION, "GET, HEAD, DELETE"),
+    (SESSION_DISCONNECT, "POST"),
+    (JWKS, "GET, HEAD"),
+    (OPENAPI, "GET, HEAD"),
+    (METRICS, "GET, HEAD"),
+    (HEALTH, "GET, HEAD"),
+    (READY, "GET, HEAD"),
+];
