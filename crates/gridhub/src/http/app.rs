@@ -12,7 +12,7 @@ use tokio::time::Duration;
 
 use super::api_version::ApiVersions;
 use super::bearer::{self, Bearer};
-use super::body::BodyTimes;
+use super::body::{BodyTimes, Bounds, Budget};
 use super::error::HttpError;
 use super::metrics::Counters;
 use super::publish::idempotency::Keys;
@@ -28,6 +28,7 @@ pub struct Inner<B> {
     pub bearer: Arc<dyn Bearer>,
     pub settings: Settings,
     pub keys: Arc<Keys>,
+    pub bodies: Arc<Budget>,
     pub rate: Option<RateLimit>,
     pub counters: Counters,
     pub request_ids: RequestIds,
@@ -52,6 +53,8 @@ pub struct Settings {
     pub head_time: Duration,
     /// For a request's body.
     pub body_times: BodyTimes,
+    /// All bodies in memory together. At it 503.
+    pub bodies_bytes_max: usize,
     /// For answers under way when the server stops.
     pub drain_time: Duration,
 }
@@ -69,16 +72,23 @@ impl<B: super::backend::Backend> App<B> {
     /// An app with nothing remembered.
     pub fn new(backend: B, bearer: Arc<dyn Bearer>, settings: Settings) -> Self {
         let keys = Arc::new(Keys::new(backend.limits().idempotency_keys_max));
+        let bodies = Arc::new(Budget::new(settings.bodies_bytes_max));
         let rate = settings.publish_per_second_max.map(RateLimit::new);
         App(Arc::new(Inner {
             backend,
             bearer,
             settings,
             keys,
+            bodies,
             rate,
             counters: Counters::new(),
             request_ids: RequestIds::new(),
         }))
+    }
+
+    /// What holds for the body of one request.
+    pub fn body_bounds(&self, bytes_max: usize) -> Bounds<'_> {
+        Bounds { bytes_max, times: self.settings.body_times, budget: &self.bodies }
     }
 
     /// Who asks; 401 otherwise.
@@ -112,6 +122,7 @@ impl Default for Settings {
             handshake_time: Duration::from_secs(30),
             head_time: Duration::from_secs(60),
             body_times: BodyTimes { idle: Duration::from_secs(15), total: Duration::from_secs(60) },
+            bodies_bytes_max: 256 * 1024 * 1024,
             drain_time: Duration::from_secs(4),
         }
     }

@@ -1,7 +1,8 @@
 //! Reads a request's body within a bound and a time, or sees to it that an unread one does not
 //! spoil the answer. Refuses to know what the bytes mean.
 
-use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
@@ -19,17 +20,83 @@ pub struct BodyTimes {
     pub total: Duration,
 }
 
-/// The whole body. Never holds more than `bytes_max` bytes.
+/// What holds for the body of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// Longest body.
+    pub bytes_max: usize,
+    pub times: BodyTimes,
+    pub budget: &'a Arc<Budget>,
+}
+
+/// The bytes of all bodies in memory: many callers at once must not cost more than this.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicUsize,
+    bytes_max: usize,
+}
+
+/// A body's part of the budget, given back when dropped.
+#[derive(Debug)]
+pub struct Share {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// At most `bytes_max` bytes at once.
+    pub fn new(bytes_max: usize) -> Self {
+        Budget { used: AtomicUsize::new(0), bytes_max }
+    }
+
+    /// Bytes in use now.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Share {
+    fn none(budget: &Arc<Budget>) -> Self {
+        Share { budget: Arc::clone(budget), bytes: 0 }
+    }
+
+    /// # Errors
+    /// 503 when all bodies together would pass the bound.
+    fn grow(&mut self, bytes: usize) -> Result<(), HttpError> {
+        let before = self.budget.used.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > self.budget.bytes_max {
+            let message = "too many large requests at once; repeat the request a little later";
+            return Err(HttpError::unavailable(message));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// The whole body and its share of the budget. Never holds more than `bytes_max` bytes.
 ///
 /// # Errors
 /// 413 when it is longer, already by its Content-Length; 408 when it comes too slowly; 400 when it
-/// breaks off.
-pub async fn read<B>(body: B, bytes_max: usize, times: BodyTimes) -> Result<Vec<u8>, HttpError>
+/// breaks off; 503 when the budget is used up.
+pub async fn read<B>(mut body: B, bounds: Bounds<'_>) -> Result<(Vec<u8>, Share), HttpError>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    check_length(&body, bytes_max)?;
-    timeout(times.total, pieces(body, bytes_max, times.idle)).await.unwrap_or_else(|_| Err(slow()))
+    let received = match check_length(&body, bounds.bytes_max) {
+        Ok(()) => timeout(bounds.times.total, pieces(&mut body, bounds)).await,
+        Err(error) => Ok(Err(error)),
+    };
+    let received = received.unwrap_or_else(|_| Err(slow()));
+    if received.is_err() && !body.is_end_stream() {
+        drain_rest(body);
+    }
+    received
 }
 
 /// 413 when the announced length already passes the bound.
@@ -40,40 +107,44 @@ pub fn check_length<B: Body>(body: &B, bytes_max: usize) -> Result<(), HttpError
     Ok(())
 }
 
-async fn pieces<B>(body: B, bytes_max: usize, idle: Duration) -> Result<Vec<u8>, HttpError>
+async fn pieces<B>(body: &mut B, bounds: Bounds<'_>) -> Result<(Vec<u8>, Share), HttpError>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
 {
     // An announced length is a claim: it earns only a small buffer before the bytes are there.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut bytes = Vec::with_capacity(announced.min(RESERVE_MAX));
-    let mut body = pin!(body);
-    while let Some(frame) = timeout(idle, body.frame()).await.map_err(|_| slow())? {
+    let mut share = Share::none(bounds.budget);
+    while let Some(frame) = timeout(bounds.times.idle, body.frame()).await.map_err(|_| slow())? {
         let frame = frame.map_err(|_| broken())?;
         let Some(data) = frame.data_ref() else { continue };
-        if bytes.len() + data.len() > bytes_max {
-            return Err(HttpError::too_large("the body", bytes_max));
+        if bytes.len() + data.len() > bounds.bytes_max {
+            return Err(HttpError::too_large("the body", bounds.bytes_max));
         }
+        share.grow(data.len())?;
         bytes.extend_from_slice(data);
     }
-    Ok(bytes)
+    Ok((bytes, share))
 }
 
-/// Reads on, for a short while and to no use, what the client is still sending after its request
-/// was refused. Closing a socket with unread bytes would reset it, and the answer could be lost.
-/// A client that waits for `100 Continue` sends nothing and gets its answer at once.
+/// Sees to the unread body of a request that was refused by its head. A client that waits for
+/// `100 Continue` sends nothing and gets its answer at once.
 pub fn drain<B>(headers: &HeaderMap, body: B)
 where
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    if body.is_end_stream() || headers.contains_key(hyper::header::EXPECT) {
-        return;
+    if !body.is_end_stream() && !headers.contains_key(hyper::header::EXPECT) {
+        drain_rest(body);
     }
-    if body.size_hint().lower() > DRAIN_MAX as u64 {
-        return;
-    }
+}
+
+/// Reads on, for a short while and to no use, what the client is still sending. Closing a socket
+/// with unread bytes would reset it, and the answer could be lost.
+fn drain_rest<B>(mut body: B)
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
     tokio::spawn(timeout(DRAIN_TIME, async move {
-        let mut body = pin!(body);
         let mut drained = 0;
         while let Some(Ok(frame)) = body.frame().await {
             drained += frame.data_ref().map_or(0, Bytes::len);
@@ -95,5 +166,5 @@ fn broken() -> HttpError {
 }
 
 const RESERVE_MAX: usize = 64 * 1024;
-const DRAIN_MAX: usize = 2 * 1024 * 1024;
+const DRAIN_MAX: usize = 16 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(5);

@@ -125,13 +125,13 @@ pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
     for family in app.counters.families() {
         merge(&mut families, family);
     }
-    let keys = vec![(Vec::new(), app.keys.count() as u64)];
-    families.push(Family {
-        name: "gridhub_http_idempotency_keys",
-        help: "Idempotency keys remembered.",
-        kind: Kind::Gauge,
-        samples: keys,
-    });
+    for (name, help, value) in [
+        ("gridhub_http_idempotency_keys", "Idempotency keys remembered.", app.keys.count()),
+        ("gridhub_http_body_bytes", "Request bodies in memory.", app.bodies.used()),
+    ] {
+        let samples = vec![(Vec::new(), value as u64)];
+        families.push(Family { name, help, kind: Kind::Gauge, samples });
+    }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&families)).into_response()
 }
 

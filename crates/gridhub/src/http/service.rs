@@ -43,7 +43,7 @@ impl<B: Backend> Service<B> {
     /// echoed.
     pub async fn answer<T>(&self, request: Request<T>) -> Response<ResponseBody>
     where
-        T: Body<Data = Bytes> + Send + 'static,
+        T: Body<Data = Bytes> + Send + Unpin + 'static,
         T::Error: Into<axum::BoxError>,
     {
         let client_id = client_request_id(request.headers());
@@ -90,7 +90,7 @@ impl<B: Backend> Service<B> {
 
     async fn route<T>(&self, request: Request<T>) -> Response<RoutedBody>
     where
-        T: Body<Data = Bytes> + Send + 'static,
+        T: Body<Data = Bytes> + Send + Unpin + 'static,
         T::Error: Into<axum::BoxError>,
     {
         let request: RoutedRequest = request.map(RoutedBody::new);

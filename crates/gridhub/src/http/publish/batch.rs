@@ -47,10 +47,13 @@ pub async fn handle<B: Backend>(
             return Err(error);
         }
     };
-    let body = body::read(body, BODY_BYTES_MAX, app.settings.body_times).await?;
+    let (body, share) = body::read(body, app.body_bounds(BODY_BYTES_MAX)).await?;
     let items = items(&body, form)?.iter().map(|text| item(text, app.backend.limits())).collect();
     // A task of its own, so that a caller who hangs up leaves no item half answered for its key.
-    let outcomes = tokio::spawn(async move { run(&app, &who, key, items).await });
+    let outcomes = tokio::spawn(async move {
+        let _share = share;
+        run(&app, &who, key, items).await
+    });
     results(&outcomes.await.map_err(|_| internal())?)
 }
 

@@ -33,7 +33,7 @@ impl Draft {
     /// Largest payload in bytes (event-grid 2.5, 413).
     pub fn payload_bytes_max(&self, limits: &Limits) -> usize {
         match self.retain {
-            Retain::Keep => limits.http_retained_body_bytes_max,
+            Retain::Keep => limits.http_retained_body_bytes_max.min(limits.retained_bytes_max),
             Retain::No => limits.http_body_bytes_max,
         }
     }

@@ -37,7 +37,7 @@ use super::query::Query;
 pub async fn handle<B, T>(app: &App<B>, request: Request<T>) -> Outcome
 where
     B: Backend,
-    T: Body<Data = Bytes> + Send + 'static,
+    T: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     let (head, body) = request.into_parts();
     let outcome = match admit(app, &head) {
@@ -72,7 +72,7 @@ fn admit<B: Backend>(app: &App<B>, head: &Parts) -> Result<Admitted, HttpError> 
 async fn publish<B, T>(app: &App<B>, admitted: Admitted, headers: &HeaderMap, body: T) -> Outcome
 where
     B: Backend,
-    T: Body<Data = Bytes> + Send + 'static,
+    T: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     let Admitted { who, fields: Fields { draft, answer }, key } = admitted;
     let bytes_max = draft.payload_bytes_max(app.backend.limits());
@@ -80,14 +80,20 @@ where
         body::drain(headers, body);
         return Outcome::Refused(error);
     }
-    let payload = match body::read(body, bytes_max, app.settings.body_times).await {
-        Ok(payload) => payload,
+    let bounds = app.body_bounds(bytes_max);
+    let (payload, share) = match body::read(body, bounds).await {
+        Ok(received) => received,
         Err(error) => return Outcome::Refused(error),
     };
-    let Some(key) = key else { return send(app, who, draft, payload, answer).await };
+    let Some(key) = key else {
+        let outcome = send(app, who, draft, payload, answer).await;
+        drop(share);
+        return outcome;
+    };
     // A task of its own: when the caller hangs up, its key still gets its answer.
     let app = app.clone();
     let run = async move {
+        let _share = share;
         let send = send(&app, who, draft, payload, answer);
         let once = app.keys.once(key, || app.backend.wall_ms(), send).await;
         once.unwrap_or_else(keys_full)
@@ -135,7 +141,7 @@ async fn deliver<B: Backend>(
     let topic = draft.topic.clone();
     let request = draft.request(payload, watch);
     let published = app.backend.publish(Arc::clone(&who), request).await;
-    accepted(published, &who, &topic)
+    accepted(&published, &who, &topic)
 }
 
 /// Permission comes before rate (event-grid 2.5). The door asks for permission anyway, so it is

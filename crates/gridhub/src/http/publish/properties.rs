@@ -87,7 +87,7 @@ impl<'a> PropertyBlock<'a> {
     fn add(&mut self, place: Place<'_>, property: Property<'_>) -> Result<(), HttpError> {
         property
             .encode(&mut self.bytes)
-            .map_err(|_| bad_value(place, "MQTT carries at most 65535 bytes here".to_owned()))
+            .map_err(|_| bad_value(place, "MQTT carries at most 65535 bytes here"))
     }
 
     fn size(&self, place: Place<'_>, bytes: usize) -> Result<(), HttpError> {
@@ -104,7 +104,7 @@ impl<'a> PropertyBlock<'a> {
     /// MQTT 5, 1.5.4-2.
     fn text(&self, place: Place<'_>, text: &str) -> Result<(), HttpError> {
         if text.contains('\0') {
-            return Err(bad_value(place, "the character U+0000 is not allowed".to_owned()));
+            return Err(bad_value(place, "the character U+0000 is not allowed"));
         }
         Ok(())
     }

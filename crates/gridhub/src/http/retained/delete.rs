@@ -37,6 +37,6 @@ pub async fn handle<B: Backend>(
         payload: Vec::new(),
         watch: None,
     };
-    accepted(app.backend.publish(Arc::clone(&who), empty).await, &who, &topic)?;
+    accepted(&app.backend.publish(Arc::clone(&who), empty).await, &who, &topic)?;
     Ok(StatusCode::NO_CONTENT)
 }

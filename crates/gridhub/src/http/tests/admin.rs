@@ -1,16 +1,11 @@
 //! `/admin`, probes, metrics and the description.
 
-use bytes_of_keys::KEYS;
 use serde_json::json;
 
 use super::Server;
 use super::double::Double;
 use crate::http::app::{ClockControl, Settings};
 use crate::http::router::ROUTES;
-
-mod bytes_of_keys {
-    pub const KEYS: &str = r#"{"keys":[]}"#;
-}
 
 async fn ask(server: &Server, token: &str, request: &str, body: &str) -> super::Reply {
     let head = format!("{request} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {token}");
@@ -69,7 +64,14 @@ async fn the_clock_moves_in_dev_only() {
     let server = dev();
     let reply = ask(&server, "all", "POST /admin/clock", r#"{"advance":"1h"}"#).await;
     assert_eq!(reply.json(), json!({"now": "2025-11-21T11:00:00.000Z"}));
-    for body in ["", "{}", r#"{"advance":"1"}"#, r#"{"advance":"1h","x":1}"#, r#"{"advance":1}"#] {
+    for body in [
+        "",
+        "{}",
+        r#"{"advance":"1"}"#,
+        r#"{"advance":"1h","x":1}"#,
+        r#"{"advance":1}"#,
+        r#"{"advance":"4000d"}"#,
+    ] {
         assert_eq!(ask(&server, "all", "POST /admin/clock", body).await.error().0, 400, "{body}");
     }
     let fixed = Server::new();
@@ -129,3 +131,5 @@ async fn metrics_have_the_data_planes_and_our_own() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+const KEYS: &str = r#"{"keys":[]}"#;

@@ -146,3 +146,21 @@ async fn stopping_finishes_what_is_under_way() {
     assert_eq!(reply.status, 204);
     assert!(busy.ended().await);
 }
+
+#[tokio::test]
+async fn all_bodies_together_are_bounded() {
+    let settings = crate::http::Settings { bodies_bytes_max: 1000, ..Default::default() };
+    let server = Server::with(super::Double::gated(), settings);
+    let mut first = server.connect();
+    let head = publish_head("topic=a", "content-length: 900\r\n");
+    first.send(format!("{head}\r\n\r\n{}", "x".repeat(900)).as_bytes()).await;
+    while server.service.app().bodies.used() < 900 {
+        tokio::task::yield_now().await;
+    }
+    let reply = server.publish("topic=a", "", &[b'x'; 200]).await;
+    assert_eq!(reply.error(), (503, "ServiceUnavailable".to_owned()));
+    server.hub.gate.add_permits(2);
+    assert_eq!(first.reply().await.status, 204);
+    assert_eq!(server.publish("topic=a", "", &[b'x'; 200]).await.status, 204);
+    assert_eq!(server.service.app().bodies.used(), 0);
+}

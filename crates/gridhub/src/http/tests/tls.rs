@@ -98,3 +98,40 @@ async fn alpn_chooses_http2() {
     assert_eq!(head[3], 4, "the first frame is SETTINGS");
     serve.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_does_not_come_is_given_up() {
+    use tokio::io::AsyncReadExt;
+    let (server, _) = configs();
+    let app = App::new(Arc::new(Double::open()), Arc::new(Tokens), Settings::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = tokio::spawn(crate::http::serve(listener, server, app, std::future::pending()));
+    let start = tokio::time::Instant::now();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
+    assert_eq!(start.elapsed().as_secs(), 30);
+    serve.abort();
+}
+
+#[tokio::test]
+async fn at_the_bound_connections_wait_for_a_free_place() {
+    let (server, client) = configs();
+    let settings = Settings { connections_max: 1, ..Settings::default() };
+    let app = App::new(Arc::new(Double::open()), Arc::new(Tokens), settings);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = tokio::spawn(crate::http::serve(listener, server, app, std::future::pending()));
+    let mut first = Client::new(connect(&client, address, b"").await);
+    let waiting = tokio::spawn(async move {
+        let mut second = Client::new(connect(&client, address, b"").await);
+        second.ask(&publish_head("topic=b", ""), b"").await.status
+    });
+    for _ in 0..20 {
+        assert_eq!(first.ask(&publish_head("topic=a", ""), b"").await.status, 204);
+    }
+    assert!(!waiting.is_finished());
+    drop(first);
+    assert_eq!(waiting.await.unwrap(), 204);
+    serve.abort();
+}
