@@ -163,6 +163,7 @@ pub enum Unregistered {
 
 /// A certificate field that can name the client (event-grid 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::enum_variant_names)] // The names are Azure's.
 pub enum NameSource {
     /// The subject's common name, else the whole distinguished name.
     ClientCertificateSubject,
