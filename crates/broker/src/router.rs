@@ -126,6 +126,16 @@ impl Router {
         }
     }
 
+    /// The route of what the broker itself publishes, stored as retained change number `order`.
+    pub fn own_route(&self, topic: &str, order: u64) -> Route {
+        Route {
+            permit: Some(self.authorizer.own_publish()),
+            targets: self.targets_after(topic, order),
+            remote: self.interest.mask(topic) & !self.me,
+            durable: false,
+        }
+    }
+
     /// Why `set` may not publish to `topic`: asked only after a route without permit.
     pub fn denied(&self, set: &PermissionSet, topic: &str) -> Option<Denied> {
         self.authorizer.publish(set, topic).err()

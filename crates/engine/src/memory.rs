@@ -47,7 +47,8 @@ mod tests {
     fn outcomes_come_in_order_and_sequences_are_shared() {
         let end = LogEnd::default();
         let (mut a, mut b) = (Memory::new(end.clone()), Memory::new(end));
-        let op = || Op::Append(Append { namespace: NamespaceId(1), deadline_ms: u64::MAX, record: () });
+        let op =
+            || Op::Append(Append { namespace: NamespaceId(1), deadline_ms: u64::MAX, record: () });
         a.submit(op(), Ticket(7));
         b.submit(op(), Ticket(7));
         a.submit(op(), Ticket(8));

@@ -3,11 +3,13 @@
 
 mod auth;
 mod cli;
+mod clock;
 mod config;
-#[allow(dead_code, reason = "serve.rs calls it once the data plane is linked")]
 mod http;
 mod identity;
+mod net;
 mod serve;
+mod sys;
 
 use std::process::ExitCode;
 

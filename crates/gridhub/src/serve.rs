@@ -1,9 +1,31 @@
-//! Runs the server until it is told to stop. In this branch the data plane is not linked.
+//! Puts the server together and runs it until it is told to stop: listeners, reactors, HTTP.
 
-use std::net::SocketAddr;
-
+use crate::auth::tls::TlsConfigs;
+use crate::auth::{Audience, Authenticator};
+use crate::cli::port::{ListenerKind, bind_error};
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::duration::Interval;
+use crate::http::bearer::{Bearer, TokenRefused};
+use crate::http::{self, App, ClockControl, Settings};
 use crate::identity::Identity;
+use crate::net::{Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings};
+use crate::sys;
+use anyhow::Context;
+use broker::access::{Authorizer, Principal};
+
+use broker::retained::Retained;
+use broker::subscription::Interest;
+use engine::LogEnd;
+use node::Shard;
+use node::auth::Listener;
+use node::counters::Counters;
+use node::shard::Settings as ShardSettings;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use store::op::NamespaceId;
+use tokio::sync::watch;
 
 /// Where the server listens, ports resolved.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +45,193 @@ pub struct Endpoints {
 /// # Errors
 /// When a listener cannot be opened.
 pub fn run(
-    config: Config,
-    identity: Option<Identity>,
+    config: &Config,
+    identity: Option<&Identity>,
     ready: impl FnOnce(&Endpoints) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    drop((config, identity, ready));
-    anyhow::bail!("data plane not linked in this branch")
+    let clock = Clock::new();
+    let wall = clock.clone();
+    let authenticator = Arc::new(Authenticator::new(config, Arc::new(move || wall.wall_ms()))?);
+    let mut endpoints = Endpoints::default();
+    let tls =
+        needs_tls(config).then(|| TlsConfigs::build(&config.tls, &config.clients)).transpose()?;
+    let listening = bind_mqtt(config, tls.as_ref(), &mut endpoints)?;
+    let mut https = Vec::new();
+    for address in &config.listeners.https {
+        let socket = std::net::TcpListener::bind(address)
+            .map_err(|e| bind_error(ListenerKind::Https, *address, &e))?;
+        endpoints.https.push(socket.local_addr()?);
+        https.push(socket);
+    }
+    let (hub, reactors) = start_reactors(config, &clock, &authenticator, &listening)?;
+    drop(listening);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .enable_all()
+        .build()
+        .context("cannot start the control plane")?;
+    let app = App::new(hub.clone(), Arc::new(Tokens(authenticator)), settings(identity)?);
+    let outcome = runtime.block_on(async {
+        let (stop, stopped) = watch::channel(());
+        let mut servers = Vec::new();
+        for socket in https {
+            socket.set_nonblocking(true)?;
+            let socket = tokio::net::TcpListener::from_std(socket)?;
+            let tls = tls.as_ref().context("HTTPS needs tls.cert_file and tls.key_file")?;
+            let (config, app, mut stopped) = (Arc::clone(&tls.https), app.clone(), stopped.clone());
+            servers.push(tokio::spawn(http::serve(socket, config, app, async move {
+                // An error means that the sender is gone: stop as well.
+                let _ = stopped.changed().await;
+            })));
+        }
+        if let Interval::Every(every) = config.sys.interval {
+            tokio::spawn(sys::publish(hub.clone(), clock.clone(), every.get()));
+        }
+        hub.set_ready(true);
+        ready(&endpoints)?;
+        signalled().await?;
+        tracing::info!("stopping");
+        hub.stop();
+        let _ = stop.send(());
+        for server in servers {
+            // A server that panicked has nothing left to finish.
+            let _ = server.await;
+        }
+        anyhow::Ok(())
+    });
+    hub.stop();
+    for reactor in reactors {
+        let _ = reactor.join();
+    }
+    outcome
 }
+
+fn needs_tls(config: &Config) -> bool {
+    !config.listeners.mqtts.is_empty() || !config.listeners.https.is_empty()
+}
+
+fn bind_mqtt(
+    config: &Config,
+    tls: Option<&TlsConfigs>,
+    endpoints: &mut Endpoints,
+) -> anyhow::Result<Vec<Listening>> {
+    let mut listening = Vec::new();
+    for address in &config.listeners.mqtt {
+        let bound = Listening::bind(*address, Listener::Plain, None);
+        let bound = bound.map_err(|e| bind_error(ListenerKind::Mqtt, *address, &e))?;
+        endpoints.mqtt.push(bound.address()?);
+        listening.push(bound);
+    }
+    for address in &config.listeners.mqtts {
+        let tls = tls.map(|t| Arc::clone(&t.mqtts));
+        let bound = Listening::bind(*address, Listener::Tls, tls);
+        let bound = bound.map_err(|e| bind_error(ListenerKind::Mqtts, *address, &e))?;
+        endpoints.mqtts.push(bound.address()?);
+        listening.push(bound);
+    }
+    Ok(listening)
+}
+
+fn start_reactors(
+    config: &Config,
+    clock: &Clock,
+    authenticator: &Arc<Authenticator>,
+    listening: &[Listening],
+) -> anyhow::Result<(Hub, Vec<JoinHandle<()>>)> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = config.reactors.unwrap_or(cores).clamp(1, REACTORS_MAX);
+    let limits = Arc::new(config.limits.limits(config.namespace.profile));
+    let authorizer = Authorizer::new(&limits);
+    let retained = Arc::new(Retained::new(&limits));
+    let interest = Arc::new(Interest::new(count));
+    let (log, mut polls, mut inboxes) = (LogEnd::default(), Vec::new(), Vec::new());
+    for _ in 0..count {
+        let poll = mio::Poll::new().context("cannot poll")?;
+        let waker = mio::Waker::new(poll.registry(), Reactor::WAKER).context("cannot wake")?;
+        inboxes.push(Arc::new(Inbox::new(waker)));
+        polls.push(poll);
+    }
+    let inboxes: Arc<[Arc<Inbox>]> = inboxes.into();
+    let counters: Vec<Arc<Counters>> = (0..count).map(|_| Arc::default()).collect();
+    let asked = Arc::clone(authenticator);
+    let authenticate: Authenticate = Arc::new(move |request, reply| {
+        asked.authenticate(request, reply);
+    });
+    let mut threads = Vec::new();
+    for (me, poll) in polls.into_iter().enumerate() {
+        let shard = ShardSettings {
+            reactor: me,
+            reactors: count,
+            limits: Arc::clone(&limits),
+            authorizer: authorizer.clone(),
+            interest: Arc::clone(&interest),
+            retained: Arc::clone(&retained),
+            log: log.clone(),
+            namespace: NAMESPACE,
+            counters: Arc::clone(&counters[me]),
+            seed: seed()?,
+        };
+        let settings = ReactorSettings {
+            me,
+            inboxes: Arc::clone(&inboxes),
+            clock: clock.clone(),
+            authenticate: Arc::clone(&authenticate),
+            post_bytes_max: limits.post_bytes_max,
+        };
+        let sockets = Reactor::sockets(&poll, listening)?;
+        let thread = std::thread::Builder::new().name(format!("reactor-{me}"));
+        // A shard is made on its own thread: what it shares inside is not for others.
+        threads.push(thread.spawn(move || {
+            Reactor::new(poll, settings, Shard::new(shard), sockets).run();
+        })?);
+    }
+    let clock = clock.clone();
+    let hub = HubSettings { inboxes, counters, retained, limits, authorizer, clock };
+    Ok((Hub::new(hub), threads))
+}
+
+fn settings(identity: Option<&Identity>) -> anyhow::Result<Settings> {
+    let jwks = identity.map(|i| std::fs::read(Identity::files(i.dir()).jwks)).transpose();
+    Ok(Settings {
+        clock: if identity.is_some() { ClockControl::Dev } else { ClockControl::Fixed },
+        jwks: jwks.context("cannot read the key set")?.map(Into::into),
+        ..Settings::default()
+    })
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+async fn signalled() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for Ctrl-C")?,
+    }
+    Ok(())
+}
+
+/// Unpredictable bits for assigned client identifiers.
+fn seed() -> anyhow::Result<[u64; 2]> {
+    let mut seed = [0; 16];
+    aws_lc_rs::rand::fill(&mut seed).context("the system gives no random bytes")?;
+    let (a, b) = seed.split_at(8);
+    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, b| (word << 8) | u64::from(*b));
+    Ok([word(a), word(b)])
+}
+
+/// HTTP's bearer tokens, asked of the one authenticator.
+struct Tokens(Arc<Authenticator>);
+
+impl Bearer for Tokens {
+    fn bearer(&self, token: &str) -> Result<Arc<Principal>, TokenRefused> {
+        self.0
+            .bearer(token, Audience::Http)
+            .map_err(|refused| TokenRefused { why: refused.to_string() })
+    }
+}
+
+/// The one namespace of this process.
+const NAMESPACE: NamespaceId = NamespaceId(1);
+const REACTORS_MAX: usize = 64;
+/// HTTP runs beside the reactors, on the same cores.
+const CONTROL_THREADS: usize = 2;

@@ -80,7 +80,7 @@ impl Shard {
     }
 
     /// Takes in a connection that another reactor accepted. Gives its place here.
-    pub fn adopt(&mut self, listener: crate::auth::Listener, adoption: Adoption) -> LinkId {
+    pub fn adopt(&mut self, listener: crate::auth::Listener, adoption: &Adoption) -> LinkId {
         let mut link = Link::new(listener, None, self.homes.now.mono_ms);
         link.version = adoption.opening.version;
         let (slot, generation) = self.homes.links.insert(link);

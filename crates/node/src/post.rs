@@ -2,7 +2,7 @@
 //! single requests of the control plane.
 
 use crate::auth::AuthOutcome;
-use crate::door::{Ingress, Reply};
+use crate::door::{Ingress, PublishRequest, Reply};
 use crate::inspect::{SessionDetail, SessionSummary};
 use crate::perform::Tally;
 use crate::session::Origin;
@@ -17,6 +17,8 @@ pub enum Post {
     Publishes(Box<PublishBatch>),
     /// A publish from outside MQTT.
     Ingress(Box<Ingress>),
+    /// A retained message of the broker itself: nobody's permissions are asked.
+    Own(Box<PublishRequest>),
     /// The answer to an authentication.
     Authenticated(LinkId, AuthOutcome),
     /// All sessions at home here.

@@ -1,10 +1,13 @@
 //! Posts: publishes of other reactors, and requests of the control plane.
 
+use crate::door::PublishRequest;
 use crate::inspect::{SessionDetail, SessionSummary};
 use crate::post::{Content, Post, PostedPublish, PublishBatch};
-use crate::session::{Session, State};
+use crate::session::{Origin, Session, State};
 use crate::shard::Shard;
 use crate::source::Source;
+use broker::publication::Publication;
+use mqtt::message::Message;
 use mqtt::reason::Reason;
 use mqtt::wire::Version;
 use std::sync::Arc;
@@ -15,11 +18,25 @@ impl Shard {
         match post {
             Post::Publishes(batch) => self.publishes(&batch),
             Post::Ingress(ingress) => self.ingress(*ingress),
+            Post::Own(request) => self.own(&request),
             Post::Authenticated(link, outcome) => self.authenticated(link, outcome),
             Post::Sessions(reply) => reply(self.summaries()),
             Post::Session(client, reply) => reply(self.detail(&client)),
             Post::Disconnect(client, reply) => reply(self.disconnect_client(&client)),
             Post::Delete(client, reply) => reply(self.delete_client(&client)),
+        }
+    }
+
+    fn own(&mut self, r: &PublishRequest) {
+        let message = Message::new(&r.topic, &r.properties, &r.payload, r.qos, true);
+        let publication = Arc::new(Publication::new(message));
+        let now_ms = self.homes.now.wall_ms;
+        // Not in the log: it is told anew after a start. Without room only the live copy is told.
+        let order = self.retained.apply(&publication, 0, now_ms).unwrap_or(u64::MAX);
+        let route = self.router.own_route(&r.topic, order);
+        if let Some(permit) = route.permit {
+            let publish = permit.authorize(Source::kept(&publication));
+            self.tell(Origin::NOBODY, &route, publish, order, None);
         }
     }
 

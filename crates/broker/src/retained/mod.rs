@@ -130,10 +130,11 @@ impl Retained {
     /// Sets the topic's message, or removes it when the payload is empty (MQTT 5, 3.3.1-6,
     /// 3.3.1-7). `now_ms` becomes its time of last change: on replay the record's own time.
     ///
-    /// `sequence` is the record's place in the log. Ignored when it is older than what is there or
-    /// was removed lately, so that reactors may apply in any order. Without one (0) it always
-    /// counts as newer. One with a sequence is a fact in the log and is applied even above the bounds,
-    /// which [`Retained::room_for`] kept by then up to what was under way at once.
+    /// `sequence` is the record's place in the log. Ignored when it is older than what is there
+    /// or was removed lately, so that reactors may apply in any order. A publication without a
+    /// sequence (0) always counts as newer. One with a sequence is a fact in the log and is
+    /// applied even above the bounds, which [`Retained::room_for`] kept by then up to what was
+    /// under way at once.
     ///
     /// Gives the number of this change: every reader that saw [`Retained::order`] at or above it
     /// has seen this message or a newer one. 0 when it was ignored.
@@ -384,7 +385,7 @@ mod tests {
     }
 
     fn set(retained: &Retained, topic: &str, sequence: u64) {
-        apply(&retained, &publication(topic, "x", sequence, NEVER), 0).unwrap();
+        apply(retained, &publication(topic, "x", sequence, NEVER), 0).unwrap();
     }
 
     fn all(retained: &Retained, filter: &str, limit: usize, now_ms: u64) -> Vec<String> {
@@ -416,6 +417,21 @@ mod tests {
             set(&retained, "a", 7);
             assert_eq!(retained.get_item("a", 0).map(|item| item.sequence), Some(7));
         }
+    }
+
+    #[test]
+    fn changes_are_numbered_in_the_order_they_are_seen() {
+        let retained = Retained::new(&Limits::open());
+        assert_eq!(retained.order(), 0);
+        let (p, _) = publication("a", "x", 0, NEVER);
+        assert_eq!(retained.apply(&p, 5, 0), Ok(1));
+        assert_eq!(retained.apply(&p, 4, 0), Ok(0), "older, so ignored");
+        let (gone, _) = publication("a", "", 0, NEVER);
+        assert_eq!(retained.apply(&gone, 6, 0), Ok(2));
+        assert_eq!(retained.apply(&p, 5, 0), Ok(0), "older than the removal");
+        assert_eq!(retained.apply(&p, 0, 0), Ok(3));
+        assert_eq!(retained.get_item("a", 0).map(|item| (item.order, item.sequence)), Some((3, 0)));
+        assert_eq!(retained.order(), 3);
     }
 
     #[test]

@@ -345,7 +345,7 @@ mod tests {
         ];
         let (one, two) = (receiver(1, 0), receiver(2, 0));
         type Change<'a> = &'a dyn Fn(&mut Index, TopicFilter<'_>);
-        let changes: [Change<'_>; 5] = [
+        let changes: [Change<'_>; 6] = [
             &|index, f| assert!(index.subscribe(f, one).first_for_filter),
             &|index, f| assert!(index.subscribe(f, one).is_new == Subscription::Replaced),
             &|index, f| assert!(!index.subscribe(f, two).first_for_filter),
@@ -353,11 +353,8 @@ mod tests {
                 let id = index.filter_id(f).unwrap();
                 index.get_mut(id, one.session).unwrap().since = 1;
             },
-            &|index, f| {
-                for session in [one.session, two.session] {
-                    index.unsubscribe(f, session).unwrap();
-                }
-            },
+            &|index, f| assert!(!index.unsubscribe(f, one.session).unwrap().last_for_filter),
+            &|index, f| assert!(index.unsubscribe(f, two.session).unwrap().last_for_filter),
         ];
         let mut index = Index::new();
         for (text, noticing, others) in rows {

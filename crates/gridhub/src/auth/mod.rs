@@ -13,5 +13,4 @@ pub mod token;
 pub mod token_cache;
 pub mod token_key;
 
-pub use authenticator::{Audience, Authenticator, WallClock};
-pub use token::TokenError;
+pub use authenticator::{Audience, Authenticator};

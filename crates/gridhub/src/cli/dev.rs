@@ -94,7 +94,7 @@ impl Dev {
         super::start_log(&config.log);
         let identity = Identity::prepare(dir, super::wall_s())?;
         let ready = Ready::new(&identity, self.json)?;
-        serve::run(config, Some(identity), move |endpoints| ready.tell(endpoints))
+        serve::run(&config, Some(&identity), move |endpoints| ready.tell(endpoints))
     }
 
     /// The configuration that product.md 3 describes, with files below `data`.

@@ -41,7 +41,7 @@ impl Serve {
         let namespace = config.namespace.name.clone();
         let hostname = config.namespace.hostname.clone();
         tracing::info!("durability is memory: what is kept is forgotten when the process ends");
-        serve::run(config, None, move |endpoints| {
+        serve::run(&config, None, move |endpoints| {
             if self.json {
                 let line = json!({
                     "ready": true,

@@ -1,7 +1,7 @@
 //! The bounds of `broker::limits::Limits` as config keys, each optional over the profile's.
 //! Knows spelling only; what a bound means stands in `broker::limits`.
 
-use broker::limits::{DollarTopics, Limits, QueueFull, SubscriptionIdentifiers};
+use broker::limits::{DollarTopics, Limits, QueueFull, SubscriptionIdentifiers, ZeroExpiry};
 use mqtt::qos::QoS;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,7 @@ limits_config! {
     will_delay_max_s: u32,
     maximum_qos: u8,
     subscription_identifiers: SubscriptionIdentifiersSpelling,
+    zero_expiry: ZeroExpirySpelling,
     dollar_topics: DollarTopicsSpelling,
     filters_per_subscribe_max: usize,
     subscriptions_per_session_max: usize,
@@ -105,6 +106,16 @@ pub enum SubscriptionIdentifiersSpelling {
     Available,
     /// 0xA1.
     Refused,
+}
+
+/// `limits.zero_expiry`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZeroExpirySpelling {
+    /// Delivered at once or not at all.
+    AtOnce,
+    /// The message never expires.
+    Never,
 }
 
 /// `limits.dollar_topics`.
@@ -233,6 +244,7 @@ macro_rules! spelled_by {
 
 spelled_by!(QueueFullSpelling for QueueFull: DropOldest, DropNewest, Refuse, EndSession);
 spelled_by!(SubscriptionIdentifiersSpelling for SubscriptionIdentifiers: Available, Refused);
+spelled_by!(ZeroExpirySpelling for ZeroExpiry: AtOnce, Never);
 spelled_by!(DollarTopicsSpelling for DollarTopics: SystemReserved, AllReserved);
 
 const SMALLEST_BUFFER: usize = 1024;

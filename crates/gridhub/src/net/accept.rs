@@ -26,8 +26,7 @@ impl Listening {
         kind: Listener,
         tls: Option<Arc<ServerConfig>>,
     ) -> io::Result<Self> {
-        let socket =
-            Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         // Accepted sockets inherit it: one system call a connection saved.
         socket.set_tcp_nodelay(true)?;

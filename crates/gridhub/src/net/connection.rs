@@ -87,7 +87,9 @@ impl Connection {
         // Plaintext that was left, then one record's worth of the socket at a time.
         loop {
             match tls.reader().read(&mut buffer[got..]) {
-                Ok(0) if got < buffer.len() => return if got > 0 { Got::Bytes(got) } else { Got::End },
+                Ok(0) if got < buffer.len() => {
+                    return if got > 0 { Got::Bytes(got) } else { Got::End };
+                }
                 Ok(n) => got += n,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => return if got > 0 { Got::Bytes(got) } else { Got::End },

@@ -22,6 +22,8 @@ pub enum Parcel {
     Post(Post),
     /// A connection that comes home.
     Adopt(Box<Moved>),
+    /// Look at the clock.
+    Wake,
     /// End every connection, then the reactor.
     Stop,
 }

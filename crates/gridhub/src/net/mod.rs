@@ -12,6 +12,6 @@ mod reactor;
 mod slots;
 
 pub use accept::Listening;
-pub use hub::{Hub, Kind, Metric};
+pub use hub::{Hub, HubSettings};
 pub use inbox::Inbox;
-pub use reactor::{Reactor, ReactorSettings};
+pub use reactor::{Authenticate, Reactor, ReactorSettings};

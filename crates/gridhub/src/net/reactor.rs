@@ -26,8 +26,6 @@ pub type Authenticate = Arc<dyn Fn(node::auth::AuthRequest, AuthReply) + Send + 
 pub struct ReactorSettings {
     /// Its number.
     pub me: usize,
-    /// The decisions.
-    pub shard: Shard,
     /// Every reactor's post, its own included.
     pub inboxes: Arc<[Arc<Inbox>]>,
     /// The clocks.
@@ -44,7 +42,7 @@ pub struct Reactor {
     poll: Poll,
     shard: Shard,
     connections: Connections,
-    listeners: Vec<(mio::net::TcpListener, node::auth::Listener, Option<Arc<ServerConfig>>)>,
+    listeners: Vec<Socket>,
     inboxes: Arc<[Arc<Inbox>]>,
     clock: Clock,
     authenticate: Authenticate,
@@ -63,22 +61,34 @@ pub struct Reactor {
     stop_at_ms: Option<u64>,
 }
 
+/// A listening socket as one reactor polls it.
+pub struct Socket {
+    socket: mio::net::TcpListener,
+    kind: node::auth::Listener,
+    tls: Option<Arc<ServerConfig>>,
+}
+
 impl Reactor {
-    /// A reactor on `poll`, whose waker its inbox holds.
+    /// This reactor's descriptors of the listeners, in its poll.
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn new(poll: Poll, s: ReactorSettings, listening: &[Listening]) -> io::Result<Self> {
-        let mut listeners = Vec::new();
+    pub fn sockets(poll: &Poll, listening: &[Listening]) -> io::Result<Vec<Socket>> {
+        let mut sockets = Vec::new();
         for (n, l) in listening.iter().enumerate() {
             let mut socket = l.for_reactor()?;
             poll.registry().register(&mut socket, listener_token(n), Interest::READABLE)?;
-            listeners.push((socket, l.kind, l.tls.clone()));
+            sockets.push(Socket { socket, kind: l.kind, tls: l.tls.clone() });
         }
-        Ok(Self {
+        Ok(sockets)
+    }
+
+    /// A reactor on `poll`, whose waker its inbox holds.
+    pub fn new(poll: Poll, s: ReactorSettings, shard: Shard, listeners: Vec<Socket>) -> Self {
+        Self {
             me: s.me,
             poll,
-            shard: s.shard,
+            shard,
             connections: Connections::default(),
             listeners,
             inboxes: s.inboxes,
@@ -93,7 +103,7 @@ impl Reactor {
             effects: Vec::new(),
             dirty: Vec::new(),
             stop_at_ms: None,
-        })
+        }
     }
 
     /// The poll's waker token, for whoever makes the inbox.
@@ -162,6 +172,7 @@ impl Reactor {
             match parcel {
                 Parcel::Post(post) => self.shard.post_in(post),
                 Parcel::Adopt(moved) => self.adopt(*moved),
+                Parcel::Wake => {}
                 Parcel::Stop => self.stop(),
             }
         }
@@ -173,9 +184,9 @@ impl Reactor {
             if self.stop_at_ms.is_some() {
                 return;
             }
-            let (listener, kind, tls) = &self.listeners[n];
+            let Some(Socket { socket, kind, tls }) = self.listeners.get(n) else { return };
             let (kind, tls) = (*kind, tls.clone());
-            match listener.accept() {
+            match socket.accept() {
                 Ok((socket, _)) => self.take_in(socket, kind, tls),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -224,7 +235,7 @@ impl Reactor {
     }
 
     fn adopt(&mut self, m: Moved) {
-        let id = self.shard.adopt(m.listener, m.adoption);
+        let id = self.shard.adopt(m.listener, &m.adoption);
         let mut connection = Connection::new(id, m.listener, m.socket);
         connection.tls = m.tls;
         connection.identified = true;

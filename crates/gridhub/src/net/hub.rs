@@ -1,0 +1,177 @@
+//! What the control plane may ask of the data plane: everything goes by posts to reactors.
+
+use crate::clock::Clock;
+use crate::http::backend::{Backend, Family};
+use crate::net::inbox::{Inbox, Parcel};
+use crate::net::metrics;
+use broker::access::{Authorizer, Principal};
+use broker::limits::Limits;
+use broker::retained::Retained;
+use mqtt::reason::Reason;
+use node::counters::Counters;
+use node::door::{Ingress, PublishRequest, Published, Reply};
+use node::inspect::{SessionDetail, SessionSummary};
+use node::post::Post;
+use node::shard::home_of;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A handle on all reactors. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    inboxes: Arc<[Arc<Inbox>]>,
+    counters: Vec<Arc<Counters>>,
+    retained: Arc<Retained>,
+    limits: Arc<Limits>,
+    authorizer: Authorizer,
+    clock: Clock,
+    ready: AtomicBool,
+}
+
+/// What a hub is made of.
+pub struct HubSettings {
+    /// Every reactor's post.
+    pub inboxes: Arc<[Arc<Inbox>]>,
+    /// Every reactor's counters.
+    pub counters: Vec<Arc<Counters>>,
+    /// Retained messages.
+    pub retained: Arc<Retained>,
+    /// Bounds of the namespace.
+    pub limits: Arc<Limits>,
+    /// Who may what.
+    pub authorizer: Authorizer,
+    /// The clocks.
+    pub clock: Clock,
+}
+
+impl Hub {
+    /// A hub that is not ready.
+    pub fn new(s: HubSettings) -> Self {
+        Self(Arc::new(Inner {
+            inboxes: s.inboxes,
+            counters: s.counters,
+            retained: s.retained,
+            limits: s.limits,
+            authorizer: s.authorizer,
+            clock: s.clock,
+            ready: AtomicBool::new(false),
+        }))
+    }
+
+    /// Every listener accepts, or a stop has begun.
+    pub fn set_ready(&self, ready: bool) {
+        self.0.ready.store(ready, Ordering::Release);
+    }
+
+    /// Ends every connection and then the reactors.
+    pub fn stop(&self) {
+        self.set_ready(false);
+        for inbox in self.0.inboxes.iter() {
+            inbox.send(Parcel::Stop);
+        }
+    }
+
+    /// Every reactor's counters.
+    pub fn reactor_counters(&self) -> &[Arc<Counters>] {
+        &self.0.counters
+    }
+
+    /// Publishes a retained message of the broker itself.
+    pub fn tell(&self, request: PublishRequest) {
+        self.post(0, Post::Own(Box::new(request)));
+    }
+
+    fn ingress(&self, principal: Arc<Principal>, request: PublishRequest, reply: Reply<Published>) {
+        // One principal's publishes take one way, so that they keep their order.
+        let home = home_of(&principal.name, self.0.inboxes.len());
+        self.post(home, Post::Ingress(Box::new(Ingress { principal, request, reply })));
+    }
+
+    fn post(&self, reactor: usize, post: Post) {
+        self.0.inboxes[reactor].send(Parcel::Post(post));
+    }
+
+    /// Asks the home of a client; `None` if the reactor is gone.
+    async fn ask<T: Send + 'static>(
+        &self,
+        client: &str,
+        post: impl FnOnce(String, Reply<T>) -> Post,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let reply: Reply<T> = Box::new(move |value| drop(reply.send(value)));
+        let home = home_of(client, self.0.inboxes.len());
+        self.post(home, post(client.to_owned(), reply));
+        answer.await.ok()
+    }
+}
+
+impl Backend for Hub {
+    async fn publish(&self, who: Arc<Principal>, request: PublishRequest) -> Published {
+        let (reply, answer) = oneshot::channel();
+        self.ingress(who, request, Box::new(move |published| drop(reply.send(published))));
+        answer.await.unwrap_or(Published::Refused {
+            reason: Reason::SERVER_SHUTTING_DOWN,
+            why: "the server shuts down",
+        })
+    }
+
+    fn retained(&self) -> &Retained {
+        &self.0.retained
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    fn authorizer(&self) -> &Authorizer {
+        &self.0.authorizer
+    }
+
+    async fn sessions(&self) -> Vec<SessionSummary> {
+        let mut all = Vec::new();
+        for reactor in 0..self.0.inboxes.len() {
+            let (reply, answer) = oneshot::channel();
+            let reply: Reply<Vec<SessionSummary>> = Box::new(move |some| drop(reply.send(some)));
+            self.post(reactor, Post::Sessions(reply));
+            all.extend(answer.await.unwrap_or_default());
+        }
+        all.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+        all
+    }
+
+    async fn session(&self, client_id: &str) -> Option<SessionDetail> {
+        self.ask(client_id, Post::Session).await.flatten()
+    }
+
+    async fn disconnect(&self, client_id: &str) -> bool {
+        self.ask(client_id, Post::Disconnect).await.unwrap_or(false)
+    }
+
+    async fn delete(&self, client_id: &str) -> bool {
+        self.ask(client_id, Post::Delete).await.unwrap_or(false)
+    }
+
+    fn counters(&self) -> Vec<Family> {
+        metrics::families(&self.0.counters, &self.0.retained)
+    }
+
+    fn wall_ms(&self) -> u64 {
+        self.0.clock.wall_ms()
+    }
+
+    fn advance(&self, by: Duration) {
+        self.0.clock.advance(by);
+        // Deadlines that have passed now must not wait for the next packet.
+        for inbox in self.0.inboxes.iter() {
+            inbox.send(Parcel::Wake);
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.0.ready.load(Ordering::Acquire)
+    }
+}
