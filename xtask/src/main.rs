@@ -1,2 +1,61 @@
-//! Tests, checks and benchmarks of gridhub.
-fn main() {}
+//! Tests, checks and benchmarks of gridhub, as one command: `cargo xtask`.
+//!
+//! Owns how the project is proven on a bare machine: set-up of foreign clients, one profile and one
+//! feature set for every build. Knows nothing of MQTT.
+mod bench;
+mod check;
+mod clients;
+mod command;
+mod test;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "cargo xtask COMMAND
+
+  test [ARGUMENT...]    set up the test clients, build, run every test (arguments go to cargo test)
+  check                 format, clippy without warnings, architecture
+  tidy                  the architecture checks alone
+  clients               set up the test clients alone
+  bench [SCENARIO...] [--pairs N] [--quick] [--list]
+                        measure the floor, gridhub and Mosquitto side by side,
+                        write bench/RESULTS.md";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let done = match command.as_str() {
+        "test" => test::run(rest),
+        "check" => check::run(),
+        "tidy" => check::tidy(),
+        "clients" => clients::set_up(&root()).map(drop),
+        "bench" => bench::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("xtask: there is no command '{other}'\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's root: xtask is only ever run from a checkout.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in a folder of the workspace")
+        .to_path_buf()
+}

@@ -48,9 +48,11 @@ pub struct Route {
 pub struct Target {
     /// The session.
     pub session: SessionRef,
-    /// Highest granted QoS; no local and retain as published only if all matching ones say so.
+    /// Highest granted QoS; no local if all matching subscriptions say so, retain as published if
+    /// one does.
     pub options: ReceiverOptions,
-    /// Subscription identifiers, in no particular order.
+    /// One subscription identifier for each matching subscription that has one, equal ones
+    /// included (3.3.4), in no particular order.
     pub ids: Ids,
 }
 
@@ -296,7 +298,6 @@ impl Ids {
         match (self, id) {
             (ids, 0) => ids,
             (Self::None, id) => Self::One(id),
-            (ids, id) if ids.as_slice().contains(&id) => ids,
             (ids, id) => {
                 let mut all = ids.as_slice().to_vec();
                 all.push(id);

@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::net::{Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings};
 use crate::sys;
 use anyhow::Context;
-use broker::access::{Authorizer, Principal};
+use broker::access::{Authorizer, Principal, SessionQuota};
 
 use broker::retained::Retained;
 use broker::subscription::Interest;
@@ -143,6 +143,7 @@ fn start_reactors(
     let limits = Arc::new(config.limits.limits(config.namespace.profile));
     let authorizer = Authorizer::new(&limits);
     let retained = Arc::new(Retained::new(&limits));
+    let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
     let interest = Arc::new(Interest::new(count));
     let (log, mut polls, mut inboxes) = (LogEnd::default(), Vec::new(), Vec::new());
     for _ in 0..count {
@@ -163,6 +164,7 @@ fn start_reactors(
             reactor: me,
             reactors: count,
             limits: Arc::clone(&limits),
+            quota: Arc::clone(&quota),
             authorizer: authorizer.clone(),
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),

@@ -104,7 +104,13 @@ impl Shard {
         let found = self.homes.find(o.client.as_str());
         let (slot, present) = match found {
             Some(slot) => (slot, true),
-            None => (self.homes.add_session(new_session(o, principal)), false),
+            None => {
+                if self.homes.quota.begin(&principal.name).is_err() {
+                    let client = o.client.as_str().to_owned();
+                    return self.refuse_connect(link, o.version, &client, SESSIONS_FULL);
+                }
+                (self.homes.add_session(new_session(o, principal)), false)
+            }
         };
         self.bind(link, slot, o, principal);
         self.connack(link, o, present);
@@ -248,6 +254,11 @@ const OTHER_OWNER: Wrong = Wrong::new(
     Reason::NOT_AUTHORIZED,
     "event-grid 3.4",
     "another principal owns a session with this client identifier; choose another identifier",
+);
+const SESSIONS_FULL: Wrong = Wrong::new(
+    Reason::QUOTA_EXCEEDED,
+    "event-grid 3.4",
+    "this name has as many sessions as it may; use one of their identifiers or end one",
 );
 const LONG_AUTH_DATA: Wrong = Wrong::new(
     Reason::PACKET_TOO_LARGE,

@@ -9,6 +9,7 @@ use crate::session::{Origin, Session};
 use crate::shard::LinkId;
 use crate::slots::Slots;
 use crate::timers::{Timer, Timers};
+use broker::access::SessionQuota;
 use broker::limits::Limits;
 use broker::subscription::SessionRef;
 use foldhash::fast::RandomState;
@@ -22,6 +23,7 @@ pub(crate) struct Homes {
     /// This reactor's number.
     pub me: usize,
     pub limits: Arc<Limits>,
+    pub quota: Arc<SessionQuota>,
     pub counters: Arc<Counters>,
     pub now: Now,
     pub sessions: Slots<Session>,
@@ -39,10 +41,16 @@ pub(crate) struct Homes {
 }
 
 impl Homes {
-    pub fn new(me: usize, limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
+    pub fn new(
+        me: usize,
+        limits: Arc<Limits>,
+        quota: Arc<SessionQuota>,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             me,
             limits,
+            quota,
             counters,
             now: Now::default(),
             sessions: Slots::new(),
@@ -82,7 +90,9 @@ impl Homes {
         if let Ok(entry) = self.by_client.find_entry(hash, |s| *s == slot) {
             entry.remove();
         }
-        self.sessions.remove(slot)
+        let session = self.sessions.remove(slot)?;
+        self.quota.end(&session.principal.name);
+        Some(session)
     }
 
     /// The session as receivers name it.

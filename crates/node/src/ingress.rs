@@ -197,7 +197,8 @@ impl Shard {
         let publication = publish.map(|mut s| Arc::clone(s.keep()));
         let waiting = Waiting::publish(origin, principal, publication, completion);
         let held = self.perform.submit(waiting, logged);
-        if held >= self.homes.limits.publisher_pending_max {
+        let full = self.perform.bytes() > self.homes.limits.log_queue_bytes_max;
+        if full || held >= self.homes.limits.publisher_pending_max {
             self.pause(origin, Pause::Log);
         }
     }

@@ -23,9 +23,10 @@ pub(crate) struct Perform {
     engine: Memory,
     namespace: NamespaceId,
     last_ticket: u64,
-    /// Tickets up to here are facts.
     waiting: VecDeque<Waiting>,
     held: HashMap<Origin, usize, foldhash::fast::RandomState>,
+    /// Bytes of what waits.
+    bytes: usize,
     outcomes: Vec<Outcome>,
 }
 
@@ -66,6 +67,7 @@ impl Perform {
             last_ticket: 0,
             waiting: VecDeque::new(),
             held: HashMap::default(),
+            bytes: 0,
             outcomes: Vec::new(),
         }
     }
@@ -88,11 +90,17 @@ impl Perform {
             self.engine.submit(Op::Append(append), ticket);
             waiting.ticket = Some(ticket);
         }
+        self.bytes += waiting.bytes();
         let held = self.held.entry(waiting.origin).or_insert(0);
         *held += 1;
         let count = *held;
         self.waiting.push_back(waiting);
         count
+    }
+
+    /// Bytes of the publishes that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether anything waits.
@@ -112,6 +120,7 @@ impl Perform {
             }
         };
         let waiting = self.waiting.pop_front()?;
+        self.bytes -= waiting.bytes();
         let mut left = 0;
         if let Some(held) = self.held.get_mut(&waiting.origin) {
             *held -= 1;
@@ -135,6 +144,10 @@ impl Waiting {
         Self { ticket: None, origin, publish: Some((principal, publication)), completion }
     }
 
+    fn bytes(&self) -> usize {
+        self.publish.as_ref().map_or(0, |(_, publication)| publication.bytes())
+    }
+
     /// An answer that waits for its turn.
     pub fn answer(origin: Origin, completion: Completion) -> Self {
         Self { ticket: None, origin, publish: None, completion }
@@ -154,7 +167,7 @@ impl Shard {
         while let Some((waiting, sequence, left)) = self.perform.next(&mut done) {
             let origin = waiting.origin;
             self.complete(waiting, sequence);
-            if left * 2 == self.homes.limits.publisher_pending_max {
+            if left == 0 || left * 2 == self.homes.limits.publisher_pending_max {
                 self.unpause(origin, Pause::Log);
             }
         }

@@ -4,7 +4,7 @@ use crate::ingress::{Verdict, Who};
 use crate::perform::{Completion, Waiting};
 use crate::shard::{LinkId, Shard};
 use crate::source::{Raw, Source, deadline};
-use broker::limits::ZeroExpiry;
+use broker::limits::{Limits, ZeroExpiry};
 use mqtt::error::Wrong;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
@@ -60,6 +60,9 @@ impl Shard {
             return Err(QOS_TOO_HIGH);
         }
         let version = l.version;
+        if p.has_subscription_id {
+            return Err(OWN_IDENTIFIER);
+        }
         if let Some(packet_id) = p.packet_id {
             if p.qos == QoS::ExactlyOnce && session.received.contains(packet_id) {
                 // A repeat before PUBREL: answered, not delivered again (4.3.3-10).
@@ -74,12 +77,18 @@ impl Shard {
         let properties = if p.properties.is_empty() { &[] } else { p.forward(&mut scratch).raw };
         let until = deadline(p.expiry.filter(|s| *s > 0 || zero_expires), now_ms);
         let mut source = Source::borrowed(topic, properties, p.payload, (p.qos, p.retain), until);
-        if p.alias == 0 && !p.has_subscription_id {
+        if p.alias == 0 {
             let packet_id_at = packet.header + p.packet_id_at;
             source.raw = Some(Raw { version, bytes: packet.bytes, packet_id_at });
         }
         self.homes.counters.received(version, p.qos);
         let origin = self.homes.origin(slot);
+        if p.properties.raw().len() > self.homes.limits.publish_property_bytes_max
+            && let Some(why) = oversize(p, &self.homes.limits)
+        {
+            let refused = Verdict::Refused(Reason::QUOTA_EXCEEDED, why);
+            return self.after_publish(id, slot, p, topic, &refused);
+        }
         let done = || match p.packet_id {
             Some(packet_id) => Completion::Acknowledge { link: id, packet_id, qos: p.qos },
             None => Completion::None,
@@ -264,6 +273,23 @@ fn delivered(kept: Option<&crate::session::Delivery>) {
     }
 }
 
+/// The property that is larger than the namespace takes (event-grid 10).
+fn oversize(p: &Publish<'_>, limits: &Limits) -> Option<&'static str> {
+    let max = limits.publish_property_bytes_max;
+    let user: usize = p.properties.user().map(|(name, value)| name.len() + value.len()).sum();
+    if p.properties.response_topic().is_some_and(|t| t.len() > max) {
+        return Some("the response topic is longer than this namespace takes");
+    }
+    if p.properties.content_type().is_some_and(|t| t.len() > max) {
+        return Some("the content type is longer than this namespace takes");
+    }
+    if p.properties.correlation_data().is_some_and(|d| d.len() > max) {
+        return Some("the correlation data is larger than this namespace takes");
+    }
+    (user > limits.user_properties_bytes_max)
+        .then_some("the user properties are larger than this namespace takes")
+}
+
 fn wrong_alias(e: AliasError) -> Wrong {
     match e {
         AliasError::OutOfRange => {
@@ -280,6 +306,8 @@ const QOS_TOO_HIGH: Wrong = Wrong::new(
     "MQTT 5, 3.2.2-11",
     "the QoS is above the Maximum QoS of CONNACK",
 );
+const OWN_IDENTIFIER: Wrong =
+    Wrong::protocol("MQTT 5, 3.3.4-6", "a PUBLISH of a client carries no subscription identifier");
 const RECEIVE_MAXIMUM: Wrong = Wrong::new(
     Reason::RECEIVE_MAXIMUM_EXCEEDED,
     "MQTT 5, 3.3.4-7",

@@ -14,7 +14,7 @@ use crate::perform::Perform;
 use crate::post::PublishBatch;
 use crate::session::Origin;
 use crate::timers::Timer;
-use broker::access::Authorizer;
+use broker::access::{Authorizer, SessionQuota};
 use broker::limits::Limits;
 use broker::retained::Retained;
 use broker::router::Router;
@@ -53,6 +53,8 @@ pub struct Settings {
     pub reactors: usize,
     /// Bounds and profile.
     pub limits: Arc<Limits>,
+    /// How many sessions each name has.
+    pub quota: Arc<SessionQuota>,
     /// Who may publish and subscribe.
     pub authorizer: Authorizer,
     /// Which reactor wants which topics.
@@ -91,7 +93,7 @@ impl Shard {
         let mut posts = Vec::new();
         posts.resize_with(s.reactors, PublishBatch::default);
         Self {
-            homes: Homes::new(s.reactor, s.limits, s.counters),
+            homes: Homes::new(s.reactor, s.limits, s.quota, s.counters),
             router: Router::new(s.authorizer, s.interest, s.reactor),
             retained: s.retained,
             perform: Perform::new(Memory::new(s.log), s.namespace),
@@ -114,6 +116,9 @@ impl Shard {
     pub fn begin(&mut self, now: Now, full_posts: u64) {
         self.homes.now = now;
         self.full_posts = full_posts;
+        if self.homes.me == 0 {
+            self.homes.arm(Timer::Sweep, now.wall_ms + SWEEP_MS);
+        }
         if full_posts == 0 && !self.waiting_for_posts.is_empty() {
             for origin in std::mem::take(&mut self.waiting_for_posts) {
                 self.unpause(origin, Pause::Post);
@@ -124,8 +129,16 @@ impl Shard {
                 Timer::Link(link) => self.link_due(link),
                 Timer::Session(slot) => self.session_due(slot),
                 Timer::Token(link) => self.token_due(link),
+                Timer::Sweep => self.sweep(),
             }
         }
+    }
+
+    /// Retained messages that have expired are never given out; here their memory is freed.
+    fn sweep(&mut self) {
+        let now_ms = self.homes.now.wall_ms;
+        let more = self.retained.expire(now_ms, SWEPT_AT_ONCE) == SWEPT_AT_ONCE;
+        self.homes.arm(Timer::Sweep, now_ms + if more { 1 } else { SWEEP_MS });
     }
 
     /// A new connection; `certificate` is the client's, verified by TLS.
@@ -184,6 +197,12 @@ impl Shard {
                 into.push(link);
             }
         }
+    }
+
+    /// Bytes came from a socket.
+    #[inline]
+    pub fn count_input(&self, n: usize) {
+        self.homes.counters.bytes_in.add(n as u64);
     }
 
     /// The bytes that wait for the connection at this place.
@@ -314,6 +333,9 @@ impl Shard {
         }
     }
 }
+
+const SWEPT_AT_ONCE: usize = 1_000;
+const SWEEP_MS: u64 = 10_000;
 
 /// The home reactor of a client's session, the same on every reactor (core.md 3).
 pub fn home_of(client: &str, reactors: usize) -> usize {

@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Session(u32),
     /// A connection's token, domain clock.
     Token(u32),
+    /// Expired retained messages, domain clock.
+    Sweep,
 }
 
 /// Both clocks' deadlines.
@@ -38,7 +40,7 @@ impl Timers {
     pub fn arm(&mut self, timer: Timer, at_ms: u64) {
         match timer {
             Timer::Link(_) => self.real.arm(timer, at_ms),
-            Timer::Session(_) | Timer::Token(_) => self.domain.arm(timer, at_ms),
+            Timer::Session(_) | Timer::Token(_) | Timer::Sweep => self.domain.arm(timer, at_ms),
         }
     }
 

@@ -14,6 +14,7 @@ mod permission;
 mod policy;
 mod principal;
 mod query_parser;
+mod session_quota;
 mod template;
 mod topic_space;
 
@@ -26,5 +27,6 @@ pub use permission::{Manage, PermissionSet, PermissionSetId, PermissionSets};
 pub use policy::{Binding, Grants, Permission, Policy, PolicyError, Role, Scope};
 pub use principal::{Principal, Source};
 pub use query_parser::QueryError;
+pub use session_quota::{SessionQuota, SessionsFull};
 pub use template::{Template, TemplateError, TooManyFilters};
 pub use topic_space::{TopicSpace, TopicSpaceError};

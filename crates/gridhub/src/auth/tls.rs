@@ -197,3 +197,7 @@ impl ClientCertVerifier for PinnedOr {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

@@ -86,11 +86,6 @@ impl Issuers {
         Ok(Self { issuers, leeway_s: auth.token_leeway.get().as_secs() })
     }
 
-    /// Whether any issuer is configured.
-    pub fn is_empty(&self) -> bool {
-        self.issuers.is_empty()
-    }
-
     /// Checks a token at the domain clock's `now_ms`.
     ///
     /// # Errors

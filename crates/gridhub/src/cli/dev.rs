@@ -242,7 +242,8 @@ impl Ready {
              \x20 gridhub subscribe{profile} 'devices/#'\n\n\
              \x20 gridhub publish{profile} devices/d1/hello -m 'hello'\n\n\
              \x20 curl --cacert {ca} -H \"Authorization: Bearer $(gridhub token{profile})\" \\\n\
-             \x20   '{https}/mqtt/messages?topic=devices%2Fd1%2Fhello&api-version={API_VERSION}' \\\n\
+             \x20   '{https}/mqtt/messages?topic=devices%2Fd1%2Fhello\
+             &api-version={API_VERSION}' \\\n\
              \x20   -H 'Content-Type: text/plain' -d 'hello over HTTP'\n\n\
              Ctrl-C stops it.",
             version = env!("CARGO_PKG_VERSION"),

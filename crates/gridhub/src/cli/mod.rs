@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod dev;
 mod endpoint;
+mod incoming;
 mod mqtt_client;
 pub mod port;
 mod publish;

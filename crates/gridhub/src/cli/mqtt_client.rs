@@ -11,17 +11,18 @@ use anyhow::{Context, bail};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
-use mqtt::wire::ack::{self as wire_ack, AckKind};
+use mqtt::wire::ack::AckKind;
 use mqtt::wire::connect::Connect;
 use mqtt::wire::disconnect::DisconnectOut;
 use mqtt::wire::encoder::{self, PublishOut};
 use mqtt::wire::property::Properties;
 use mqtt::wire::subscribe::{Filters, RetainHandling, Subscribe, SubscribeOptions};
-use mqtt::wire::{self, Packet, Version};
+use mqtt::wire::{PINGREQ, Version};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::connection::Connection;
+use super::incoming::{Incoming, PACKET_MAX, Received, refused, take, unexpected};
 
 /// One connection, connected.
 pub struct MqttClient {
@@ -46,32 +47,6 @@ pub struct Outgoing<'a> {
     pub properties: &'a [u8],
     /// The payload.
     pub payload: &'a [u8],
-}
-
-/// A message that arrived.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Topic name.
-    pub topic: String,
-    /// The level.
-    pub qos: QoS,
-    /// Whether it was stored before we subscribed.
-    pub retain: bool,
-    /// MQTT 5 property bytes without their length.
-    pub properties: Vec<u8>,
-    /// The payload.
-    pub payload: Vec<u8>,
-}
-
-/// What came in, copied out of the input buffer.
-enum Incoming {
-    ConnAck { reason: Reason, why: String },
-    Ack { kind: AckKind, id: PacketId, reason: Reason, why: String },
-    SubAck { id: PacketId, reasons: Vec<Reason>, why: String },
-    Message { id: Option<PacketId>, message: Received },
-    Pong,
-    End { reason: Reason, why: String },
-    Other(&'static str),
 }
 
 impl MqttClient {
@@ -317,7 +292,8 @@ impl MqttClient {
 fn open(host: &str, port: u16) -> anyhow::Result<TcpStream> {
     let unreachable = || {
         format!(
-            "cannot reach {host}:{port}; is the server running (`gridhub dev`)? --endpoint URL names another"
+            "cannot reach {host}:{port}; start the server (`gridhub dev`) or name another with \
+             --endpoint URL"
         )
     };
     let mut last = None;
@@ -337,80 +313,15 @@ fn open(host: &str, port: u16) -> anyhow::Result<TcpStream> {
     }
 }
 
-/// The first whole packet of `input` with its length.
-fn take(input: &[u8]) -> anyhow::Result<Option<(Incoming, usize)>> {
-    let broken = |wrong| anyhow::anyhow!("the server broke the protocol: {wrong}");
-    let Some(frame) = wire::frame(input, PACKET_MAX).map_err(broken)? else { return Ok(None) };
-    let len = frame.len;
-    let packet = wire::decode(frame, Version::V5).map_err(broken)?;
-    Ok(Some((copy(&packet), len)))
-}
-
-fn copy(packet: &Packet<'_>) -> Incoming {
-    let text = |properties: Properties<'_>| properties.reason_string().unwrap_or("").to_owned();
-    let acknowledged = |kind, ack: &wire_ack::Ack<'_>| Incoming::Ack {
-        kind,
-        id: ack.packet_id,
-        reason: ack.reason,
-        why: text(ack.properties),
-    };
-    match packet {
-        Packet::ConnAck(ack) => Incoming::ConnAck { reason: ack.reason, why: text(ack.properties) },
-        Packet::Publish(publish) => Incoming::Message {
-            id: publish.packet_id,
-            message: Received {
-                topic: publish.topic.to_owned(),
-                qos: publish.qos,
-                retain: publish.retain,
-                properties: publish.properties.raw().to_vec(),
-                payload: publish.payload.to_vec(),
-            },
-        },
-        Packet::PubAck(ack) => acknowledged(AckKind::PubAck, ack),
-        Packet::PubRec(ack) => acknowledged(AckKind::PubRec, ack),
-        Packet::PubRel(ack) => acknowledged(AckKind::PubRel, ack),
-        Packet::PubComp(ack) => acknowledged(AckKind::PubComp, ack),
-        Packet::SubAck(ack) => Incoming::SubAck {
-            id: ack.packet_id,
-            reasons: ack.reasons.iter().map(|code| reason(*code)).collect(),
-            why: text(ack.properties),
-        },
-        Packet::PingResp => Incoming::Pong,
-        Packet::Disconnect(end) => Incoming::End { reason: end.reason, why: text(end.properties) },
-        other => Incoming::Other(other.name()),
-    }
-}
-
-/// A code that no specification lists is some refusal or other.
-fn reason(code: u8) -> Reason {
-    Reason::from_code(code).unwrap_or(Reason::UNSPECIFIED_ERROR)
-}
-
-fn refused(what: &str, reason: Reason, why: &str) -> anyhow::Error {
-    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-    anyhow::anyhow!("the server refused {what}: {} (0x{:02X}){why}", reason.name(), reason.code())
-}
-
-fn unexpected(incoming: &Incoming) -> anyhow::Error {
-    let name = match incoming {
-        Incoming::ConnAck { .. } => "CONNACK",
-        Incoming::Ack { .. } => "acknowledgement",
-        Incoming::SubAck { .. } => "SUBACK",
-        Incoming::Message { .. } => "PUBLISH",
-        Incoming::Pong => "PINGRESP",
-        Incoming::End { .. } => "DISCONNECT",
-        Incoming::Other(name) => name,
-    };
-    anyhow::anyhow!("the server sent an unexpected {name}")
-}
-
 fn is_timeout(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-const PINGREQ: [u8; 2] = [0xC0, 0];
-const PACKET_MAX: usize = 268_435_460;
 const KEEP_ALIVE_S: u16 = 60;
 /// Below half of the keep-alive, so that a lost ping costs nothing.
 const READ_TIMEOUT: Duration = Duration::from_secs(25);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+#[path = "mqtt_client_tests.rs"]
+mod tests;

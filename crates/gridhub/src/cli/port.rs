@@ -53,6 +53,10 @@ fn holder(address: SocketAddr) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();
     for process in processes {
+        // /proc/self and its like are other names of what comes by number.
+        if !process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
         let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
         let has = |file: fs::DirEntry| {
             fs::read_link(file.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str())

@@ -28,7 +28,8 @@ pub struct Publish {
     #[arg(value_name = "-", value_parser = ["-"], group = "payload")]
     stdin: Option<String>,
     /// Quality of service
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=2))]
     qos: u8,
     /// Keep it as the topic's retained message; an empty payload removes that
     #[arg(long)]

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::connection::ConnectionFlags;
-use super::mqtt_client::{MqttClient, Received};
+use super::incoming::Received;
+use super::mqtt_client::MqttClient;
 
 /// Subscribe and print what arrives.
 #[derive(Args)]
@@ -21,7 +22,8 @@ pub struct Subscribe {
     #[arg(required = true)]
     filter: Vec<String>,
     /// Highest quality of service
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=2))]
     qos: u8,
     /// One JSON object a line
     #[arg(long)]

@@ -175,7 +175,8 @@ mod tests {
             ("listeners.mqtts = [\"127.0.0.1:1\"]", &["tls.cert_file", "tls.key_file"]),
             ("tls.key_file = \"k\"", &["tls.key_file"]),
             (
-                "listeners.https = [\"127.0.0.1:1883\"]\ntls = {cert_file = \"c\", key_file = \"k\"}",
+                "listeners.https = [\"127.0.0.1:1883\"]\n\
+                 tls = {cert_file = \"c\", key_file = \"k\"}",
                 &["listeners.https[0]"],
             ),
             (

@@ -7,6 +7,8 @@ pub mod duration;
 pub mod limits;
 pub mod load;
 pub mod mistake;
+#[cfg(test)]
+mod reference;
 pub mod registry;
 pub mod registry_check;
 pub mod show;

@@ -185,10 +185,14 @@ mod tests {
             properties.topicTemplates = ["a/#/b"]
             [[permissionBindings]]
             name = "bind-1"
-            properties = { clientGroupName = "pump", topicSpaceName = "x", permission = "Publisher" }
+            properties.clientGroupName = "pump"
+            properties.topicSpaceName = "x"
+            properties.permission = "Publisher"
             [[permissionBindings]]
             name = "bind-1"
-            properties = { clientGroupName = "$all", topicSpaceName = "plant", permission = "Subscriber" }
+            properties.clientGroupName = "$all"
+            properties.topicSpaceName = "plant"
+            properties.permission = "Subscriber"
         "#;
         let config: Config = toml::from_str(text).expect("readable");
         let mut mistakes = Vec::new();

@@ -3,9 +3,11 @@
 //! Translates between sockets and [`node::Shard`]; decides nothing about MQTT.
 
 mod accept;
+mod closing;
 mod connection;
 mod hub;
 mod inbox;
+mod input;
 mod metrics;
 mod notice;
 mod reactor;

@@ -4,12 +4,12 @@
 
 use crate::clock::Clock;
 use crate::net::accept::Listening;
-use crate::net::connection::{Connection, Got, State};
+use crate::net::connection::Connection;
 use crate::net::inbox::{Inbox, Moved, Parcel};
 use crate::net::notice;
 use crate::net::slots::{Connections, Named, WAKER, listener_token, named, token};
 use mio::{Events, Interest, Poll};
-use node::effect::{Effect, Linger};
+use node::effect::Effect;
 use node::post::Post;
 use node::{LinkId, Shard};
 use rustls::{ServerConfig, ServerConnection};
@@ -38,27 +38,27 @@ pub struct ReactorSettings {
 
 /// The thread's state.
 pub struct Reactor {
-    me: usize,
-    poll: Poll,
-    shard: Shard,
-    connections: Connections,
-    listeners: Vec<Socket>,
-    inboxes: Arc<[Arc<Inbox>]>,
-    clock: Clock,
-    authenticate: Authenticate,
-    post_bytes_max: usize,
-    buffer: Vec<u8>,
+    pub(super) me: usize,
+    pub(super) poll: Poll,
+    pub(super) shard: Shard,
+    pub(super) connections: Connections,
+    pub(super) listeners: Vec<Socket>,
+    pub(super) inboxes: Arc<[Arc<Inbox>]>,
+    pub(super) clock: Clock,
+    pub(super) authenticate: Authenticate,
+    pub(super) post_bytes_max: usize,
+    pub(super) buffer: Vec<u8>,
     /// Connections that may have more to read.
-    again: Vec<LinkId>,
+    pub(super) again: Vec<LinkId>,
     /// Listeners that may have more connections.
-    accept_again: Vec<usize>,
+    pub(super) accept_again: Vec<usize>,
     /// Connections whose end is awaited, with the time when we stop waiting.
-    draining: Vec<(u64, LinkId)>,
-    parcels: Vec<Parcel>,
-    effects: Vec<Effect>,
-    dirty: Vec<u32>,
+    pub(super) draining: Vec<(u64, LinkId)>,
+    pub(super) parcels: Vec<Parcel>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) dirty: Vec<u32>,
     /// Set by a planned stop: when the last connections are cut off.
-    stop_at_ms: Option<u64>,
+    pub(super) stop_at_ms: Option<u64>,
 }
 
 /// A listening socket as one reactor polls it.
@@ -244,99 +244,6 @@ impl Reactor {
         self.register(id, connection);
     }
 
-    fn ready(&mut self, id: LinkId, event: &mio::event::Event) {
-        let Some(c) = self.connections.get(id) else { return };
-        if event.is_writable() && c.is_waiting(&self.shard) && !c.flush(&mut self.shard) {
-            return self.lost(id);
-        }
-        if event.is_writable()
-            && let State::Closing(linger) = c.state
-        {
-            return self.close(id, linger);
-        }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            c.readable = true;
-            c.ended |= event.is_read_closed() || event.is_error();
-            self.read(id);
-        }
-    }
-
-    /// Reads once and lets the shard use it.
-    fn read(&mut self, id: LinkId) {
-        let Some(c) = self.connections.get(id) else { return };
-        if c.state != State::Open {
-            return self.drain(id);
-        }
-        if !self.shard.wants_input(id) {
-            return;
-        }
-        let have = c.unread.len();
-        let room = self.shard.read_max(id).unwrap_or(BUFFER_BYTES).min(BUFFER_BYTES);
-        if have > BUFFER_BYTES / 2 {
-            return self.read_large(id);
-        }
-        let end = (have + room).min(BUFFER_BYTES);
-        let got = c.read(&mut self.buffer[have..end]);
-        if let Some(certificate) = c.certificate() {
-            self.shard.identify(id, certificate);
-        }
-        match got {
-            Got::Bytes(n) => {
-                self.buffer[..have].copy_from_slice(&c.unread);
-                let used = self.shard.input(id, &self.buffer[..have + n]);
-                c.unread.clear();
-                if used < have + n {
-                    c.unread.extend_from_slice(&self.buffer[used..have + n]);
-                } else if have > 0 {
-                    // An idle connection owns no buffer.
-                    c.unread = Vec::new();
-                }
-                if c.readable {
-                    self.again.push(id);
-                }
-            }
-            Got::Nothing if c.readable => self.again.push(id),
-            Got::Nothing => {}
-            Got::End => self.lost(id),
-        }
-    }
-
-    /// A packet larger than the shared buffer grows in the connection's own.
-    fn read_large(&mut self, id: LinkId) {
-        let Some(c) = self.connections.get(id) else { return };
-        match c.read(&mut self.buffer) {
-            Got::Bytes(n) => {
-                c.unread.extend_from_slice(&self.buffer[..n]);
-                let bytes = std::mem::take(&mut c.unread);
-                let used = self.shard.input(id, &bytes);
-                let Some(c) = self.connections.get(id) else { return };
-                c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
-                if c.readable {
-                    self.again.push(id);
-                }
-            }
-            Got::Nothing if c.readable => self.again.push(id),
-            Got::Nothing => {}
-            Got::End => self.lost(id),
-        }
-    }
-
-    /// Decodes what was left unread, then reads on.
-    fn resume(&mut self, id: LinkId) {
-        let Some(c) = self.connections.get(id) else { return };
-        if !c.unread.is_empty() {
-            let bytes = std::mem::take(&mut c.unread);
-            let used = self.shard.input(id, &bytes);
-            let Some(c) = self.connections.get(id) else { return };
-            if used < bytes.len() {
-                c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
-            }
-        }
-        if self.connections.get(id).is_some_and(|c| c.readable) {
-            self.again.push(id);
-        }
-    }
-
     fn finish_turn(&mut self) {
         // What the outer world does may give the shard more to do; it settles quickly.
         loop {
@@ -398,94 +305,12 @@ impl Reactor {
             Effect::Notice(n) => notice::log(&n),
         }
     }
-
-    /// Writes what waits, then ends the connection as `linger` says.
-    fn close(&mut self, id: LinkId, linger: Linger) {
-        let Some(c) = self.connections.get(id) else { return self.shard.forget(id) };
-        if !c.flush(&mut self.shard) {
-            return self.drop_connection(id);
-        }
-        let Some(c) = self.connections.get(id) else { return };
-        if c.is_waiting(&self.shard) {
-            c.state = State::Closing(linger);
-            self.draining.push((self.clock.mono_ms() + CLOSING_MS, id));
-            return;
-        }
-        c.end_writing();
-        match linger {
-            Linger::No => self.drop_connection(id),
-            Linger::UntilRead => {
-                // Closing with unread bytes would reset the connection and lose what we said.
-                c.state = State::Draining;
-                self.draining.push((self.clock.mono_ms() + DRAINING_MS, id));
-                self.drain(id);
-            }
-        }
-    }
-
-    /// Throws away what a closing connection still says.
-    fn drain(&mut self, id: LinkId) {
-        let Some(c) = self.connections.get(id) else { return };
-        if c.state != State::Draining {
-            return;
-        }
-        for _ in 0..DRAIN_READS {
-            match io::Read::read(&mut c.socket, &mut self.buffer) {
-                Ok(0) => return self.drop_connection(id),
-                Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.drop_connection(id),
-            }
-        }
-        self.drop_connection(id);
-    }
-
-    fn end_draining(&mut self, now_ms: u64) {
-        if self.draining.is_empty() {
-            return;
-        }
-        let due: Vec<LinkId> =
-            self.draining.iter().filter(|(at, _)| *at <= now_ms).map(|(_, id)| *id).collect();
-        self.draining.retain(|(at, _)| *at > now_ms);
-        for id in due {
-            self.drop_connection(id);
-        }
-    }
-
-    fn lost(&mut self, id: LinkId) {
-        self.connections.take(id);
-        self.shard.lost(id);
-    }
-
-    fn drop_connection(&mut self, id: LinkId) {
-        self.connections.take(id);
-        self.shard.forget(id);
-    }
-
-    fn stop(&mut self) {
-        self.listeners.clear();
-        self.stop_at_ms = Some(self.clock.mono_ms() + STOP_MS);
-        self.shard.shut_down();
-        for id in self.connections.ids() {
-            if !self.shard.wants_input(id) {
-                self.resume(id);
-            }
-        }
-    }
 }
 
 /// One read's worth; large enough for the receive buffer of a busy socket.
-const BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 const TLS_BUFFER_BYTES: usize = 64 * 1024;
 const EVENTS: usize = 256;
 /// A storm of connections must not keep the others waiting.
 const ACCEPTS_PER_TURN: usize = 64;
-const DRAIN_READS: usize = 16;
 const DRAIN_STEP_MS: u64 = 50;
-/// How long a peer may take to read what we said last.
-const CLOSING_MS: u64 = 2_000;
-/// How long we wait for a peer to close after our goodbye.
-const DRAINING_MS: u64 = 1_000;
-/// A planned stop ends within this, whatever the peers do.
-const STOP_MS: u64 = 3_000;

@@ -1,0 +1,127 @@
+//! Holds docs/config.md and the code together: every key is described, and nothing else is.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use toml::Value;
+
+use super::duration::Interval;
+use super::registry::*;
+use super::*;
+
+/// A configuration with every key present. Without `..Default`: a new key does not compile here
+/// until it is given a value, and then the test asks for its description.
+fn everything() -> Config {
+    let file = || Some(PathBuf::from("f"));
+    let text = || Some("t".to_owned());
+    Config {
+        durability: Durability::Memory,
+        data: file(),
+        reactors: Some(1),
+        namespace: Namespace::default(),
+        listeners: Listeners { mqtt: vec![], mqtts: vec![], https: vec![] },
+        tls: Tls { cert_file: file(), key_file: file(), client_ca_files: vec![] },
+        limits: LimitsConfig::default().effective(Profile::Open),
+        auth: Auth {
+            anonymous: Anonymous::Never,
+            unregistered_certificates: Unregistered::Refuse,
+            alternative_authentication_name_sources: vec![],
+            token_leeway: TOKEN_LEEWAY,
+            users: vec![User { name: String::new(), password_hash: String::new() }],
+            issuers: vec![Issuer {
+                issuer: String::new(),
+                jwks_file: file(),
+                pem_file: file(),
+                audiences: vec![],
+                principal_claims: principal_claims(),
+                algorithms: algorithms(),
+            }],
+        },
+        sys: Sys { interval: Interval::Off },
+        log: Log { format: LogFormat::Text, level: LogLevel::Info },
+        clients: vec![ClientEntry {
+            name: String::new(),
+            properties: ClientProperties {
+                authentication_name: text(),
+                state: ClientState::Enabled,
+                client_certificate_authentication: CertificateAuthentication {
+                    validation_scheme: ValidationScheme::ThumbprintMatch,
+                    allowed_thumbprints: vec![],
+                },
+                attributes: [].into(),
+                description: text(),
+                provisioning_state: text(),
+            },
+        }],
+        client_groups: vec![GroupEntry {
+            name: String::new(),
+            properties: GroupProperties {
+                query: String::new(),
+                description: text(),
+                provisioning_state: text(),
+            },
+        }],
+        topic_spaces: vec![TopicSpaceEntry {
+            name: String::new(),
+            properties: TopicSpaceProperties {
+                topic_templates: vec![],
+                description: text(),
+                provisioning_state: text(),
+            },
+        }],
+        permission_bindings: vec![BindingEntry {
+            name: String::new(),
+            properties: BindingProperties {
+                client_group_name: String::new(),
+                topic_space_name: String::new(),
+                permission: Permission::Publisher,
+                description: text(),
+                provisioning_state: text(),
+            },
+        }],
+    }
+}
+
+/// Paths of all leaves; an empty table is a leaf, tables in arrays are stepped into.
+fn keys(value: &Value, path: &str, out: &mut BTreeSet<String>) {
+    match value {
+        Value::Table(table) if !table.is_empty() => {
+            for (key, value) in table {
+                let step = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                keys(value, &step, out);
+            }
+        }
+        Value::Array(items) if items.first().is_some_and(Value::is_table) => {
+            keys(&items[0], &format!("{path}[]"), out);
+        }
+        _ => {
+            out.insert(path.to_owned());
+        }
+    }
+}
+
+fn described() -> BTreeSet<String> {
+    let rows = REFERENCE.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split_once('`')).map(|(key, _)| key.to_owned()).collect()
+}
+
+#[test]
+fn every_key_is_described_and_nothing_else_is() {
+    let mut real = BTreeSet::new();
+    keys(&Value::try_from(everything()).expect("toml"), "", &mut real);
+    let described = described();
+    let missing: Vec<_> = real.difference(&described).collect();
+    let stale: Vec<_> = described.difference(&real).collect();
+    assert!(missing.is_empty(), "not in docs/config.md: {missing:?}");
+    assert!(stale.is_empty(), "only in docs/config.md: {stale:?}");
+}
+
+#[test]
+fn the_example_is_one_that_may_be_served() {
+    let (_, rest) = REFERENCE.split_once("```toml\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("an end");
+    let config: Config = toml::from_str(example).expect("readable");
+    assert_eq!(check::check(&config), []);
+}
+
+const REFERENCE: &str = include_str!("../../../../docs/config.md");

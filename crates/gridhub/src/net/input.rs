@@ -1,0 +1,102 @@
+//! From readable sockets to the shard: one read an event, undecoded bytes kept.
+
+use crate::net::connection::{Got, State};
+use crate::net::reactor::{BUFFER_BYTES, Reactor};
+use node::LinkId;
+
+impl Reactor {
+    pub(super) fn ready(&mut self, id: LinkId, event: &mio::event::Event) {
+        let Some(c) = self.connections.get(id) else { return };
+        if event.is_writable() && c.is_waiting(&self.shard) && !c.flush(&mut self.shard) {
+            return self.lost(id);
+        }
+        if event.is_writable()
+            && let State::Closing(linger) = c.state
+        {
+            return self.close(id, linger);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            c.readable = true;
+            c.ended |= event.is_read_closed() || event.is_error();
+            self.read(id);
+        }
+    }
+
+    /// Reads once and lets the shard use it.
+    pub(super) fn read(&mut self, id: LinkId) {
+        let Some(c) = self.connections.get(id) else { return };
+        if c.state != State::Open {
+            return self.drain(id);
+        }
+        if !self.shard.wants_input(id) {
+            return;
+        }
+        let have = c.unread.len();
+        let room = self.shard.read_max(id).unwrap_or(BUFFER_BYTES).min(BUFFER_BYTES);
+        if have > BUFFER_BYTES / 2 {
+            return self.read_large(id);
+        }
+        let end = (have + room).min(BUFFER_BYTES);
+        let got = c.read(&mut self.buffer[have..end]);
+        if let Some(certificate) = c.certificate() {
+            self.shard.identify(id, certificate);
+        }
+        match got {
+            Got::Bytes(n) => {
+                self.shard.count_input(n);
+                self.buffer[..have].copy_from_slice(&c.unread);
+                let used = self.shard.input(id, &self.buffer[..have + n]);
+                c.unread.clear();
+                if used < have + n {
+                    c.unread.extend_from_slice(&self.buffer[used..have + n]);
+                } else if have > 0 {
+                    // An idle connection owns no buffer.
+                    c.unread = Vec::new();
+                }
+                if c.readable {
+                    self.again.push(id);
+                }
+            }
+            Got::Nothing if c.readable => self.again.push(id),
+            Got::Nothing => {}
+            Got::End => self.lost(id),
+        }
+    }
+
+    /// A packet larger than the shared buffer grows in the connection's own.
+    pub(super) fn read_large(&mut self, id: LinkId) {
+        let Some(c) = self.connections.get(id) else { return };
+        match c.read(&mut self.buffer) {
+            Got::Bytes(n) => {
+                self.shard.count_input(n);
+                c.unread.extend_from_slice(&self.buffer[..n]);
+                let bytes = std::mem::take(&mut c.unread);
+                let used = self.shard.input(id, &bytes);
+                let Some(c) = self.connections.get(id) else { return };
+                c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
+                if c.readable {
+                    self.again.push(id);
+                }
+            }
+            Got::Nothing if c.readable => self.again.push(id),
+            Got::Nothing => {}
+            Got::End => self.lost(id),
+        }
+    }
+
+    /// Decodes what was left unread, then reads on.
+    pub(super) fn resume(&mut self, id: LinkId) {
+        let Some(c) = self.connections.get(id) else { return };
+        if !c.unread.is_empty() {
+            let bytes = std::mem::take(&mut c.unread);
+            let used = self.shard.input(id, &bytes);
+            let Some(c) = self.connections.get(id) else { return };
+            if used < bytes.len() {
+                c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
+            }
+        }
+        if self.connections.get(id).is_some_and(|c| c.readable) {
+            self.again.push(id);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The built binary from outside: real clients, raw bytes, its own command line.
+//!
+//! What is expected comes from the product's contract and the specifications, never from the code.
+#![allow(clippy::unwrap_used)]
+
+mod accept;
+mod authentication;
+mod command_line;
+mod dev;
+mod http_matrix;
+mod http_more;
+mod http_retained;
+mod javascript;
+mod malformed;
+mod mosquitto_tools;
+mod observe;
+mod order;
+mod properties;
+mod qos;
+mod reactors;
+mod readme;
+mod sessions;
+mod stop;
+mod subscriptions;
+mod take_over;
+mod wills;

@@ -1,0 +1,16 @@
+//! Driving the built binary from outside: one server a test, real clients, raw bytes.
+//!
+//! Owns child processes, waiting with deadlines, and the rule for clients that are not there.
+//! Knows nothing of gridhub's inside: what it expects stands in the product's contract.
+// A panic is how a test fails, here as in the tests themselves.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+pub mod curl;
+pub mod foreign;
+pub mod raw;
+pub mod server;
+pub mod until;
+
+pub use foreign::{Foreign, Mosquitto, Script, javascript, mosquitto, paho};
+pub use server::{Options, Server, Verb, gridhub};
+pub use until::{DEADLINE, until};

@@ -1,0 +1,187 @@
+//! A socket that speaks exactly the bytes it is given, and reads packets by crate `mqtt`'s framing.
+use crate::server::Server;
+use crate::until::DEADLINE;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// A plain TCP connection to the MQTT listener.
+pub struct Raw {
+    socket: TcpStream,
+    unread: Vec<u8>,
+}
+
+/// How a wait for the close ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server closed.
+    Closed,
+    /// It did not.
+    Silent,
+}
+
+/// One packet as it came: first byte and body.
+pub type Packet = (u8, Vec<u8>);
+
+impl Raw {
+    /// Connected, nothing sent.
+    #[track_caller]
+    pub fn open(server: &Server) -> Self {
+        let socket = TcpStream::connect(server.text("mqtt")).expect("the listener accepts");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a socket option");
+        socket.set_nodelay(true).expect("a socket option");
+        Self { socket, unread: Vec::new() }
+    }
+
+    /// Connected and accepted, MQTT 5, clean start, this client id.
+    #[track_caller]
+    pub fn v5(server: &Server, client_id: &str) -> Self {
+        let mut raw = Self::open(server);
+        raw.send(&connect(5, 0x02, client_id, &[]));
+        let (first, body) = raw.packet();
+        assert_eq!((first, body[1]), (0x20, 0), "CONNACK {body:02x?}");
+        raw
+    }
+
+    /// Connected and accepted, MQTT 3.1.1, clean session, this client id.
+    #[track_caller]
+    pub fn v311(server: &Server, client_id: &str) -> Self {
+        let mut raw = Self::open(server);
+        raw.send(&connect(4, 0x02, client_id, &[]));
+        assert_eq!(raw.packet(), (0x20, vec![0, 0]));
+        raw
+    }
+
+    /// Sends bytes; a peer that closed already is found at the next read.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write_all(bytes);
+    }
+
+    /// Closes without DISCONNECT.
+    pub fn drop_connection(self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// The next packet.
+    #[track_caller]
+    pub fn packet(&mut self) -> Packet {
+        self.next().expect("a packet, but the server closed")
+    }
+
+    /// The next packet, or nothing when the server closed.
+    #[track_caller]
+    pub fn next(&mut self) -> Option<Packet> {
+        self.read().unwrap_or_else(|e| panic!("neither a packet nor a close: {e}"))
+    }
+
+    fn read(&mut self) -> std::io::Result<Option<Packet>> {
+        loop {
+            if let Some(frame) = mqtt::wire::frame(&self.unread, PACKET_MAX).expect("framing") {
+                let packet = (frame.first, frame.body.to_vec());
+                let length = frame.len;
+                self.unread.drain(..length);
+                return Ok(Some(packet));
+            }
+            let mut buffer = [0; 4096];
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return Ok(None),
+                Ok(n) => self.unread.extend_from_slice(&buffer[..n]),
+                Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Waits for the close and returns what came before it.
+    #[track_caller]
+    pub fn closed(&mut self) -> Vec<Packet> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// What came until the close, or until the server kept silent for too long.
+    pub fn outcome(&mut self, patience: Duration) -> (Vec<Packet>, End) {
+        self.socket.set_read_timeout(Some(patience)).expect("a socket option");
+        let mut packets = Vec::new();
+        loop {
+            match self.read() {
+                Ok(Some(packet)) => packets.push(packet),
+                Ok(None) => return (packets, End::Closed),
+                Err(_) => return (packets, End::Silent),
+            }
+        }
+    }
+
+    /// The server must send DISCONNECT with this reason, then close.
+    #[track_caller]
+    pub fn disconnected(&mut self, reason: u8) {
+        let packets = self.closed();
+        let reasons: Vec<_> = packets.iter().map(|(first, body)| (*first, body.first())).collect();
+        assert_eq!(reasons.last(), Some(&(0xE0, Some(&reason))), "{packets:02x?}");
+    }
+
+    /// PINGREQ and its answer: all that was sent before has been handled.
+    #[track_caller]
+    pub fn ping(&mut self) {
+        self.send(&[0xC0, 0]);
+        assert_eq!(self.packet(), (0xD0, vec![]));
+    }
+}
+
+/// A packet from its first byte and body.
+pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    varint(&mut out, body.len());
+    out.extend_from_slice(body);
+    out
+}
+
+/// A variable byte integer.
+pub fn varint(out: &mut Vec<u8>, mut value: usize) {
+    loop {
+        let low = u8::try_from(value % 128).expect("below 128");
+        value /= 128;
+        out.push(if value > 0 { low | 0x80 } else { low });
+        if value == 0 {
+            return;
+        }
+    }
+}
+
+/// A length-prefixed string.
+pub fn string(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("a short string");
+    [&length.to_be_bytes(), text.as_bytes()].concat()
+}
+
+/// A CONNECT of protocol level 4 or 5 with these flags, keep-alive 60, and properties for 5.
+pub fn connect(level: u8, flags: u8, client_id: &str, properties: &[u8]) -> Vec<u8> {
+    let mut body = [&string("MQTT")[..], &[level, flags, 0, 60]].concat();
+    if level == 5 {
+        varint(&mut body, properties.len());
+        body.extend_from_slice(properties);
+    }
+    body.extend(string(client_id));
+    packet(0x10, &body)
+}
+
+/// A PUBLISH; `id` 0 for QoS 0. For MQTT 5 pass the properties, for 3.1.1 nothing.
+pub fn publish(first: u8, topic: &str, id: u16, properties: Option<&[u8]>, load: &[u8]) -> Vec<u8> {
+    let mut body = string(topic);
+    if id != 0 {
+        body.extend(id.to_be_bytes());
+    }
+    if let Some(properties) = properties {
+        varint(&mut body, properties.len());
+        body.extend_from_slice(properties);
+    }
+    body.extend_from_slice(load);
+    packet(first, &body)
+}
+
+/// A SUBSCRIBE of MQTT 5 to one filter.
+pub fn subscribe(id: u16, filter: &str, options: u8) -> Vec<u8> {
+    let body = [&id.to_be_bytes()[..], &[0], &string(filter), &[options]].concat();
+    packet(0x82, &body)
+}
+
+const PACKET_MAX: usize = 16 << 20;

@@ -1,0 +1,162 @@
+//! `cargo xtask bench`: the floor, gridhub and Mosquitto side by side on one core.
+//!
+//! Owns the order of the runs. The load generator of the lab does the measuring; here its figures
+//! are only collected, compared in pairs and written down.
+mod figures;
+mod loadgen;
+mod report;
+mod scenario;
+mod server;
+mod start;
+
+use crate::command::{cargo, run as execute};
+use crate::{clients, root, test};
+use anyhow::{Result, bail};
+use loadgen::Loadgen;
+use report::{Measured, Report};
+use scenario::{Lifetime, SCENARIOS, Scenario};
+use server::{Binaries, Competitor, Server};
+use std::path::{Path, PathBuf};
+
+/// Measures the named scenarios, or all and then writes `bench/RESULTS.md`.
+///
+/// # Errors
+/// When the lab is not there, a build fails, or a server does not come up.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let options = Options::parse(arguments)?;
+    if options.list {
+        for scenario in SCENARIOS {
+            println!("{:<18} {}", scenario.name, scenario.arguments.join(" "));
+        }
+        println!("{:<18} exec to ready line, size, memory", start::NAME);
+        return Ok(());
+    }
+    let root = root();
+    let binaries = build(&root)?;
+    let loadgen = Loadgen::new(&binaries.loadgen);
+    let mut report = Report::new(arguments);
+    for scenario in SCENARIOS.iter().filter(|s| options.wants(s.name)) {
+        let pairs = options.pairs.unwrap_or(if options.quick { 1 } else { scenario.pairs });
+        let measured = measure(&binaries, &loadgen, scenario, pairs, options.quick)?;
+        report.scenario(scenario, &measured);
+    }
+    if options.wants(start::NAME) {
+        report.start(&start::measure(&binaries, options.pairs.unwrap_or(5))?);
+    }
+    println!("{}", report.text());
+    if options.scenarios.is_empty() {
+        let file = root.join("bench/RESULTS.md");
+        std::fs::write(&file, report.text())?;
+        eprintln!("xtask: wrote {}", file.display());
+    }
+    Ok(())
+}
+
+/// Runs the competitors in turn, so that the machine's moods hit all of them.
+fn measure(
+    binaries: &Binaries,
+    loadgen: &Loadgen,
+    scenario: &Scenario,
+    pairs: usize,
+    quick: bool,
+) -> Result<Measured> {
+    let mut measured = Measured::default();
+    let mut servers: Vec<Option<Server>> = Vec::new();
+    let competitors = Competitor::of(scenario);
+    for competitor in &competitors {
+        let started = Server::start(binaries, *competitor, scenario);
+        if let Err(why) = &started {
+            measured.notes.push(format!("{}: {why:#}", competitor.name()));
+            eprintln!("xtask: {}: {why:#}", competitor.name());
+        }
+        servers.push(started.ok());
+    }
+    for pair in 0..pairs {
+        for (server, competitor) in servers.iter_mut().zip(&competitors) {
+            let Some(running) = server else { continue };
+            if pair > 0 && scenario.lifetime == Lifetime::Run {
+                *running = Server::start(binaries, *competitor, scenario)?;
+            }
+            let figures = loadgen.run(scenario, running, quick);
+            eprintln!("{} {}/{pairs} {}", scenario.name, pair + 1, competitor.line(&figures));
+            measured.add(*competitor, pair, figures);
+        }
+    }
+    Ok(measured)
+}
+
+fn build(root: &Path) -> Result<Binaries> {
+    let lab = root.join("../shared/lab/loadgen/Cargo.toml");
+    if !lab.is_file() {
+        bail!("the load generator is not at {}: there is nothing to measure with", lab.display());
+    }
+    let folder = root.join("target/loadgen");
+    let mut loadgen = cargo(root);
+    loadgen.args(["build", "--release", "--manifest-path"]).arg(&lab);
+    execute(loadgen.arg("--target-dir").arg(&folder).env_remove("CARGO_TARGET_DIR"))?;
+    clients::debian("mosquitto", "mosquitto");
+    let gridhub = match std::env::var_os("GRIDHUB_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            execute(cargo(root).args(["build", "--release", "--package", "gridhub"]))?;
+            test::target(root).join("release/gridhub")
+        }
+    };
+    let scratch = root.join("target/bench");
+    std::fs::create_dir_all(&scratch)?;
+    Ok(Binaries { loadgen: folder.join("release/loadgen"), gridhub, scratch })
+}
+
+#[derive(Default)]
+struct Options {
+    scenarios: Vec<String>,
+    pairs: Option<usize>,
+    quick: bool,
+    list: bool,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match argument.as_str() {
+                "--quick" => options.quick = true,
+                "--list" => options.list = true,
+                "--pairs" => match rest.next().and_then(|n| n.parse().ok()) {
+                    Some(pairs) if pairs > 0 => options.pairs = Some(pairs),
+                    _ => bail!("--pairs needs a number above zero"),
+                },
+                name if SCENARIOS.iter().any(|s| s.name == name) || name == start::NAME => {
+                    options.scenarios.push(name.into());
+                }
+                other => bail!("there is no scenario or option '{other}'; --list shows them"),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.scenarios.is_empty() || self.scenarios.iter().any(|s| s == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Options> {
+        Options::parse(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_are_read_or_refused() {
+        let options = parse(&["pairs-q0", "--pairs", "9", "--quick"]).unwrap();
+        assert_eq!((options.pairs, options.quick), (Some(9), true));
+        assert!(options.wants("pairs-q0") && !options.wants("pairs-q1"));
+        assert!(parse(&[]).unwrap().wants("pairs-q1"));
+        for wrong in [&["--pairs"][..], &["--pairs", "0"], &["pairs-q7"], &["--fast"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
