@@ -1,0 +1,256 @@
+//! The outer loops of all reactors in one thread: turns, effects, posts and moving connections,
+//! as the network does them. No sleeps: the world goes on until nothing is left to do.
+
+use super::authority::Authority;
+use super::connection::{Connection, End};
+use broker::access::{Authorizer, SessionQuota};
+use broker::limits::Limits;
+use broker::retained::Retained;
+use broker::subscription::Interest;
+use engine::LogEnd;
+use node::auth::{AuthRequest, Listener};
+use node::counters::{Counters, Loss};
+use node::effect::{Adoption, Effect};
+use node::now::Now;
+use node::post::Post;
+use node::{LinkId, Settings, Shard};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::op::NamespaceId;
+
+/// All reactors of a process.
+pub struct Reactors {
+    shards: Vec<Shard>,
+    counters: Vec<Arc<Counters>>,
+    /// Posts for each shard.
+    posts: Vec<Vec<Post>>,
+    /// Connections on their way to each shard.
+    moving: Vec<Vec<(usize, Box<Adoption>)>>,
+    /// Which connection sits at a shard's place.
+    seats: HashMap<(usize, u32), usize>,
+    /// Requests without an answer yet.
+    asked: Vec<(usize, LinkId, Box<AuthRequest>)>,
+    /// Every connection there ever was.
+    pub connections: Vec<Connection>,
+    /// The two clocks.
+    pub now: Now,
+}
+
+impl Reactors {
+    /// `n` reactors of one namespace.
+    pub fn new(n: usize, limits: &Arc<Limits>) -> Self {
+        let interest = Arc::new(Interest::new(n));
+        let retained = Arc::new(Retained::new(limits));
+        let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
+        let log = LogEnd::default();
+        let counters: Vec<_> = (0..n).map(|_| Arc::new(Counters::default())).collect();
+        let shard = |reactor: usize| {
+            Shard::new(Settings {
+                reactor,
+                reactors: n,
+                limits: Arc::clone(limits),
+                quota: Arc::clone(&quota),
+                authorizer: Authorizer::new(limits),
+                interest: Arc::clone(&interest),
+                retained: Arc::clone(&retained),
+                log: log.clone(),
+                namespace: NamespaceId(1),
+                counters: Arc::clone(&counters[reactor]),
+                seed: [reactor as u64, 7],
+            })
+        };
+        let shards: Vec<_> = (0..n).map(shard).collect();
+        let now = Now { mono_ms: 1_000_000, wall_ms: 1_700_000_000_000 };
+        let mut this = Self {
+            shards,
+            counters,
+            posts: Vec::new(),
+            moving: Vec::new(),
+            seats: HashMap::new(),
+            asked: Vec::new(),
+            connections: Vec::new(),
+            now,
+        };
+        this.posts.resize_with(n, Vec::new);
+        this.moving.resize_with(n, Vec::new);
+        this.shards.iter_mut().for_each(|s| s.begin(now, 0));
+        this
+    }
+
+    /// Accepts a connection of a client, on each reactor in turn.
+    pub fn accept(&mut self, client: usize) -> usize {
+        let at = self.connections.len();
+        let reactor = at % self.shards.len();
+        let id = self.shards[reactor].accept(Listener::Plain, None);
+        self.connections.push(Connection::new(client, (reactor, id)));
+        self.seats.insert((reactor, id.slot), at);
+        at
+    }
+
+    /// The client's socket is gone.
+    pub fn lost(&mut self, at: usize) {
+        self.connections[at].end = End::Gone;
+        if let Some((reactor, id)) = self.connections[at].place.take() {
+            self.seats.remove(&(reactor, id.slot));
+            self.shards[reactor].lost(id);
+        }
+    }
+
+    /// A planned stop.
+    pub fn shut_down(&mut self) {
+        self.shards.iter_mut().for_each(Shard::shut_down);
+    }
+
+    /// A post for the home of a client.
+    pub fn post_home(&mut self, client: &str, post: Post) {
+        let home = self.shards[0].home_of(client);
+        self.posts[home].push(post);
+    }
+
+    /// A post for each reactor.
+    pub fn post_all(&mut self, post: impl Fn() -> Post) {
+        self.posts.iter_mut().for_each(|posts| posts.push(post()));
+    }
+
+    /// A post for the last reactor: whoever has no home enters anywhere.
+    pub fn post_somewhere(&mut self, post: Post) {
+        let last = self.posts.len() - 1;
+        self.posts[last].push(post);
+    }
+
+    /// Messages dropped for one reason, on all reactors.
+    pub fn dropped(&self, why: Loss) -> u64 {
+        self.counters.iter().map(|c| c.dropped(why)).sum()
+    }
+
+    /// Turns of every reactor until nothing is left to do.
+    pub fn settle(&mut self, authority: &Authority) {
+        for _ in 0..TURNS_MAX {
+            let waiting = (0..self.shards.len()).map(|n| usize::from(self.turn(n, authority)));
+            if waiting.sum::<usize>() == 0 && self.is_quiet(authority) {
+                return;
+            }
+        }
+        panic!("the reactors do not come to rest");
+    }
+
+    fn is_quiet(&self, authority: &Authority) -> bool {
+        self.posts.iter().all(Vec::is_empty)
+            && !self.asked.iter().any(|(_, _, request)| authority.answer(request).is_some())
+            && self.moving.iter().all(Vec::is_empty)
+            && !self.connections.iter().any(|c| c.arrived)
+    }
+
+    /// One turn; whether the shard has more to do at once.
+    fn turn(&mut self, n: usize, authority: &Authority) -> bool {
+        self.shards[n].begin(self.now, 0);
+        for post in std::mem::take(&mut self.posts[n]) {
+            self.shards[n].post_in(post);
+        }
+        for (at, adoption) in std::mem::take(&mut self.moving[n]) {
+            let id = self.shards[n].adopt(Listener::Plain, &adoption);
+            self.connections[at].place = Some((n, id));
+            self.seats.insert((n, id.slot), at);
+        }
+        for at in 0..self.connections.len() {
+            let here = self.connections[at].place.is_some_and(|(reactor, _)| reactor == n);
+            if here && self.connections[at].arrived {
+                self.connections[at].arrived = false;
+                self.input(at);
+            }
+        }
+        self.answer(n, authority);
+        self.finish(n);
+        for (to, posts) in self.posts.iter_mut().enumerate() {
+            posts.extend(self.shards[n].take_post(to).map(Post::Publishes));
+        }
+        self.shards[n].wait_ms() == Some(0)
+    }
+
+    /// Lets the shard decode what a connection has sent, if it wants to.
+    fn input(&mut self, at: usize) {
+        let Some((n, id)) = self.connections[at].place else { return };
+        if !self.shards[n].wants_input(id) {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.connections[at].unread);
+        let used = self.shards[n].input(id, &bytes);
+        self.connections[at].unread = bytes[used..].to_vec();
+    }
+
+    /// Answers requests about credentials, unless the authority holds them back.
+    fn answer(&mut self, n: usize, authority: &Authority) {
+        for (at, id, request) in std::mem::take(&mut self.asked) {
+            match authority.answer(&request).filter(|_| at == n) {
+                Some(outcome) => self.shards[n].post_in(Post::Authenticated(id, outcome)),
+                None => self.asked.push((at, id, request)),
+            }
+        }
+    }
+
+    fn finish(&mut self, n: usize) {
+        loop {
+            self.shards[n].end();
+            let mut effects = Vec::new();
+            self.shards[n].take_effects(&mut effects);
+            if effects.is_empty() {
+                break;
+            }
+            effects.into_iter().for_each(|effect| self.perform(n, effect));
+        }
+        let mut dirty = Vec::new();
+        self.shards[n].take_dirty(&mut dirty);
+        for slot in dirty {
+            if let Some(at) = self.seats.get(&(n, slot)).copied() {
+                self.read(at);
+            }
+        }
+    }
+
+    /// The client reads what waits for it, unless it is stalled.
+    pub fn read(&mut self, at: usize) {
+        let Some((n, id)) = self.connections[at].place else { return };
+        if !self.connections[at].stalled {
+            let bytes = self.shards[n].output(id.slot).to_vec();
+            self.connections[at].received.extend_from_slice(&bytes);
+            if !bytes.is_empty() {
+                self.shards[n].taken(id.slot, bytes.len());
+            }
+        }
+    }
+
+    fn perform(&mut self, n: usize, effect: Effect) {
+        match effect {
+            Effect::Authenticate(id, request) => self.asked.push((n, id, request)),
+            Effect::Close(id, _) => self.close(n, id),
+            Effect::Move(id, home, adoption) => {
+                let Some(at) = self.seats.remove(&(n, id.slot)) else { return };
+                self.connections[at].place = None;
+                self.moving[home].push((at, adoption));
+            }
+            Effect::Resume(id) => {
+                let seat = self.seats.get(&(n, id.slot)).copied();
+                if let Some(at) = seat.filter(|at| self.connections[*at].place == Some((n, id))) {
+                    self.input(at);
+                }
+            }
+            Effect::Notice(_) => {}
+        }
+    }
+
+    /// What waits is written, then the connection ends.
+    fn close(&mut self, n: usize, id: LinkId) {
+        let seat = self.seats.get(&(n, id.slot)).copied();
+        if let Some(at) = seat.filter(|at| self.connections[*at].place == Some((n, id))) {
+            self.connections[at].stalled = false;
+            self.read(at);
+            self.connections[at].end = End::Closed;
+            self.connections[at].place = None;
+            self.seats.remove(&(n, id.slot));
+        }
+        self.shards[n].forget(id);
+    }
+}
+
+/// More turns than any script needs.
+const TURNS_MAX: usize = 100_000;
