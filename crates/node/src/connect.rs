@@ -9,7 +9,7 @@ use crate::opening::Opening;
 use crate::session::{Session, State};
 use crate::shard::{LinkId, Shard};
 use crate::timers::Timer;
-use broker::access::Principal;
+use broker::access::{Principal, Source};
 use mqtt::error::Wrong;
 use mqtt::reason::Reason;
 use mqtt::session::{Outbound, Received};
@@ -105,7 +105,8 @@ impl Shard {
         let (slot, present) = match found {
             Some(slot) => (slot, true),
             None => {
-                if self.homes.quota.begin(&principal.name).is_err() {
+                let counted = principal.source != Source::Anonymous;
+                if counted && self.homes.quota.begin(&principal.name).is_err() {
                     let client = o.client.as_str().to_owned();
                     return self.refuse_connect(link, o.version, &client, SESSIONS_FULL);
                 }

@@ -241,8 +241,10 @@ pub struct Log {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text on a terminal, JSON otherwise.
     #[default]
+    Auto,
+    /// For people.
     Text,
     /// One JSON object a line.
     Json,
@@ -259,6 +261,8 @@ pub enum LogLevel {
     /// What happened.
     #[default]
     Info,
+    /// Every connection too.
+    Debug,
 }
 
 impl Config {
@@ -283,6 +287,7 @@ impl LogLevel {
             Self::Error => "error",
             Self::Warn => "warn",
             Self::Info => "info",
+            Self::Debug => "debug",
         }
     }
 }
