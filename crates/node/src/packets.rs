@@ -20,7 +20,10 @@ impl Shard {
     pub fn input(&mut self, id: LinkId, bytes: &[u8]) -> usize {
         let now_ms = self.homes.now.mono_ms;
         let Some(l) = self.homes.links.get_mut(id.slot, id.generation) else { return bytes.len() };
-        l.last_seen_ms = now_ms;
+        if matches!(l.phase, Phase::Attached(_)) {
+            // Before that one deadline holds, whatever comes (core.md 6).
+            l.last_seen_ms = now_ms;
+        }
         let packet_max = self.homes.limits.packet_bytes_max;
         let mut at = 0;
         loop {

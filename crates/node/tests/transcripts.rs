@@ -18,6 +18,19 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    fn aliases();
+    fn client_identifier();
+    fn client_identifier_event_grid();
+    fn connect_deadline();
+    fn keep_alive();
+    fn keep_alive_event_grid();
+    fn packet_maximum();
     fn qos_0();
     fn qos_1();
+    fn qos_2();
+    fn receive_maximum();
+    fn session_expiry_event_grid();
+    fn session_start();
+    fn take_over();
+    fn window_v311();
 }
