@@ -119,18 +119,18 @@ fn configurations_are_checked_with_line_and_suggestion() {
         std::fs::write(&file, text).unwrap();
         Verb::new(&["config", "check", file.to_str().unwrap()]).output()
     };
-    let good = check("profile = \"open\"\n");
+    let good = check("[listeners]\nmqtt = [\"127.0.0.1:1883\"]\n");
     assert_eq!(good.status.code(), Some(0), "{}", said(&good));
-    let misspelt = check("# one\nprofil = \"open\"\n");
+    let misspelt = check("[namespace]\nprofil = \"open\"\n");
     assert_eq!(misspelt.status.code(), Some(1));
     let text = said(&misspelt);
     assert!(text.contains("gridhub.toml") && text.contains(":2"), "file and line: {text}");
     assert!(text.contains("profile"), "a suggestion: {text}");
-    for wrong in ["profile = \"shut\"\n", "profile = 7\n", "profile = \n", "[limits]\nnope = 1\n"] {
-        let output = check(wrong);
+    for wrong in ["profile = \"shut\"", "profile = 7", "profile = ", "[limits]\nnope = 1"] {
+        let output = check(&format!("[namespace]\n{wrong}\n"));
         assert_eq!(output.status.code(), Some(1), "{wrong}: {}", said(&output));
     }
-    for refused in ["profile = \"iot-hub\"\n", "durability = \"disk\"\n"] {
+    for refused in ["[namespace]\nprofile = \"iot-hub\"\n", "durability = \"disk\"\n"] {
         let output = check(refused);
         assert_eq!(output.status.code(), Some(1), "{refused}");
         assert!(said(&output).contains("version"), "{refused}: {}", said(&output));

@@ -91,7 +91,7 @@ fn encodings_that_are_accepted() {
     }
     let (server, mut hearer) = listening();
     let rows: [(&str, &str, &str, Value); 9] = [
-        ("a+b%20c", "", "a+b c", json!({})),
+        ("a%20c", "", "a c", json!({})),
         ("%C3%A9", "", "é", json!({})),
         (
             "b",
@@ -218,7 +218,8 @@ fn a_topic_that_is_wrong_is_403() {
         return;
     }
     let server = Server::new();
-    for topic in ["", "a%2F%23", "%2B", "a%00b", "%24SYS%2Fx", "%24iothub%2Fx"] {
+    // A plus stays a plus (E7), so it is a wildcard here and not a space.
+    for topic in ["", "a+b", "a%2F%23", "%2B", "a%00b", "%24SYS%2Fx", "%24iothub%2Fx"] {
         let answer = Curl::to(&server, &path(&format!("topic={topic}"))).post(b"x").send();
         assert_eq!(answer.status, 403, "{topic}: {}", answer.text());
         answer.refused(403);

@@ -85,7 +85,7 @@ fn sessions_are_listed_disconnected_and_deleted() {
     let detail = Curl::to(&server, "/admin/sessions/seen").send();
     assert_eq!(detail.status, 200);
     assert!(detail.text().contains("seen/#"), "{}", detail.text());
-    let path = "/admin/sessions/seen:disconnect";
+    let path = "/admin/sessions/seen/disconnect";
     let answer = Curl::to(&server, path).post(b"").send();
     assert!((200..300).contains(&answer.status), "{answer:?}");
     assert_eq!(client.ask(&json!({"do": "closed"}))["reason"], 0x98);

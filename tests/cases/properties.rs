@@ -137,7 +137,7 @@ fn connack_tells_what_the_server_can_do() {
     assert!(told["receive_max"].as_u64().is_some_and(|n| n > 0), "{told}");
     assert!(told["topic_alias_max"].as_u64().is_some_and(|n| n > 0), "{told}");
     // Absent means available and QoS 2 (MQTT 5, 3.2.2.3).
-    for name in ["wildcard_available", "subscription_id_available", "shared_available"] {
+    for name in ["wildcard_available", "subscription_id_available"] {
         assert!(told[name].is_null() || told[name] == 1, "{name}: {told}");
     }
     assert!(told["maximum_qos"].is_null(), "{told}");

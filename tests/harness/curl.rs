@@ -68,7 +68,7 @@ impl Curl {
         let output = child.wait_with_output().expect("curl ends");
         feeder.join().expect("the feeder only writes");
         let said = String::from_utf8_lossy(&output.stderr);
-        Answer::parse(&output.stdout).unwrap_or_else(|| panic!("{:?}: {said}", self.arguments))
+        Answer::parse(&output.stdout).unwrap_or_else(|| panic!("{said}: {:?}", self.arguments))
     }
 }
 

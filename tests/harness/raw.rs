@@ -65,12 +65,12 @@ impl Raw {
     /// The next packet.
     #[track_caller]
     pub fn packet(&mut self) -> Packet {
-        self.next().expect("a packet, but the server closed")
+        self.receive().expect("a packet, but the server closed")
     }
 
     /// The next packet, or nothing when the server closed.
     #[track_caller]
-    pub fn next(&mut self) -> Option<Packet> {
+    pub fn receive(&mut self) -> Option<Packet> {
         self.read().unwrap_or_else(|e| panic!("neither a packet nor a close: {e}"))
     }
 
@@ -95,7 +95,7 @@ impl Raw {
     /// Waits for the close and returns what came before it.
     #[track_caller]
     pub fn closed(&mut self) -> Vec<Packet> {
-        std::iter::from_fn(|| self.next()).collect()
+        std::iter::from_fn(|| self.receive()).collect()
     }
 
     /// What came until the close, or until the server kept silent for too long.

@@ -9,7 +9,7 @@ use crate::opening::Opening;
 use crate::session::{Session, State};
 use crate::shard::{LinkId, Shard};
 use crate::timers::Timer;
-use broker::access::Principal;
+use broker::access::{Principal, Source};
 use broker::limits::{Limits, SubscriptionIdentifiers};
 use mqtt::error::Wrong;
 use mqtt::qos::QoS;
@@ -109,12 +109,14 @@ impl Shard {
         let (slot, present) = match found {
             Some(slot) => (slot, true),
             None => {
-                if self.homes.quota.begin(&principal.name).is_err() {
+                let counted = principal.source != Source::Anonymous;
+                if counted && self.homes.quota.begin(&principal.name).is_err() {
                     return self.refuse_connect(link, Applicant::from(o), SESSIONS_FULL);
                 }
                 (self.homes.add_session(new_session(o, principal)), false)
             }
         };
+        let before = self.homes.sessions.at(slot).map(|s| s.principal.permissions.id());
         self.bind(link, slot, o, principal);
         self.send_connack(link, o, present);
         let counted = usize::from(o.version == Version::V5);
@@ -124,7 +126,9 @@ impl Shard {
         let id = self.homes.link_id(link);
         self.homes.effects.push(Effect::Resume(id));
         if present {
-            self.rights_changed(slot, principal);
+            if before != Some(principal.permissions.id()) {
+                self.rights_changed(slot, principal);
+            }
             self.homes.resume(slot);
         }
     }

@@ -37,6 +37,11 @@ impl Fanout {
         !self.jobs.is_empty() && self.held.contains_key(&origin)
     }
 
+    /// How many messages of this publisher wait.
+    pub fn waiting(&self, origin: Origin) -> usize {
+        self.held.get(&origin).copied().unwrap_or(0)
+    }
+
     /// Whether no job waits.
     pub fn is_empty(&self) -> bool {
         self.jobs.is_empty()

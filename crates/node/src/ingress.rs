@@ -60,7 +60,8 @@ impl Shard {
             return refused;
         }
         let logged = publish.retain || (acknowledged && route.durable);
-        if logged || (acknowledged && self.perform.holds(origin)) {
+        // Whatever comes behind a publish that waits would overtake it.
+        if logged || self.perform.holds(origin) {
             self.wait_for_log(origin, who, publish, logged, completion());
             return Verdict::Waits;
         }
@@ -73,6 +74,10 @@ impl Shard {
         if TopicName::parse(&r.topic).is_err() {
             let why = "the topic name is empty, too long, or holds a wildcard or U+0000";
             return reply(Published::Refused { reason: Reason::TOPIC_NAME_INVALID, why });
+        }
+        if self.fanout.waiting(Origin::NOBODY) >= SERVICE_FANOUT_MAX {
+            let why = "too many messages of services wait for their receivers";
+            return reply(Published::Refused { reason: Reason::QUOTA_EXCEEDED, why });
         }
         let mut message = Publication::new(Message::new(
             &r.topic,
@@ -285,6 +290,8 @@ fn inline(bytes: &mut Vec<u8>, s: &Source<'_>) -> Content {
 const INLINE_RECEIVERS_MAX: usize = 64;
 /// So many messages of one publisher may wait in jobs before its socket is not read.
 const FANOUT_PENDING_MAX: usize = 64;
+/// As many for services, which have no socket to stop reading: above it they are refused.
+const SERVICE_FANOUT_MAX: usize = 4_096;
 /// A payload larger than this is shared with other reactors, a smaller one copied.
 const SHARED_BYTES_MIN: usize = 4_096;
 const RETAINED_LARGE: &str = "the retained message is larger than this namespace takes";

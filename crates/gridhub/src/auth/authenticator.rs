@@ -102,7 +102,7 @@ impl Authenticator {
                 answer(outcome);
             }
         };
-        if let Err(Full(_)) = self.pool.submit(Box::new(job))
+        if let Err(Full) = self.pool.submit(Box::new(job))
             && let Some(answer) = take(&slot)
         {
             answer(Err(Refusal::Busy));

@@ -79,7 +79,7 @@ impl CertificateNames {
     }
 
     /// The name in a certificate field, for CONNECT without a user name (event-grid 4.3).
-    pub fn from_source(&self, source: NameSource) -> Option<String> {
+    pub fn name_in(&self, source: NameSource) -> Option<String> {
         let first = |names: &[String]| names.iter().find(|name| !name.is_empty()).cloned();
         match source {
             NameSource::ClientCertificateSubject => self
@@ -201,7 +201,7 @@ mod tests {
             (NameSource::ClientCertificateIp, "10.0.0.7"),
             (NameSource::ClientCertificateEmail, "pump1@example.com"),
         ] {
-            assert_eq!(names.from_source(source).as_deref(), Some(want), "{source:?}");
+            assert_eq!(names.name_in(source).as_deref(), Some(want), "{source:?}");
         }
     }
 

@@ -15,8 +15,9 @@ pub struct Pool {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The queue is full; the job comes back.
-pub struct Full(pub Job);
+/// The queue is full; the job was dropped unrun.
+#[derive(Debug)]
+pub struct Full;
 
 struct Shared {
     queue: Mutex<Queue>,
@@ -61,7 +62,7 @@ impl Pool {
     pub fn submit(&self, job: Job) -> Result<(), Full> {
         let mut queue = self.shared.lock();
         if queue.jobs.len() >= self.shared.waiting_max {
-            return Err(Full(job));
+            return Err(Full);
         }
         queue.jobs.push_back(job);
         drop(queue);
@@ -111,7 +112,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
-    fn a_full_queue_hands_the_job_back_and_a_panic_harms_nobody() {
+    fn a_full_queue_refuses_and_a_panic_harms_nobody() {
         let pool = Pool::new(1, 2).expect("pool");
         let (go, gate) = channel::<()>();
         let (started, has_started) = channel();

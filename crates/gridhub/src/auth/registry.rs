@@ -90,7 +90,7 @@ impl Registry {
         if let Some(name) = user_name.filter(|name| !name.is_empty()) {
             return Ok(name.to_owned());
         }
-        let listed = self.sources.iter().find_map(|source| names.from_source(*source));
+        let listed = self.sources.iter().find_map(|source| names.name_in(*source));
         let own = || match self.unregistered {
             Unregistered::Accept => names.common_name.clone().filter(|name| !name.is_empty()),
             Unregistered::Refuse => None,

@@ -19,18 +19,20 @@ pub struct TokenKey {
     pub key: DecodingKey,
 }
 
+/// Reads the keys of a file's text.
+type Parse = fn(&str) -> anyhow::Result<Vec<TokenKey>>;
+
 impl TokenKey {
     /// Reads the issuer's keys; keys of other kinds in a set are passed over.
     ///
     /// # Errors
     /// When the file is missing or no key in it fits the issuer's algorithms.
     pub fn read(issuer: &Issuer) -> anyhow::Result<Vec<Self>> {
-        let (file, parse): (_, fn(&str) -> anyhow::Result<Vec<Self>>) =
-            match (&issuer.jwks_file, &issuer.pem_file) {
-                (Some(file), None) => (file, from_jwks),
-                (None, Some(file)) => (file, from_pem),
-                _ => bail!("issuer '{}' needs either jwks_file or pem_file", issuer.issuer),
-            };
+        let (file, parse): (_, Parse) = match (&issuer.jwks_file, &issuer.pem_file) {
+            (Some(file), None) => (file, from_jwks),
+            (None, Some(file)) => (file, from_pem),
+            _ => bail!("issuer '{}' needs either jwks_file or pem_file", issuer.issuer),
+        };
         let shown = file.display();
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
         let mut keys = parse(&text).with_context(|| format!("{shown} is unusable"))?;

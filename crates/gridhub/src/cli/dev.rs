@@ -87,7 +87,7 @@ impl Dev {
             (None, false) => DataDir::kept(absolute(Path::new(DEFAULT_NAME))?),
         };
         // Bad flags first: they must not leave a directory behind.
-        let config = self.config(&dir.path().to_owned());
+        let config = self.config(dir.path());
         if let Some(mistake) = check(&config).first() {
             bail!("{}: {}", mistake.path, mistake.message);
         }

@@ -112,7 +112,7 @@ impl MqttClient {
                 // The answer to a ping says that what came before it was read and not refused.
                 out.extend_from_slice(&PINGREQ);
                 self.send(&out)?;
-                self.wait("the message", |incoming| matches!(incoming, Incoming::Pong))
+                self.wait_pong()
             }
             QoS::AtLeastOnce => {
                 self.send(&out)?;
@@ -238,13 +238,11 @@ impl MqttClient {
         }
     }
 
-    fn wait(&mut self, what: &str, done: impl Fn(&Incoming) -> bool) -> anyhow::Result<()> {
-        loop {
-            match self.next()? {
-                incoming if done(&incoming) => return Ok(()),
-                Incoming::End { reason, why } => return Err(refused(what, reason, &why)),
-                other => return Err(unexpected(&other)),
-            }
+    fn wait_pong(&mut self) -> anyhow::Result<()> {
+        match self.next()? {
+            Incoming::Pong => Ok(()),
+            Incoming::End { reason, why } => Err(refused("the message", reason, &why)),
+            other => Err(unexpected(&other)),
         }
     }
 

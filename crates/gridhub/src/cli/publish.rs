@@ -54,15 +54,15 @@ impl Publish {
                 .map_err(|_| anyhow::anyhow!("property '{key}' is longer than 65,535 bytes"))?;
         }
         let mut client = MqttClient::connect(&self.connection.resolve()?)?;
-        client.publish(&Outgoing {
+        let outcome = client.publish(&Outgoing {
             topic: &self.topic,
             qos: QoS::from_bits(self.qos).unwrap_or(QoS::AtLeastOnce),
             retain: self.retain,
             properties: &properties,
             payload: &payload,
-        })?;
+        });
         client.disconnect();
-        Ok(())
+        outcome
     }
 
     fn payload(&self) -> anyhow::Result<Vec<u8>> {

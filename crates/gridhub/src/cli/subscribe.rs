@@ -53,7 +53,10 @@ impl Subscribe {
     pub fn run(self) -> anyhow::Result<()> {
         let qos = QoS::from_bits(self.qos).unwrap_or(QoS::AtLeastOnce);
         let mut client = MqttClient::connect(&self.connection.resolve()?)?;
-        client.subscribe(&self.filter, qos)?;
+        if let Err(refused) = client.subscribe(&self.filter, qos) {
+            client.disconnect();
+            return Err(refused);
+        }
         // For people and for scripts that must not publish before the subscription holds.
         eprintln!("subscribed to {}", self.filter.join(" "));
         let mut out = std::io::stdout().lock();

@@ -1,7 +1,7 @@
 //! Reads a configuration in layers: file, then `GRIDHUB__A__B` variables, then `--set A.B=V`.
 //! Owns the order and the blame; the meaning of values is checked by `config::check`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -126,11 +126,6 @@ fn insert(table: &mut Table, path: &[String], value: Value) -> Result<(), String
     Ok(())
 }
 
-/// Directory of the file, for messages and locks.
-pub fn directory_of(file: &Path) -> PathBuf {
-    file.parent().unwrap_or(Path::new("")).to_owned()
-}
-
 const ENV_PREFIX: &str = "GRIDHUB__";
 
 #[cfg(test)]
@@ -196,7 +191,7 @@ mod tests {
     #[test]
     fn relative_paths_are_relative_to_the_file() {
         let mut config = Config { data: Some("d".into()), ..Config::default() };
-        config.resolve_paths(&directory_of(Path::new("/etc/g/g.toml")));
+        config.resolve_paths(Path::new("/etc/g"));
         assert_eq!(config.data.as_deref(), Some(Path::new("/etc/g/d")));
     }
 }

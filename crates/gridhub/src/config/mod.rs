@@ -163,6 +163,7 @@ pub enum Unregistered {
 
 /// A certificate field that can name the client (event-grid 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::enum_variant_names)] // The names are Azure's.
 pub enum NameSource {
     /// The subject's common name, else the whole distinguished name.
     ClientCertificateSubject,
@@ -240,8 +241,10 @@ pub struct Log {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text on a terminal, JSON otherwise.
     #[default]
+    Auto,
+    /// For people.
     Text,
     /// One JSON object a line.
     Json,
@@ -258,6 +261,8 @@ pub enum LogLevel {
     /// What happened.
     #[default]
     Info,
+    /// Every connection too.
+    Debug,
 }
 
 impl Config {
@@ -282,6 +287,7 @@ impl LogLevel {
             Self::Error => "error",
             Self::Warn => "warn",
             Self::Info => "info",
+            Self::Debug => "debug",
         }
     }
 }

@@ -8,7 +8,6 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use super::error::HttpError;
-use crate::auth::authenticator::{Audience, Authenticator};
 
 /// Verifies tokens; built by `auth`.
 pub trait Bearer: Send + Sync + 'static {
@@ -21,13 +20,6 @@ pub trait Bearer: Send + Sync + 'static {
 pub struct TokenRefused {
     /// For the caller: names the fix, holds nothing of the token.
     pub why: String,
-}
-
-impl Bearer for Authenticator {
-    fn bearer(&self, token: &str) -> Result<Arc<Principal>, TokenRefused> {
-        Authenticator::bearer(self, token, Audience::Http)
-            .map_err(|error| TokenRefused { why: error.to_string() })
-    }
 }
 
 /// The principal of the request.

@@ -27,7 +27,6 @@ pub mod server;
 pub mod service;
 pub mod timestamp;
 
-#[allow(unused_imports, reason = "the outside of this module; serve.rs uses it")]
 pub use app::{App, ClockControl, Settings};
 pub use server::serve;
 

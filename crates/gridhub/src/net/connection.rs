@@ -111,7 +111,7 @@ impl Connection {
             if let Err(error) = tls.process_new_packets() {
                 // The alert tells the peer what was wrong.
                 let _ = tls.write_tls(&mut self.socket);
-                tracing::info!(%error, "TLS failed");
+                tracing::warn!(%error, "TLS failed");
                 return Got::End;
             }
             if tls.wants_write() && tls.write_tls(&mut self.socket).is_err_and(is_fatal) {

@@ -6,10 +6,10 @@ use node::effect::Notice;
 pub(super) fn log(notice: &Notice) {
     match notice {
         Notice::Connected { client, name } => {
-            tracing::info!(client, name = &**name, "connected");
+            tracing::debug!(client, name = &**name, "connected");
         }
         Notice::Disconnected { client, why } => {
-            tracing::info!(client, why, "disconnected");
+            tracing::debug!(client, why, "disconnected");
         }
         Notice::Refused { client, reason, rule, why } => {
             let code = format!("0x{:02x}", reason.code());
