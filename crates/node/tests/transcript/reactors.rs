@@ -210,12 +210,10 @@ impl Reactors {
     /// The client reads what waits for it, unless it is stalled.
     pub fn read(&mut self, at: usize) {
         let Some((n, id)) = self.connections[at].place else { return };
-        if !self.connections[at].stalled {
+        while !self.connections[at].stalled && !self.shards[n].output(id.slot).is_empty() {
             let bytes = self.shards[n].output(id.slot).to_vec();
             self.connections[at].received.extend_from_slice(&bytes);
-            if !bytes.is_empty() {
-                self.shards[n].taken(id.slot, bytes.len());
-            }
+            self.shards[n].taken(id.slot, bytes.len());
         }
     }
 
