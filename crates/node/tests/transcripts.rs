@@ -45,6 +45,7 @@ transcripts! {
     fn overlapping();
     fn packet_maximum();
     fn packet_order();
+    fn posts_full();
     fn problem_information();
     fn properties();
     fn qos_0();
@@ -53,6 +54,7 @@ transcripts! {
     fn queue_drop_newest();
     fn queue_drop_oldest();
     fn queue_end_session();
+    fn queue_end_session_chain();
     fn queue_refuse();
     fn reauthentication();
     fn receive_maximum();
