@@ -167,7 +167,7 @@ impl Reactors {
 
     /// One turn; whether the shard has more to do at once.
     fn turn(&mut self, n: usize, authority: &Authority) -> bool {
-        let others = (1 << self.shards.len()) - 1 & !(1 << n);
+        let others = ((1 << self.shards.len()) - 1) & !(1 << n);
         let full = if self.posts_are == Posts::Full { others } else { 0 };
         self.shards[n].begin(self.now, full);
         for post in std::mem::take(&mut self.posts[n]) {
