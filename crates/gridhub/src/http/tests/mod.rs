@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use self::double::{Double, Tokens};
 use self::wire::{Client, Reply};
 use super::app::{App, Settings};
-use super::server::{Protocol, Running, connection};
+use super::server::{Peer, Protocol, Running, connection};
 use super::service::Service;
 
 /// A server without a socket.
@@ -50,7 +50,7 @@ impl Server {
         let (ours, theirs) = tokio::io::duplex(8 * 1024 * 1024);
         tokio::spawn(connection(
             theirs,
-            protocol,
+            Peer { address: ([127, 0, 0, 1], 50_000).into(), protocol },
             Arc::clone(&self.service),
             self.stop.subscribe(),
         ));
