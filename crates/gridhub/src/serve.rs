@@ -4,8 +4,8 @@ use crate::auth::tls::TlsConfigs;
 use crate::auth::{Audience, Authenticator};
 use crate::cli::port::{ListenerKind, bind_error};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::config::duration::Interval;
+use crate::config::{Config, Profile};
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::{self, App, ClockControl, Settings};
 use crate::identity::Identity;
@@ -84,7 +84,9 @@ pub fn run(
                 let _ = stopped.changed().await;
             })));
         }
-        if let Interval::Every(every) = config.sys.interval {
+        if let (Interval::Every(every), Profile::Open) =
+            (config.sys.interval, config.namespace.profile)
+        {
             tokio::spawn(sys::publish(hub.clone(), clock.clone(), every.get()));
         }
         hub.set_ready(true);

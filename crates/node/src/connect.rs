@@ -9,8 +9,10 @@ use crate::opening::Opening;
 use crate::session::{Session, State};
 use crate::shard::{LinkId, Shard};
 use crate::timers::Timer;
-use broker::access::Principal;
+use broker::access::{Principal, Source};
+use broker::limits::{Limits, SubscriptionIdentifiers};
 use mqtt::error::Wrong;
+use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::session::{Outbound, Received};
 use mqtt::wire::{ConnAckOut, Connect, Diagnostics, Version};
@@ -22,12 +24,12 @@ impl Shard {
         let id = if c.client_id.is_empty() { self.new_client_id() } else { String::new() };
         let opening = match Opening::read(c, &self.homes.limits, &id) {
             Ok(opening) => opening,
-            Err(wrong) => return self.refuse_connect(link, c.version, c.client_id, wrong),
+            Err(wrong) => return self.refuse_connect(link, Applicant::from(c), wrong),
         };
         if c.authentication_data.map_or(0, <[u8]>::len)
             > self.homes.limits.authentication_data_bytes_max
         {
-            return self.refuse_connect(link, c.version, c.client_id, LONG_AUTH_DATA);
+            return self.refuse_connect(link, Applicant::from(c), LONG_AUTH_DATA);
         }
         let request = Box::new(AuthRequest {
             client_id: opening.client.as_str().to_owned(),
@@ -59,7 +61,7 @@ impl Shard {
                 AuthOutcome::Granted(principal) => self.granted(id, opening, principal),
                 AuthOutcome::Refused { reason, why, rule } => {
                     self.homes.refused(opening.client.as_str(), reason, rule, why.clone());
-                    self.answer_refused(id.slot, opening.version, reason, &why, opening.terse);
+                    self.answer_refused(id.slot, &Applicant::from(&*opening), reason, &why);
                 }
             },
             phase => {
@@ -94,8 +96,10 @@ impl Shard {
         if let Some(slot) = found
             && self.homes.sessions.at(slot).is_some_and(|s| s.principal.name != principal.name)
         {
-            let client = o.client.as_str().to_owned();
-            return self.refuse_connect(link, o.version, &client, OTHER_OWNER);
+            return self.refuse_connect(link, Applicant::from(o), OTHER_OWNER);
+        }
+        if !self.connack_fits(o) {
+            return self.refuse_connect(link, Applicant::from(o), SMALL_PACKETS);
         }
         if let Some(slot) = found {
             self.take_over(slot, o.clean_start);
@@ -105,16 +109,16 @@ impl Shard {
         let (slot, present) = match found {
             Some(slot) => (slot, true),
             None => {
-                if self.homes.quota.begin(&principal.name).is_err() {
-                    let client = o.client.as_str().to_owned();
-                    return self.refuse_connect(link, o.version, &client, SESSIONS_FULL);
+                let counted = principal.source != Source::Anonymous;
+                if counted && self.homes.quota.begin(&principal.name).is_err() {
+                    return self.refuse_connect(link, Applicant::from(o), SESSIONS_FULL);
                 }
                 (self.homes.add_session(new_session(o, principal)), false)
             }
         };
         let before = self.homes.sessions.at(slot).map(|s| s.principal.permissions.id());
         self.bind(link, slot, o, principal);
-        self.connack(link, o, present);
+        self.send_connack(link, o, present);
         let counted = usize::from(o.version == Version::V5);
         self.homes.counters.connects[counted].add(1);
         let (client, name) = (o.client.as_str().to_owned(), Arc::clone(&principal.name));
@@ -170,50 +174,34 @@ impl Shard {
         }
     }
 
-    fn connack(&mut self, link: u32, o: &Opening, present: bool) {
+    /// Whether the client takes packets as large as its CONNACK: asked before anything changes.
+    fn connack_fits(&self, o: &Opening) -> bool {
+        let mut bytes = Vec::new();
+        let max = o.packet_max as usize;
+        connack(o, &self.homes.limits, false).encode(o.version, max, &mut bytes).is_ok()
+    }
+
+    fn send_connack(&mut self, link: u32, o: &Opening, present: bool) {
         let limits = Arc::clone(&self.homes.limits);
-        let mut ack = ConnAckOut::new(Reason::SUCCESS);
-        ack.session_present = present;
-        if o.version == Version::V5 {
-            ack.session_expiry = (o.expiry_s != o.expiry_asked_s).then_some(o.expiry_s);
-            ack.receive_max = (limits.receive_max < u16::MAX).then_some(limits.receive_max);
-            ack.maximum_qos =
-                (limits.maximum_qos < mqtt::qos::QoS::ExactlyOnce).then_some(limits.maximum_qos);
-            ack.packet_max = u32::try_from(limits.packet_bytes_max).ok();
-            ack.assigned_client_id = o.assigned.then(|| o.client.as_str());
-            ack.topic_alias_max = (limits.topic_alias_max > 0).then_some(limits.topic_alias_max);
-            let no_ids = broker::limits::SubscriptionIdentifiers::Refused;
-            ack.subscription_id_available =
-                (limits.subscription_identifiers == no_ids).then_some(false);
-            ack.shared_subscription_available = Some(false);
-            ack.server_keep_alive = o.keep_alive_changed.then_some(o.keep_alive_s);
-            ack.authentication_method = o.method.as_deref();
-        }
         if let Some(out) = self.homes.output(link) {
-            // Nothing in it grows with input but the identifier, which fits a packet.
-            let _ = ack.encode(o.version, o.packet_max as usize, out);
+            // `connack_fits` was asked.
+            let _ = connack(o, &limits, present).encode(o.version, ANY_SIZE, out);
         }
     }
 
     /// Refuses a CONNECT for what it says.
-    pub(crate) fn refuse_connect(
-        &mut self,
-        link: u32,
-        version: Version,
-        client: &str,
-        wrong: Wrong,
-    ) {
-        self.homes.refused(client, wrong.reason, wrong.clause, wrong.what.to_owned());
-        self.answer_refused(link, version, wrong.reason, wrong.what, false);
+    pub(crate) fn refuse_connect(&mut self, link: u32, a: Applicant<'_>, wrong: Wrong) {
+        self.homes.refused(a.client, wrong.reason, wrong.clause, wrong.what.to_owned());
+        self.answer_refused(link, &a, wrong.reason, wrong.what);
     }
 
-    fn answer_refused(&mut self, link: u32, v: Version, reason: Reason, why: &str, _terse: bool) {
+    fn answer_refused(&mut self, link: u32, a: &Applicant<'_>, reason: Reason, why: &str) {
         self.homes.counters.connects_refused.add(1);
         let mut ack = ConnAckOut::new(reason);
         // CONNACK may carry it whatever Request Problem Information says (3.1.2-29).
         ack.diagnostics = Diagnostics { reason_string: Some(why), user: &[] };
         if let Some(out) = self.homes.output(link) {
-            let _ = ack.encode(v, ANY_SIZE, out);
+            let _ = ack.encode(a.version, a.packet_max as usize, out);
         }
         self.homes.close(link, Linger::UntilRead);
     }
@@ -226,6 +214,48 @@ impl Shard {
     pub(crate) fn extra(&mut self, link: u32) -> Option<&mut Extra> {
         self.homes.links.at_mut(link)?.extra.as_deref_mut()
     }
+}
+
+/// What of a CONNECT is needed to refuse it.
+#[derive(Clone, Copy)]
+pub(crate) struct Applicant<'a> {
+    version: Version,
+    client: &'a str,
+    /// The largest CONNACK it takes (3.2.2-19).
+    packet_max: u32,
+}
+
+impl<'a> From<&Connect<'a>> for Applicant<'a> {
+    fn from(c: &Connect<'a>) -> Self {
+        let packet_max = c.packet_max.unwrap_or(u32::MAX);
+        Self { version: c.version, client: c.client_id, packet_max }
+    }
+}
+
+impl<'a> From<&'a Opening> for Applicant<'a> {
+    fn from(o: &'a Opening) -> Self {
+        Self { version: o.version, client: o.client.as_str(), packet_max: o.packet_max }
+    }
+}
+
+fn connack<'a>(o: &'a Opening, limits: &Limits, present: bool) -> ConnAckOut<'a> {
+    let mut ack = ConnAckOut::new(Reason::SUCCESS);
+    ack.session_present = present;
+    if o.version == Version::V5 {
+        ack.session_expiry = (o.expiry_s != o.expiry_asked_s).then_some(o.expiry_s);
+        ack.receive_max = (limits.receive_max < u16::MAX).then_some(limits.receive_max);
+        ack.maximum_qos = (limits.maximum_qos < QoS::ExactlyOnce).then_some(limits.maximum_qos);
+        ack.packet_max = u32::try_from(limits.packet_bytes_max).ok();
+        ack.assigned_client_id = o.assigned.then(|| o.client.as_str());
+        ack.topic_alias_max = (limits.topic_alias_max > 0).then_some(limits.topic_alias_max);
+        let no_ids = SubscriptionIdentifiers::Refused;
+        ack.subscription_id_available =
+            (limits.subscription_identifiers == no_ids).then_some(false);
+        ack.shared_subscription_available = Some(false);
+        ack.server_keep_alive = o.keep_alive_changed.then_some(o.keep_alive_s);
+        ack.authentication_method = o.method.as_deref();
+    }
+    ack
 }
 
 fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
@@ -241,6 +271,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         outbound: Outbound::default(),
         received: Received::default(),
         queue: None,
+        resend: None,
         will: None,
         dropped: 0,
     }
@@ -251,8 +282,12 @@ pub(crate) fn keep_alive_ms(keep_alive_s: u16) -> u64 {
     u64::from(keep_alive_s) * 1_500
 }
 
-/// Before CONNACK the client's Maximum Packet Size is not agreed.
-const ANY_SIZE: usize = 65_536;
+const ANY_SIZE: usize = usize::MAX;
+const SMALL_PACKETS: Wrong = Wrong::new(
+    Reason::PACKET_TOO_LARGE,
+    "MQTT 5, 3.1.2-24",
+    "CONNACK is larger than the client's Maximum Packet Size; raise it",
+);
 const OTHER_OWNER: Wrong = Wrong::new(
     Reason::NOT_AUTHORIZED,
     "event-grid 3.4",

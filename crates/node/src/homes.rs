@@ -9,7 +9,7 @@ use crate::session::{Origin, Session};
 use crate::shard::LinkId;
 use crate::slots::Slots;
 use crate::timers::{Timer, Timers};
-use broker::access::SessionQuota;
+use broker::access::{SessionQuota, Source};
 use broker::limits::Limits;
 use broker::subscription::SessionRef;
 use foldhash::fast::RandomState;
@@ -91,7 +91,10 @@ impl Homes {
             entry.remove();
         }
         let session = self.sessions.remove(slot)?;
-        self.quota.end(&session.principal.name);
+        // Nobody in particular has as many as there is room for.
+        if session.principal.source != Source::Anonymous {
+            self.quota.end(&session.principal.name);
+        }
         Some(session)
     }
 

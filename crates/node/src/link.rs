@@ -17,7 +17,7 @@ pub(crate) struct Link {
     pub keep_alive_s: u16,
     /// Publishes of this connection that wait for the log.
     pub uncommitted: u16,
-    /// When bytes came last.
+    /// When bytes came last; until CONNACK, when the connection began.
     pub last_seen_ms: u64,
     pub output: Output,
     pub aliases: Aliases,

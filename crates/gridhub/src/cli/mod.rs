@@ -14,6 +14,7 @@ mod serve;
 mod subscribe;
 mod token;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -76,9 +77,15 @@ fn start_log(log: &Log) {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log.level.as_str()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start (two servers in one test process) keeps the first log.
-    let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let text = match log.format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let _ = if text {
+        builder.with_ansi(false).try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
     };
 }
 

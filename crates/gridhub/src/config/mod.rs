@@ -245,8 +245,10 @@ pub struct Log {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text on a terminal, JSON otherwise.
     #[default]
+    Auto,
+    /// For people.
     Text,
     /// One JSON object a line.
     Json,
@@ -263,6 +265,8 @@ pub enum LogLevel {
     /// What happened.
     #[default]
     Info,
+    /// Every connection too.
+    Debug,
 }
 
 impl Config {
@@ -287,6 +291,7 @@ impl LogLevel {
             Self::Error => "error",
             Self::Warn => "warn",
             Self::Info => "info",
+            Self::Debug => "debug",
         }
     }
 }

@@ -39,7 +39,7 @@ fn everything() -> Config {
             }],
         },
         sys: Sys { interval: Interval::Off },
-        log: Log { format: LogFormat::Text, level: LogLevel::Info },
+        log: Log { format: LogFormat::Auto, level: LogLevel::Info },
         clients: vec![ClientEntry {
             name: String::new(),
             properties: ClientProperties {

@@ -18,18 +18,22 @@ pub fn take(bytes: &mut Vec<u8>, version: Version, limits: &Limits) -> Option<St
         Ok(packet) => packet,
         Err(wrong) => panic!("the server sent a wrong packet: {wrong}: {:02x?}", &bytes[..len]),
     };
-    let line = show(&packet, limits);
+    let line = show(&packet, version, limits);
     bytes.drain(..len);
     Some(line)
 }
 
-fn show(packet: &Packet<'_>, limits: &Limits) -> String {
+fn show(packet: &Packet<'_>, version: Version, limits: &Limits) -> String {
     let name = packet.name();
     match packet {
+        // 3.1.1 has return codes of its own, and none in acknowledgements.
+        Packet::ConnAck(c) if version == Version::V311 => {
+            format!("{name} {} present={}", c.reason.connack_v311(), u8::from(c.session_present))
+        }
         Packet::ConnAck(c) => connack(c, limits),
         Packet::Publish(p) => publish(p),
         Packet::PubAck(a) | Packet::PubRec(a) | Packet::PubRel(a) | Packet::PubComp(a) => {
-            ack(name, a)
+            ack(name, a, version)
         }
         Packet::SubAck(s) => {
             format!("{name} id={}{}{}", s.packet_id.get(), codes(s.reasons), all(s.properties))
@@ -94,9 +98,12 @@ fn publish(p: &Publish<'_>) -> String {
     line
 }
 
-fn ack(name: &str, a: &Ack<'_>) -> String {
+fn ack(name: &str, a: &Ack<'_>, version: Version) -> String {
     let id = a.packet_id.get();
-    format!("{name} id={id} 0x{:02x}{}", a.reason.code(), all(a.properties))
+    match version {
+        Version::V311 => format!("{name} id={id}"),
+        Version::V5 => format!("{name} id={id} 0x{:02x}{}", a.reason.code(), all(a.properties)),
+    }
 }
 
 fn codes(codes: &[u8]) -> String {
