@@ -8,6 +8,7 @@ mod hostile;
 mod http2;
 mod idempotency;
 mod publish;
+mod refusals;
 mod retained;
 mod tls;
 mod wire;
