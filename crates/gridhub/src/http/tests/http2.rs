@@ -119,6 +119,29 @@ async fn a_body_longer_than_announced_or_allowed_is_413() {
     assert!(String::from_utf8(body).unwrap().contains("PayloadTooLarge"));
 }
 
+/// A stream that is reset after its answer makes clients fail that still send (curl: error 92).
+#[tokio::test]
+async fn an_early_answer_does_not_reset_the_stream() {
+    let server = Server::new();
+    let mut client = Client::connect(&server).await;
+    let mut heads = [PUBLISH.to_vec(), PUBLISH.to_vec(), PUBLISH[..4].to_vec()];
+    heads[0][3].1 = "/nothing";
+    heads[1][3].1 = "/admin/sessions/x/disconnect";
+    for (stream, head) in [1, 3, 5].into_iter().zip(heads) {
+        client.headers(stream, 0, &head).await;
+        assert!(!client.reply(stream).await.1.is_empty());
+        client.send(DATA, END_STREAM, stream, b"late").await;
+    }
+    client.send(PING, 0, 0, b"12345678").await;
+    loop {
+        let frame = client.frame().await.expect("an answer to the ping");
+        assert_ne!(frame.kind, RST_STREAM);
+        if frame.kind == PING && frame.body == b"12345678" {
+            return;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn silent_connections_are_closed() {
     let server = Server::new();
@@ -134,7 +157,9 @@ async fn silent_connections_are_closed() {
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// Indexed fields of the static table (RFC 7541, appendix A).
