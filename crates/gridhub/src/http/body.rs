@@ -1,11 +1,13 @@
 //! Reads a request's body within a bound and a time, or sees to it that an unread one does not
 //! spoil the answer. Refuses to know what the bytes mean.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::{HeaderMap, StatusCode};
 use tokio::time::{Duration, timeout};
 
@@ -153,6 +155,67 @@ where
             }
         }
     }));
+}
+
+/// A body that sees to itself when it is dropped before anybody read of it: for the router, whose
+/// refusals (404, 405) never look at a body.
+pub struct Offered<B: Body<Data = Bytes> + Send + Unpin + 'static> {
+    reading: Reading,
+    /// Taken when it is dropped.
+    body: Option<B>,
+}
+
+/// Whether somebody sees to a body: a reader, or the client that waits to be asked for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    NotBegun,
+    Begun,
+}
+
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Offered<B> {
+    /// The body of a request with these headers.
+    pub fn new(headers: &HeaderMap, body: B) -> Self {
+        let waits = headers.contains_key(hyper::header::EXPECT);
+        let reading = if waits { Reading::Begun } else { Reading::NotBegun };
+        Offered { reading, body: Some(body) }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Body for Offered<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.reading = Reading::Begun;
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Drop for Offered<B> {
+    fn drop(&mut self) {
+        let unread = self.reading == Reading::NotBegun && !self.is_end_stream();
+        // Without a runtime the server is gone, and with it whoever would read the answer.
+        if unread
+            && tokio::runtime::Handle::try_current().is_ok()
+            && let Some(body) = self.body.take()
+        {
+            drain_rest(body);
+        }
+    }
 }
 
 fn slow() -> HttpError {

@@ -93,7 +93,9 @@ impl<B: Backend> Service<B> {
         T: Body<Data = Bytes> + Send + Unpin + 'static,
         T::Error: Into<axum::BoxError>,
     {
-        let request: RoutedRequest = request.map(RoutedBody::new);
+        let (head, body) = request.into_parts();
+        let body = RoutedBody::new(body::Offered::new(&head.headers, body));
+        let request = RoutedRequest::from_parts(head, body);
         let Ok(response) = self.router.call(request).await;
         named(response)
     }

@@ -119,6 +119,28 @@ async fn a_body_longer_than_announced_or_allowed_is_413() {
     assert!(String::from_utf8(body).unwrap().contains("PayloadTooLarge"));
 }
 
+#[tokio::test]
+async fn an_answer_before_the_body_does_not_reset_the_stream() {
+    let server = Server::new();
+    let mut client = Client::connect(&server).await;
+    let mut head = PUBLISH.to_vec();
+    // Paths that the router refuses without looking at a body: 404 and 405.
+    for (stream, path) in [(1, "/mqtt/nothing"), (3, "/healthz")] {
+        head[3].1 = path;
+        client.headers(stream, 0, &head).await;
+        client.reply(stream).await;
+        client.send(DATA, END_STREAM, stream, b"late").await;
+        client.send(PING, 0, 0, b"12345678").await;
+        loop {
+            let frame = client.frame().await.expect("an open connection");
+            assert_ne!(frame.kind, RST_STREAM, "{path}");
+            if frame.kind == PING {
+                break;
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn silent_connections_are_closed() {
     let server = Server::new();
@@ -134,7 +156,9 @@ async fn silent_connections_are_closed() {
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// Indexed fields of the static table (RFC 7541, appendix A).
