@@ -271,6 +271,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         outbound: Outbound::default(),
         received: Received::default(),
         queue: None,
+        resend: None,
         will: None,
         dropped: 0,
     }

@@ -11,9 +11,8 @@ use crate::session::{Delivery, Origin, Session, State};
 use crate::source::Source;
 use broker::limits::QueueFull;
 use broker::router::{Ids, Target};
+use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
-use mqtt::reason::Reason;
-use mqtt::session::Exchange;
 use mqtt::wire::encoder::PublishOut;
 
 impl Homes {
@@ -32,7 +31,7 @@ impl Homes {
         };
         let Some(l) = self.links.at_mut(link) else { return };
         let full = l.output.len() > self.limits.output_bytes_max;
-        if full || t.ids != Ids::None || session.queue.is_some() {
+        if full || t.ids != Ids::None || session.waits() {
             return self.deliver_slowly(slot, qos, retain, t, s);
         }
         if session.packet_max != u32::MAX {
@@ -79,6 +78,8 @@ impl Homes {
                 return self.drop_one(slot, Loss::OutputFull);
             }
             self.send(slot, &delivery, 0, false);
+        } else if self.sessions.at(slot).is_some_and(|s| !s.waits()) && self.has_room(slot) {
+            self.start(slot, delivery);
         } else {
             self.enqueue(slot, delivery);
             self.pump(slot);
@@ -134,74 +135,61 @@ impl Homes {
         }
     }
 
-    /// Sends from the queue as far as window and output allow.
+    /// Sends as far as window and output allow: first what has to be sent again, then the queue.
     pub fn pump(&mut self, slot: u32) {
-        loop {
-            let now_ms = self.now.wall_ms;
-            let Some(session) = self.sessions.at_mut(slot) else { return };
-            let Some(link) = session.link() else { return };
-            let output = self.links.at(link).map_or(usize::MAX, |l| l.output.len());
-            let open = session.outbound.open() < session.window;
-            let durable = session.is_durable();
-            let Some(queue) = session.queue.as_mut() else { return };
-            if !open || output > self.limits.output_bytes_max {
+        while self.has_room(slot) {
+            if !self.send_again(slot) && !self.send_waiting(slot) {
                 return;
-            }
-            let Some(delivery) = queue.pop() else {
-                session.queue = None;
-                return;
-            };
-            if delivery.publication.expired(now_ms) {
-                self.drop_one(slot, Loss::Expired);
-                continue;
-            }
-            let kept = durable || delivery.publication.watch.is_some();
-            let Some(id) = session.outbound.send(delivery.qos, kept.then(|| delivery.clone()))
-            else {
-                queue.unpop(delivery);
-                return;
-            };
-            if !self.send(slot, &delivery, id.get(), false) {
-                // Too large for the client: as if delivered (MQTT 5, 3.1.2-25).
-                if let Some(session) = self.sessions.at_mut(slot) {
-                    let _ = session.outbound.puback(id);
-                    let _ = session.outbound.pubrec_refused(id);
-                }
             }
         }
     }
 
-    /// Sends again what a resumed session had not acknowledged, with the original identifiers and
-    /// in the original order, then goes on with the queue (4.4.0-1).
-    pub fn resume(&mut self, slot: u32) {
-        let Some(session) = self.sessions.at(slot) else { return };
-        let version = session.version;
-        let open: Vec<_> = session
-            .outbound
-            .unacknowledged()
-            .map(|u| (u.packet_id, u.exchange, u.kept.cloned()))
-            .collect();
-        for (id, exchange, kept) in open {
-            match (exchange, kept) {
-                (Exchange::Released, _) => {
-                    let link = self.sessions.at(slot).and_then(|s| s.link());
-                    if let Some(out) = link.and_then(|l| self.output(l)) {
-                        mqtt::wire::encoder::ack(
-                            out,
-                            version,
-                            mqtt::wire::AckKind::PubRel,
-                            id,
-                            Reason::SUCCESS,
-                        );
-                    }
-                }
-                (_, Some(delivery)) => {
-                    self.send(slot, &delivery, id.get(), true);
-                }
-                (_, None) => {}
-            }
+    /// Whether one more exchange may be under way to a connected client.
+    fn has_room(&self, slot: u32) -> bool {
+        let Some(session) = self.sessions.at(slot) else { return false };
+        let Some(link) = session.link() else { return false };
+        let output = self.links.at(link).map_or(usize::MAX, |l| l.output.len());
+        session.under_way() < session.window && output <= self.limits.output_bytes_max
+    }
+
+    /// Sends the first message of the queue; false if there is none that can be sent.
+    fn send_waiting(&mut self, slot: u32) -> bool {
+        let now_ms = self.now.wall_ms;
+        let Some(session) = self.sessions.at_mut(slot) else { return false };
+        let Some(queue) = session.queue.as_mut() else { return false };
+        let Some(delivery) = queue.pop() else {
+            session.queue = None;
+            return false;
+        };
+        if delivery.publication.expired(now_ms) {
+            self.drop_one(slot, Loss::Expired);
+            return true;
         }
-        self.pump(slot);
+        self.start(slot, delivery)
+    }
+
+    /// Opens an exchange and sends its PUBLISH. While every identifier is taken the message goes
+    /// back to the front of the queue: false.
+    fn start(&mut self, slot: u32, delivery: Delivery) -> bool {
+        let Some(session) = self.sessions.at_mut(slot) else { return false };
+        // Without a durable session only the identifier is kept.
+        let kept = session.is_durable() || delivery.publication.watch.is_some();
+        let Some(id) = session.outbound.send(delivery.qos, kept.then(|| delivery.clone())) else {
+            session.queue.get_or_insert_default().unpop(delivery);
+            return false;
+        };
+        if !self.send(slot, &delivery, id.get(), false) {
+            self.as_if_delivered(slot, id);
+        }
+        true
+    }
+
+    /// Ends an exchange whose PUBLISH is too large for the client (MQTT 5, 3.1.2-25).
+    pub fn as_if_delivered(&mut self, slot: u32, id: PacketId) {
+        if let Some(session) = self.sessions.at_mut(slot) {
+            let _ = session.outbound.puback(id);
+            let _ = session.outbound.pubrec_refused(id);
+        }
     }
 
     /// Encodes one delivery for its receiver alone; false if the client does not take packets so

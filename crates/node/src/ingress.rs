@@ -86,7 +86,9 @@ impl Shard {
             r.qos.min(self.homes.limits.maximum_qos),
             r.retain,
         ));
-        message.deadline_ms = deadline(message.message.expiry_s(), self.homes.now.wall_ms);
+        let zero_expiry = self.homes.limits.zero_expiry;
+        message.deadline_ms =
+            deadline(message.message.expiry_s(), zero_expiry, self.homes.now.wall_ms);
         message.watch = r.watch;
         let watched = message.watch.is_some();
         let publication = Arc::new(message);

@@ -28,6 +28,7 @@ mod packets;
 mod perform;
 mod publish;
 mod requests;
+mod resend;
 mod session;
 mod slots;
 mod source;

@@ -68,7 +68,12 @@ impl Shard {
         let Some(l) = self.homes.links.at(id.slot) else { return Ok(()) };
         let link = id.slot;
         let opening = matches!(l.phase, Phase::Opening);
-        let packet = if opening { first(f)? } else { decode(f, l.version)? };
+        // Whatever else is wrong with a second CONNECT does not matter.
+        let packet = match (opening, f.first >> 4) {
+            (true, _) => first(f)?,
+            (false, CONNECT) => return Err(SECOND_CONNECT),
+            (false, _) => decode(f, l.version)?,
+        };
         match packet {
             Packet::Publish(p) => return self.on_publish(link, &p, whole),
             Packet::PubAck(a) => self.on_puback(link, &a),
@@ -80,8 +85,7 @@ impl Shard {
             Packet::PingReq => self.on_ping(link),
             Packet::Disconnect(d) => self.on_disconnect(link, &d),
             Packet::Auth(a) => return self.on_auth(id, &a),
-            Packet::Connect(c) if opening => self.on_connect(link, &c),
-            Packet::Connect(_) => return Err(SECOND_CONNECT),
+            Packet::Connect(c) => self.on_connect(link, &c),
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
                 return Err(NOT_FOR_SERVERS);
             }
@@ -171,7 +175,7 @@ impl Shard {
             return self.disconnect(id.slot, wrong.reason, wrong.what);
         }
         // Only a CONNECT is answered by CONNACK, in the version that it claims.
-        if let Some(f) = f.filter(|f| f.first >> 4 == 1)
+        if let Some(f) = f.filter(|f| f.first >> 4 == CONNECT)
             && let Some(version) = answering(f.body, wrong)
         {
             self.homes.counters.connects_refused.add(1);
@@ -187,7 +191,7 @@ impl Shard {
 
 /// The first packet must be CONNECT (3.1.0-1).
 fn first(f: Frame<'_>) -> Result<Packet<'_>, Wrong> {
-    if f.first >> 4 == 1 { decode(f, Version::V5) } else { Err(CONNECT_FIRST) }
+    if f.first >> 4 == CONNECT { decode(f, Version::V5) } else { Err(CONNECT_FIRST) }
 }
 
 /// The form of CONNACK for a CONNECT that failed; none where 3.1.1 just closes.
@@ -201,6 +205,8 @@ fn answering(body: &[u8], wrong: Wrong) -> Option<Version> {
     }
 }
 
+/// The packet type of CONNECT.
+const CONNECT: u8 = 1;
 const CONNECT_FIRST: Wrong =
     Wrong::protocol("MQTT 5, 3.1.0-1", "the first packet of a connection is CONNECT");
 const SECOND_CONNECT: Wrong =

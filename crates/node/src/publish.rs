@@ -4,12 +4,12 @@ use crate::ingress::{Verdict, Who};
 use crate::perform::{Completion, Waiting};
 use crate::shard::{LinkId, Shard};
 use crate::source::{Raw, Source, deadline};
-use broker::limits::{Limits, ZeroExpiry};
+use broker::limits::Limits;
 use mqtt::error::Wrong;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
-use mqtt::session::{AliasError, Outbound};
+use mqtt::session::AliasError;
 use mqtt::wire::{Ack, AckKind, AckOut, Diagnostics, Publish, Version, encoder};
 
 /// A whole packet as it lies in the read buffer.
@@ -52,7 +52,7 @@ impl Shard {
     ) -> Result<(), Wrong> {
         let limits = &self.homes.limits;
         let (qos_max, receive_max) = (limits.maximum_qos, usize::from(limits.receive_max));
-        let zero_expires = limits.zero_expiry == ZeroExpiry::AtOnce;
+        let zero_expiry = limits.zero_expiry;
         let now_ms = self.homes.now.wall_ms;
         let id = self.homes.link_id(link);
         let Some((l, slot, session)) = self.homes.attached(link) else { return Ok(()) };
@@ -75,7 +75,7 @@ impl Shard {
         }
         let mut scratch = Vec::new();
         let properties = if p.properties.is_empty() { &[] } else { p.forward(&mut scratch).raw };
-        let until = deadline(p.expiry.filter(|s| *s > 0 || zero_expires), now_ms);
+        let until = deadline(p.expiry, zero_expiry, now_ms);
         let mut source = Source::borrowed(topic, properties, p.payload, (p.qos, p.retain), until);
         if p.alias == 0 {
             let packet_id_at = packet.header + p.packet_id_at;
@@ -216,8 +216,9 @@ impl Shard {
         let Some((_, slot, session)) = self.homes.attached(link) else { return };
         // A stray identifier is ignored: the exchange may have ended before a reconnect.
         if let Ok(kept) = session.outbound.puback(a.packet_id) {
+            session.answered(a.packet_id);
             delivered(kept.as_ref());
-            if session.queue.is_some() {
+            if session.waits() {
                 self.homes.pump(slot);
             }
         }
@@ -227,6 +228,7 @@ impl Shard {
     pub(crate) fn on_pubrec(&mut self, link: u32, a: &Ack<'_>) {
         let Some((l, slot, session)) = self.homes.attached(link) else { return };
         let version = l.version;
+        session.answered(a.packet_id);
         if a.reason.is_error() {
             if let Ok(kept) = session.outbound.pubrec_refused(a.packet_id) {
                 delivered(kept.as_ref());
@@ -259,8 +261,7 @@ impl Shard {
     /// PUBCOMP: an outbound QoS 2 exchange is over.
     pub(crate) fn on_pubcomp(&mut self, link: u32, a: &Ack<'_>) {
         let Some((_, slot, session)) = self.homes.attached(link) else { return };
-        let outbound: &mut Outbound<_> = &mut session.outbound;
-        if outbound.pubcomp(a.packet_id).is_ok() && session.queue.is_some() {
+        if session.outbound.pubcomp(a.packet_id).is_ok() && session.waits() {
             self.homes.pump(slot);
         }
     }

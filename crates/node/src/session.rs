@@ -6,6 +6,7 @@ use broker::router::Ids;
 use broker::subscription::FilterId;
 use mqtt::client_id::ClientId;
 use mqtt::message::Message;
+use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::{Outbound, Received};
 use mqtt::wire::Version;
@@ -29,6 +30,10 @@ pub(crate) struct Session {
     pub outbound: Outbound<Delivery>,
     pub received: Received,
     pub queue: Option<Box<Queue>>,
+    /// Exchanges of an earlier connection whose PUBLISH has to be sent again on this one, in
+    /// their order. They are not under way until then. Never empty.
+    #[expect(clippy::box_collection, reason = "a session without them pays one word")]
+    pub resend: Option<Box<VecDeque<PacketId>>>,
     pub will: Option<Box<Will>>,
     /// Messages lost at this session's bounds.
     pub dropped: u64,
@@ -90,6 +95,31 @@ impl Session {
         match self.state {
             State::Connected { link } => Some(link),
             State::Detached { .. } => None,
+        }
+    }
+
+    /// Whether something waits for the window, so that what comes now waits behind it.
+    #[inline]
+    pub fn waits(&self) -> bool {
+        self.queue.is_some() || self.resend.is_some()
+    }
+
+    /// Exchanges that count against the client's Receive Maximum on this connection (4.9).
+    #[inline]
+    pub fn under_way(&self) -> u16 {
+        let resend = self.resend.as_ref().map_or(0, |ids| ids.len());
+        // What has to be sent again is a part of what is open.
+        self.outbound.open().saturating_sub(u16::try_from(resend).unwrap_or(u16::MAX))
+    }
+
+    /// The client has answered an exchange: it need not be sent again.
+    #[inline]
+    pub fn answered(&mut self, id: PacketId) {
+        if let Some(ids) = &mut self.resend {
+            ids.retain(|waiting| *waiting != id);
+            if ids.is_empty() {
+                self.resend = None;
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A publish on its way to its receivers, wherever its bytes lie: a read buffer, another
 //! reactor's post, or a publication that somebody keeps.
 
+use broker::limits::ZeroExpiry;
 use broker::publication::{NEVER, Publication};
 use mqtt::message::Message;
 use mqtt::qos::QoS;
@@ -79,7 +80,12 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The deadline of a message that may wait `expiry_s` seconds from now on.
-pub(crate) fn deadline(expiry_s: Option<u32>, now_ms: u64) -> u64 {
-    expiry_s.map_or(NEVER, |s| now_ms.saturating_add(u64::from(s) * 1_000))
+/// The deadline of a message that may wait `expiry_s` seconds from now on; what zero seconds mean
+/// depends on the profile.
+pub(crate) fn deadline(expiry_s: Option<u32>, zero: ZeroExpiry, now_ms: u64) -> u64 {
+    match expiry_s {
+        None => NEVER,
+        Some(0) if zero == ZeroExpiry::Never => NEVER,
+        Some(s) => now_ms.saturating_add(u64::from(s) * 1_000),
+    }
 }

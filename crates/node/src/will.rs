@@ -20,7 +20,8 @@ impl Shard {
         let Some(s) = self.homes.sessions.at_mut(slot) else { return };
         let Some(will) = s.will.take() else { return };
         let m = &will.message;
-        let until = deadline(m.expiry_s(), self.homes.now.wall_ms);
+        let zero_expiry = self.homes.limits.zero_expiry;
+        let until = deadline(m.expiry_s(), zero_expiry, self.homes.now.wall_ms);
         let source =
             Source::borrowed(m.topic(), m.properties(), m.payload(), (m.qos(), m.retain()), until);
         let origin = self.homes.origin(slot);

@@ -24,13 +24,25 @@ transcripts! {
     fn connect_deadline();
     fn keep_alive();
     fn keep_alive_event_grid();
+    fn message_expiry();
+    fn message_expiry_event_grid();
+    fn no_local();
+    fn overlapping();
     fn packet_maximum();
     fn qos_0();
     fn qos_1();
     fn qos_2();
     fn receive_maximum();
+    fn resume();
+    fn resume_window();
+    fn retained();
+    fn retained_bounds();
     fn session_expiry_event_grid();
     fn session_start();
+    fn subscriptions();
     fn take_over();
+    fn unsubscribe();
+    fn wills();
+    fn wills_event_grid();
     fn window_v311();
 }

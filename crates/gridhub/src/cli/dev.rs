@@ -239,17 +239,29 @@ impl Ready {
              Authority      {ca}\n\
              Client         {client}: {cert}, {key}\n\n\
              Try, in another terminal:\n\n\
-             \x20 gridhub subscribe{profile} 'devices/#'\n\n\
-             \x20 gridhub publish{profile} devices/d1/hello -m 'hello'\n\n\
-             \x20 curl --cacert {ca} -H \"Authorization: Bearer $(gridhub token{profile})\" \\\n\
+             \x20 {gridhub} subscribe{profile} 'devices/#'\n\n\
+             \x20 {gridhub} publish{profile} devices/d1/hello -m 'hello'\n\n\
+             \x20 curl --cacert {ca} -H \"Authorization: Bearer $({gridhub} token{profile})\" \\\n\
              \x20   '{https}/mqtt/messages?topic=devices%2Fd1%2Fhello\
              &api-version={API_VERSION}' \\\n\
              \x20   -H 'Content-Type: text/plain' -d 'hello over HTTP'\n\n\
              Ctrl-C stops it.",
             version = env!("CARGO_PKG_VERSION"),
             client = DEFAULT_CLIENT,
+            gridhub = command_name(),
         )
     }
+}
+
+/// What to type for this program: its name where the PATH leads to it, else where it lies.
+fn command_name() -> String {
+    let name = env!("CARGO_BIN_NAME");
+    let Ok(me) = std::env::current_exe() else { return name.into() };
+    let on_path = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path)
+            .any(|dir| dir.join(name).canonicalize().is_ok_and(|found| found == me))
+    });
+    if on_path { name.into() } else { me.display().to_string() }
 }
 
 fn everything() -> TopicSpaceEntry {

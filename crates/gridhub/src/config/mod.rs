@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod duration;
+pub mod http;
 pub mod limits;
 pub mod load;
 pub mod mistake;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use duration::{HumanDuration, Interval};
+use http::HttpConfig;
 use limits::LimitsConfig;
 use registry::{BindingEntry, ClientEntry, GroupEntry, TopicSpaceEntry};
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub tls: Tls,
     /// Bounds that differ from the profile's.
     pub limits: LimitsConfig,
+    /// Rates, versions and bounds of the HTTPS side.
+    pub http: HttpConfig,
     /// Who may connect.
     pub auth: Auth,
     /// `$SYS` topics.

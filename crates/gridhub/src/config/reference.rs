@@ -22,6 +22,7 @@ fn everything() -> Config {
         listeners: Listeners { mqtt: vec![], mqtts: vec![], https: vec![] },
         tls: Tls { cert_file: file(), key_file: file(), client_ca_files: vec![] },
         limits: LimitsConfig::default().effective(Profile::Open),
+        http: HttpConfig::default().effective(Profile::Open),
         auth: Auth {
             anonymous: Anonymous::Never,
             unregistered_certificates: Unregistered::Refuse,

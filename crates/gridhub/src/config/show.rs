@@ -12,6 +12,7 @@ pub fn show(config: &Config) -> Result<String, String> {
         user.password_hash = MASK.into();
     }
     shown.limits = config.limits.effective(config.namespace.profile);
+    shown.http = config.http.effective(config.namespace.profile);
     toml::to_string(&shown).map_err(|error| error.to_string())
 }
 

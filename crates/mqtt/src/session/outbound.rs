@@ -127,6 +127,11 @@ impl<T> Outbound<T> {
         })
     }
 
+    /// What was kept of an exchange whose PUBLISH has not been answered.
+    pub fn kept(&self, id: PacketId) -> Option<&T> {
+        self.ring.get(distance(self.first, id.get()))?.kept.as_ref()
+    }
+
     fn entry(&mut self, id: PacketId) -> Option<&mut Entry<T>> {
         let at = distance(self.first, id.get());
         self.ring.get_mut(at)
@@ -210,7 +215,9 @@ mod tests {
         for n in 0..3 {
             o.send(QoS::AtLeastOnce, Some(n));
         }
+        assert_eq!(o.kept(id(2)), Some(&1));
         assert_eq!(o.puback(id(2)), Ok(Some(1)));
+        assert_eq!(o.kept(id(2)), None);
         assert_eq!(o.open(), 2);
         let left: Vec<_> =
             o.unacknowledged().map(|u| (u.packet_id.get(), *u.kept.unwrap())).collect();

@@ -48,4 +48,18 @@ impl Connection {
             end: End::Open,
         }
     }
+
+    /// Whether both sides may still speak.
+    pub fn is_open(&self) -> bool {
+        self.end == End::Open
+    }
+
+    /// The client has sent bytes; on a closed connection they are lost.
+    pub fn sent(&mut self, bytes: &[u8]) {
+        if !self.is_open() {
+            return;
+        }
+        self.unread.extend_from_slice(bytes);
+        self.arrived |= !bytes.is_empty();
+    }
 }

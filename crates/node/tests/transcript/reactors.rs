@@ -90,6 +90,7 @@ impl Reactors {
     /// The client's socket is gone.
     pub fn lost(&mut self, at: usize) {
         self.connections[at].end = End::Gone;
+        self.connections[at].arrived = false;
         if let Some((reactor, id)) = self.connections[at].place.take() {
             self.seats.remove(&(reactor, id.slot));
             self.shards[reactor].lost(id);
@@ -123,6 +124,13 @@ impl Reactors {
         self.counters.iter().map(|c| c.dropped(why)).sum()
     }
 
+    /// Connections, sessions and subscriptions that are there.
+    pub fn left_behind(&self) -> (u64, u64, u64) {
+        let sum = |of: fn(&Counters) -> u64| self.counters.iter().map(|c| of(c)).sum();
+        let subscriptions = sum(|c| c.subscriptions.get());
+        (sum(|c| c.connections.get()), sum(|c| c.sessions.get()), subscriptions)
+    }
+
     /// Turns of every reactor until nothing is left to do.
     pub fn settle(&mut self, authority: &Authority) {
         for _ in 0..TURNS_MAX {
@@ -131,7 +139,11 @@ impl Reactors {
                 return;
             }
         }
-        panic!("the reactors do not come to rest");
+        let waits: Vec<_> = self.shards.iter().map(Shard::wait_ms).collect();
+        let asked = self.asked.len();
+        let arrived = self.connections.iter().filter(|c| c.arrived).count();
+        let posts: Vec<_> = self.posts.iter().map(Vec::len).collect();
+        panic!("no rest: waits {waits:?}, asked {asked}, arrived {arrived}, posts {posts:?}");
     }
 
     fn is_quiet(&self, authority: &Authority) -> bool {
@@ -245,6 +257,7 @@ impl Reactors {
             self.connections[at].stalled = false;
             self.read(at);
             self.connections[at].end = End::Closed;
+            self.connections[at].arrived = false;
             self.connections[at].place = None;
             self.seats.remove(&(n, id.slot));
         }
