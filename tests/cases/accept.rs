@@ -1,4 +1,5 @@
 //! How tests say what a script client should do, and what they expect of its answers.
+use e2e::raw::Raw;
 use e2e::{Script, Server};
 use serde_json::{Value, json};
 
@@ -63,4 +64,22 @@ pub fn payloads(client: &mut Script, count: usize) -> Vec<String> {
     let answer = client.ask(&json!({"do": "receive", "count": count}));
     let messages = answer["messages"].as_array().expect("a list").iter();
     messages.map(|m| m["payload"].as_str().expect("text").to_string()).collect()
+}
+
+/// The next packet must be SUBACK of MQTT 5 with these reasons.
+#[track_caller]
+pub fn subscribed(raw: &mut Raw, reasons: &[u8]) {
+    let (first, body) = raw.packet();
+    assert_eq!(first, 0x90, "{body:02x?}");
+    // Behind the packet identifier and the properties, whose length fits one byte or two.
+    assert_eq!(&body[body.len() - reasons.len()..], reasons, "{body:02x?}");
+}
+
+/// The Reason String of a property block that begins with its length; empty if there is none.
+pub fn problem(block: &[u8]) -> String {
+    let at = block.iter().position(|byte| *byte == 0x1F).filter(|at| at + 3 <= block.len());
+    let Some(at) = at else { return String::new() };
+    let length = usize::from(u16::from_be_bytes([block[at + 1], block[at + 2]]));
+    let text = block.get(at + 3..at + 3 + length).unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }

@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 mod accept;
+mod access;
 mod authentication;
 mod command_line;
 mod dev;
+mod event_grid;
 mod http_matrix;
 mod http_more;
 mod http_retained;
@@ -16,12 +18,17 @@ mod malformed;
 mod mosquitto_tools;
 mod observe;
 mod order;
+mod pipelining;
 mod properties;
 mod qos;
 mod reactors;
 mod readme;
+mod renewal;
 mod sessions;
+mod starts;
 mod stop;
 mod subscriptions;
 mod take_over;
+mod tokens;
+mod watched;
 mod wills;

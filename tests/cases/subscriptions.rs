@@ -1,6 +1,7 @@
-//! What a subscription asks for, with paho: options, identifiers, retained, shared groups.
+//! What a subscription asks for, with paho: options, identifiers, retained; shared groups refused.
 use crate::accept::{connect, payloads, plain, publish, receive, subscribe, with};
-use e2e::{Foreign, Script, Server, paho};
+use e2e::raw::{self, Raw};
+use e2e::{Foreign, Options, Script, Server, paho};
 use serde_json::{Value, json};
 
 fn client(server: &Server, name: &str) -> Script {
@@ -117,46 +118,28 @@ fn retained_messages_are_replaced_and_removed() {
 }
 
 #[test]
-fn a_shared_group_gets_each_message_once() {
-    if !Foreign::Paho.ready() {
-        return;
+fn shared_subscriptions_are_announced_as_absent_and_refused() {
+    for profile in ["open", "event-grid"] {
+        let server = Server::start(&Options::with(&["--profile", profile]));
+        let mut new = Raw::open(&server);
+        new.send(&raw::connect(5, 2, "new", &[]));
+        let (_, connack) = new.packet();
+        // Shared Subscription Available 0 (MQTT 5, 3.2.2.3.13).
+        assert!(connack.windows(2).any(|w| w == [0x2A, 0]), "{profile}: {connack:02x?}");
+        let filters = [("$share/g/work/#", 0x9E), ("$share/g/+", 0x9E), ("work/#", 1)];
+        for (filter, reason) in filters {
+            new.send(&raw::subscribe(1, filter, 1));
+            crate::accept::subscribed(&mut new, &[reason]);
+        }
+        let mut old = Raw::v311(&server, "old");
+        old.send(&raw::subscribe_v311(2, "$share/g/work/#", 1));
+        assert_eq!(old.packet(), (0x90, vec![0, 2, 0x80]), "{profile}");
+        // Nothing of it stays: one copy, by the ordinary subscription.
+        old.send(&raw::publish(0x30, "work/a", 0, None, b"x"));
+        assert_eq!(new.packet().0, 0x30);
+        new.ping();
+        old.ping();
     }
-    let server = Server::new();
-    let mut probe = paho();
-    let told = connect(&mut probe, &plain(&server, 5, "probe"));
-    if told["properties"]["shared_available"] == 0 {
-        // Announced as absent: then it is refused as absent (MQTT 5, 3.2.2.3.13).
-        let filters = json!([{"filter": "$share/group/work/#", "qos": 1}]);
-        let answer = probe.ask(&json!({"do": "subscribe", "filters": filters}));
-        assert_eq!(answer["reasons"], json!([0x9E]));
-        return;
-    }
-    let mut members = [client(&server, "m1"), client(&server, "m2")];
-    for member in &mut members {
-        subscribe(member, "$share/group/work/#", 1);
-    }
-    let mut whole = client(&server, "whole");
-    subscribe(&mut whole, "work/#", 1);
-    let mut sender = client(&server, "sender");
-    let sent: Vec<String> = (0..20).map(|n| n.to_string()).collect();
-    for payload in &sent {
-        publish(&mut sender, "work/a", payload, 1);
-    }
-    assert_eq!(payloads(&mut whole, sent.len()), sent);
-    let waiting = |member: &mut Script| {
-        member.ask(&json!({"do": "quiet"}))["waiting"].as_u64().unwrap() as usize
-    };
-    let counts = e2e::until("the group's share", || {
-        let counts = [waiting(&mut members[0]), waiting(&mut members[1])];
-        (counts.iter().sum::<usize>() >= sent.len()).then_some(counts)
-    });
-    assert!(counts.iter().all(|n| *n > 0), "one member got nothing: {counts:?}");
-    let mut heard: Vec<String> = Vec::new();
-    for (member, count) in members.iter_mut().zip(counts) {
-        heard.extend(payloads(member, count));
-    }
-    heard.sort_unstable_by_key(|p| p.parse::<u32>().unwrap());
-    assert_eq!(heard, sent);
 }
 
 #[test]

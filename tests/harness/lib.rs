@@ -9,6 +9,9 @@ pub mod curl;
 pub mod foreign;
 pub mod raw;
 pub mod server;
+pub mod site;
+pub mod tls;
+pub mod token;
 pub mod until;
 
 pub use foreign::{Foreign, Mosquitto, Script, javascript, mosquitto, paho};

@@ -1,14 +1,44 @@
 //! A socket that speaks exactly the bytes it is given, and reads packets by crate `mqtt`'s framing.
 use crate::server::Server;
+use crate::tls::{self, Proof, Tls};
 use crate::until::DEADLINE;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Result as IoResult, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// A plain TCP connection to the MQTT listener.
+/// A connection to one of the MQTT listeners.
 pub struct Raw {
-    socket: TcpStream,
+    socket: Stream,
     unread: Vec<u8>,
+}
+
+/// What carries the bytes.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<Tls>),
+}
+
+impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> IoResult<()> {
+        match self {
+            Self::Plain(tcp) => tcp.write_all(bytes),
+            Self::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
+        }
+    }
 }
 
 /// How a wait for the close ended.
@@ -30,6 +60,13 @@ impl Raw {
         let socket = TcpStream::connect(server.text("mqtt")).expect("the listener accepts");
         socket.set_read_timeout(Some(DEADLINE)).expect("a socket option");
         socket.set_nodelay(true).expect("a socket option");
+        Self { socket: Stream::Plain(socket), unread: Vec::new() }
+    }
+
+    /// Connected to the TLS listener, nothing sent.
+    #[track_caller]
+    pub fn tls(server: &Server, proof: &Proof) -> Self {
+        let socket = Stream::Tls(Box::new(tls::open(server, server.port("mqtts"), proof)));
         Self { socket, unread: Vec::new() }
     }
 
@@ -59,7 +96,7 @@ impl Raw {
 
     /// Closes without DISCONNECT.
     pub fn drop_connection(self) {
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = self.socket.tcp().shutdown(Shutdown::Both);
     }
 
     /// The next packet.
@@ -86,7 +123,7 @@ impl Raw {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Ok(None),
                 Ok(n) => self.unread.extend_from_slice(&buffer[..n]),
-                Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(None),
+                Err(e) if ENDED.contains(&e.kind()) => return Ok(None),
                 Err(e) => return Err(e),
             }
         }
@@ -100,7 +137,7 @@ impl Raw {
 
     /// What came until the close, or until the server kept silent for too long.
     pub fn outcome(&mut self, patience: Duration) -> (Vec<Packet>, End) {
-        self.socket.set_read_timeout(Some(patience)).expect("a socket option");
+        self.socket.tcp().set_read_timeout(Some(patience)).expect("a socket option");
         let mut packets = Vec::new();
         loop {
             match self.read() {
@@ -155,13 +192,38 @@ pub fn string(text: &str) -> Vec<u8> {
 
 /// A CONNECT of protocol level 4 or 5 with these flags, keep-alive 60, and properties for 5.
 pub fn connect(level: u8, flags: u8, client_id: &str, properties: &[u8]) -> Vec<u8> {
+    connect_with(level, flags, properties, &[client_id])
+}
+
+/// The same with more strings behind the client identifier: user name, password, as flagged.
+pub fn connect_with(level: u8, flags: u8, properties: &[u8], strings: &[&str]) -> Vec<u8> {
     let mut body = [&string("MQTT")[..], &[level, flags, 0, 60]].concat();
     if level == 5 {
         varint(&mut body, properties.len());
         body.extend_from_slice(properties);
     }
-    body.extend(string(client_id));
+    for text in strings {
+        body.extend(string(text));
+    }
     packet(0x10, &body)
+}
+
+/// Properties Authentication Method and Authentication Data.
+pub fn authentication(method: &str, data: &str) -> Vec<u8> {
+    [&[0x15][..], &string(method), &[0x16], &string(data)].concat()
+}
+
+/// An AUTH with this reason.
+pub fn auth(reason: u8, properties: &[u8]) -> Vec<u8> {
+    let mut body = vec![reason];
+    varint(&mut body, properties.len());
+    body.extend_from_slice(properties);
+    packet(0xF0, &body)
+}
+
+/// A SUBSCRIBE of MQTT 3.1.1 to one filter.
+pub fn subscribe_v311(id: u16, filter: &str, qos: u8) -> Vec<u8> {
+    packet(0x82, &[&id.to_be_bytes()[..], &string(filter), &[qos]].concat())
 }
 
 /// A PUBLISH; `id` 0 for QoS 0. For MQTT 5 pass the properties, for 3.1.1 nothing.
@@ -185,3 +247,10 @@ pub fn subscribe(id: u16, filter: &str, options: u8) -> Vec<u8> {
 }
 
 const PACKET_MAX: usize = 16 << 20;
+/// Ways to find that the other side is gone. TLS without close_notify is an unexpected end.
+const ENDED: [ErrorKind; 4] = [
+    ErrorKind::ConnectionReset,
+    ErrorKind::ConnectionAborted,
+    ErrorKind::BrokenPipe,
+    ErrorKind::UnexpectedEof,
+];

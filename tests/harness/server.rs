@@ -72,6 +72,13 @@ impl Server {
         }
         let work = folder.as_ref().map_or_else(std::env::temp_dir, |f| f.path().to_path_buf());
         command.args(&options.arguments).current_dir(work);
+        Self::launch(command, data, folder)
+    }
+
+    /// Starts what prints a ready line.
+    #[track_caller]
+    pub(crate) fn launch(mut command: Command, data: PathBuf, folder: Option<Folder>) -> Self {
+        command.env_remove("RUST_LOG");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let lines = follow(child.stdout.take().expect("piped"));
@@ -117,6 +124,14 @@ impl Server {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it the way an operator does and returns every line of its log.
+    #[track_caller]
+    pub fn log_at_end(mut self) -> Vec<String> {
+        self.terminate();
+        assert!(self.ended().success(), "{}", self.said().join("\n"));
+        drain(&self.notes)
     }
 
     /// A verb of the binary against this server, as from a second terminal beside its data.
@@ -263,15 +278,9 @@ impl Running {
     }
 
     /// All lines of stdout that are left, after its end.
+    #[track_caller]
     pub fn rest(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            match self.lines.recv_timeout(DEADLINE) {
-                Ok(line) => lines.push(line),
-                Err(RecvTimeoutError::Disconnected) => return lines,
-                Err(RecvTimeoutError::Timeout) => panic!("it did not close stdout"),
-            }
-        }
+        drain(&self.lines)
     }
 
     /// What it wrote to stderr so far.
@@ -340,6 +349,19 @@ impl Default for Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// All lines up to the end of the stream.
+#[track_caller]
+fn drain(from: &Receiver<String>) -> Vec<String> {
+    let mut lines = Vec::new();
+    loop {
+        match from.recv_timeout(DEADLINE) {
+            Ok(line) => lines.push(line),
+            Err(RecvTimeoutError::Disconnected) => return lines,
+            Err(RecvTimeoutError::Timeout) => panic!("it did not close its streams"),
+        }
     }
 }
 
