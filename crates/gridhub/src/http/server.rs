@@ -293,6 +293,10 @@ impl Drop for Busy {
     }
 }
 
+// What hyper still answers by itself, without a body and an id, because it cannot be asked not to:
+// 400 for what is no HTTP/1.1, 414 above 65,534 bytes, 431 beyond the three bounds below.
+// `Refusals` tells all of them but HTTP/2's own (431, or a stream reset), of which we do not hear.
+
 /// More than `http_header_bytes_max` (48 KiB), a request line of 64 KiB included, so that what is
 /// a little too large still gets our 431. Beyond it hyper answers 431 without a body.
 const HEAD_BUFFER_BYTES: usize = 160 * 1024;

@@ -86,11 +86,11 @@ impl<B: Backend> Service<B> {
             return Some(uri_too_long());
         }
         if request.headers().len() > HEADERS_MAX {
-            return Some(headers_too_large(format!("there are more than {HEADERS_MAX} headers")));
+            return Some(headers_too_large(&format!("there are more than {HEADERS_MAX} headers")));
         }
         if header_bytes(request.headers()) > bytes_max {
             let what = format!("the headers are larger than {bytes_max} bytes");
-            return Some(headers_too_large(what));
+            return Some(headers_too_large(&what));
         }
         if !self.app.backend.ready() && path != HEALTH && path != READY {
             return Some(probes::not_ready());
@@ -142,7 +142,7 @@ fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
 
-fn headers_too_large(what: String) -> HttpError {
+fn headers_too_large(what: &str) -> HttpError {
     HttpError::new(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "RequestHeadersTooLarge",
