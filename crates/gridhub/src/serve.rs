@@ -71,7 +71,7 @@ pub fn run(
         .enable_all()
         .build()
         .context("cannot start the control plane")?;
-    let app = App::new(hub.clone(), Arc::new(Tokens(authenticator)), settings(identity)?);
+    let app = App::new(hub.clone(), Arc::new(Tokens(authenticator)), settings(config, identity)?);
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(());
         let mut servers = Vec::new();
@@ -196,12 +196,12 @@ fn start_reactors(
     Ok((Hub::new(hub), threads))
 }
 
-fn settings(identity: Option<&Identity>) -> anyhow::Result<Settings> {
+fn settings(config: &Config, identity: Option<&Identity>) -> anyhow::Result<Settings> {
     let jwks = identity.map(|i| std::fs::read(Identity::files(i.dir()).jwks)).transpose();
     Ok(Settings {
         clock: if identity.is_some() { ClockControl::Dev } else { ClockControl::Fixed },
         jwks: jwks.context("cannot read the key set")?.map(Into::into),
-        ..Settings::default()
+        ..Settings::of(&config.http, config.namespace.profile)
     })
 }
 

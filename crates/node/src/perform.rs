@@ -45,7 +45,7 @@ pub(crate) enum Completion {
     /// PUBACK or PUBREC.
     Acknowledge { link: LinkId, packet_id: PacketId, qos: QoS },
     /// An answer that is ready but has to keep its place.
-    Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason },
+    Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason, why: Option<Box<str>> },
     /// The caller of the door.
     Tally(Arc<Tally>),
 }
@@ -189,10 +189,10 @@ impl Shard {
             Completion::None => {}
             Completion::Acknowledge { link, packet_id, qos } => {
                 let reason = if heard { Reason::SUCCESS } else { Reason::NO_MATCHING_SUBSCRIBERS };
-                self.acknowledge(link, packet_id, qos, reason);
+                self.acknowledge(link, packet_id, qos, reason, None);
             }
-            Completion::Answer { link, packet_id, qos, reason } => {
-                self.acknowledge(link, packet_id, qos, reason);
+            Completion::Answer { link, packet_id, qos, reason, why } => {
+                self.acknowledge(link, packet_id, qos, reason, why.as_deref());
             }
             Completion::Tally(tally) if tally.counted => {}
             Completion::Tally(tally) => tally.accepted(sequence),

@@ -66,7 +66,7 @@ impl Shard {
         if let Some(packet_id) = p.packet_id {
             if p.qos == QoS::ExactlyOnce && session.received.contains(packet_id) {
                 // A repeat before PUBREL: answered, not delivered again (4.3.3-10).
-                self.answer(id, packet_id, p.qos, Reason::SUCCESS);
+                self.answer(id, packet_id, p.qos, Reason::SUCCESS, None);
                 return Ok(());
             }
             if session.received.len() + usize::from(l.uncommitted) >= receive_max {
@@ -159,54 +159,66 @@ impl Shard {
         let client = self.homes.client_of(id.slot);
         self.homes.refused(&client, reason, rule, why.to_owned());
         let Some(l) = self.homes.links.at(id.slot) else { return Ok(()) };
-        let terse = l.flags.terse;
         if l.version == Version::V311 {
             // 3.1.1 has no negative acknowledgement (event-grid 3.5).
             return Err(Wrong::new(reason, "event-grid 3.5", "the publish was refused"));
         }
-        let Some(packet_id) = p.packet_id else { return Ok(()) };
-        if l.session().is_some_and(|slot| self.perform.holds(self.homes.origin(slot))) {
-            self.answer(id, packet_id, p.qos, reason);
-            return Ok(());
-        }
-        let reason_string = (!terse).then_some(why);
-        let ack =
-            AckOut { packet_id, reason, diagnostics: Diagnostics { reason_string, user: &[] } };
-        let kind = if p.qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
-        let max = self.packet_max(id.slot);
-        if let Some(out) = self.homes.output(id.slot) {
-            let _ = ack.encode(kind, Version::V5, max, out);
+        let why = (!l.flags.terse).then_some(why);
+        if let Some(packet_id) = p.packet_id {
+            self.answer(id, packet_id, p.qos, reason, why);
         }
         Ok(())
     }
 
     /// Answers behind what waits for the log, or at once.
-    fn answer(&mut self, link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason) {
+    fn answer(
+        &mut self,
+        link: LinkId,
+        packet_id: PacketId,
+        qos: QoS,
+        reason: Reason,
+        why: Option<&str>,
+    ) {
         let Some((l, slot, _)) = self.homes.attached(link.slot) else { return };
         // Counted as every acknowledgement that is owed.
         l.uncommitted += u16::from(qos == QoS::AtLeastOnce);
         let origin = self.homes.origin(slot);
         if !self.perform.holds(origin) {
-            return self.acknowledge(link, packet_id, qos, reason);
+            return self.acknowledge(link, packet_id, qos, reason, why);
         }
-        let completion = Completion::Answer { link, packet_id, qos, reason };
+        let why = why.map(Into::into);
+        let completion = Completion::Answer { link, packet_id, qos, reason, why };
         self.perform.submit(Waiting::answer(origin, completion), false);
     }
 
     /// An acknowledgement whose step has become a fact.
-    pub(crate) fn acknowledge(&mut self, id: LinkId, packet_id: PacketId, qos: QoS, r: Reason) {
-        if let Some(l) = self.homes.links.get_mut(id.slot, id.generation) {
-            l.uncommitted -= u16::from(qos == QoS::AtLeastOnce && l.uncommitted > 0);
-            self.acknowledge_now(id.slot, packet_id, qos, r);
+    pub(crate) fn acknowledge(
+        &mut self,
+        id: LinkId,
+        packet_id: PacketId,
+        qos: QoS,
+        reason: Reason,
+        why: Option<&str>,
+    ) {
+        let Some(l) = self.homes.links.get_mut(id.slot, id.generation) else { return };
+        l.uncommitted -= u16::from(qos == QoS::AtLeastOnce && l.uncommitted > 0);
+        let version = l.version;
+        if why.is_none() {
+            return self.acknowledge_now(id.slot, packet_id, qos, reason);
+        }
+        let diagnostics = Diagnostics { reason_string: why, user: &[] };
+        let max = self.packet_max(id.slot);
+        if let Some(out) = self.homes.output(id.slot) {
+            let ack = AckOut { packet_id, reason, diagnostics };
+            let _ = ack.encode(answer_to(qos), version, max, out);
         }
     }
 
     #[inline]
     fn acknowledge_now(&mut self, link: u32, packet_id: PacketId, qos: QoS, reason: Reason) {
         let Some(version) = self.homes.links.at(link).map(|l| l.version) else { return };
-        let kind = if qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
         if let Some(out) = self.homes.output(link) {
-            encoder::ack(out, version, kind, packet_id, reason);
+            encoder::ack(out, version, answer_to(qos), packet_id, reason);
         }
     }
 
@@ -265,6 +277,12 @@ impl Shard {
             self.homes.pump(slot);
         }
     }
+}
+
+/// The packet that answers a PUBLISH (3.3.4-1).
+#[inline]
+fn answer_to(qos: QoS) -> AckKind {
+    if qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck }
 }
 
 /// Somebody may wait to hear of it.

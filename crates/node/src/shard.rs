@@ -217,10 +217,12 @@ impl Shard {
         let Some(l) = self.homes.links.at_mut(link) else { return };
         l.output.taken(n, &mut self.homes.pool);
         let (left, slot) = (l.output.len(), l.session());
+        // A hand-over that waits for room may have it now, and nothing else may wake us.
+        self.work_left |= !self.handovers.is_empty();
         self.homes.counters.bytes_out.add(n as u64);
         if let Some(slot) = slot
             && left < self.homes.limits.output_bytes_max / 2
-            && self.homes.sessions.at(slot).is_some_and(|s| s.queue.is_some())
+            && self.homes.sessions.at(slot).is_some_and(|s| s.waits())
         {
             self.homes.pump(slot);
         }

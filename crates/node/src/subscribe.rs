@@ -25,12 +25,11 @@ impl Shard {
         {
             return Err(NO_IDENTIFIERS);
         }
-        let too_many = s.filters.count() > limits.filters_per_subscribe_max;
         let mut reasons = Vec::with_capacity(s.filters.count());
         let mut said = None;
         let mut handovers = Vec::new();
-        for r in s.filters.iter() {
-            let outcome = if too_many {
+        for (at, r) in s.filters.iter().enumerate() {
+            let outcome = if at >= limits.filters_per_subscribe_max {
                 Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()))
             } else {
                 self.subscribe(slot, &principal, &r, s.subscription_id.unwrap_or(0))

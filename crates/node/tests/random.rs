@@ -173,8 +173,7 @@ impl Run {
             8 if self.below(10) == 0 => {
                 let reason = Reason::DISCONNECT_WITH_WILL;
                 let reason = if v == Version::V5 { reason } else { Reason::SUCCESS };
-                let d =
-                    Disconnect { reason, session_expiry: None, properties: Properties::EMPTY };
+                let d = Disconnect { reason, session_expiry: None, properties: Properties::EMPTY };
                 d.encode(v, usize::MAX, out).unwrap();
             }
             n => {

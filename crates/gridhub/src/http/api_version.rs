@@ -13,6 +13,16 @@ impl ApiVersions {
         ApiVersions(PUBLISHED.iter().map(|v| (*v).to_owned()).collect())
     }
 
+    /// These and `more`; what is there already is not added.
+    pub fn and(mut self, more: Vec<String>) -> Self {
+        for version in more {
+            if !self.0.contains(&version) {
+                self.0.push(version);
+            }
+        }
+        self
+    }
+
     /// # Errors
     /// 400 when `api-version` is missing, there twice or unknown; the message lists the known ones.
     pub fn check(&self, query: Query<'_>) -> Result<(), HttpError> {
@@ -46,6 +56,9 @@ mod tests {
             let raw = format!("topic=a&api-version={known}");
             assert_eq!(versions.check(Query::new(Some(&raw))), Ok(()));
         }
+        let more = ApiVersions::published().and(vec!["2026-01-01".into(), PUBLISHED[0].into()]);
+        assert_eq!(more.0.len(), PUBLISHED.len() + 1);
+        assert_eq!(more.check(Query::new(Some("api-version=2026-01-01"))), Ok(()));
         let check = |raw| versions.check(Query::new(raw)).unwrap_err();
         assert_eq!(check(None).code, "MissingApiVersion");
         let unknown = check(Some("api-version=2024-01-01"));

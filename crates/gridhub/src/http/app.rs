@@ -5,19 +5,22 @@ use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use broker::access::Principal;
-use hyper::HeaderMap;
 use hyper::body::Bytes;
+use hyper::http::request::Parts;
 use tokio::time::Duration;
 
 use super::api_version::ApiVersions;
 use super::bearer::{self, Bearer};
 use super::body::{BodyTimes, Bounds, Budget};
+use super::call::{Call, Caller};
+use super::counters::Counters;
 use super::error::HttpError;
-use super::metrics::Counters;
 use super::publish::idempotency::Keys;
-use super::rate::RateLimit;
+use super::rate::{RateLimit, Rates};
+use super::refusals::Refusals;
 use super::request_id::RequestIds;
+use crate::config::Profile;
+use crate::config::http::HttpConfig;
 
 /// A shared handle on everything that requests need. Several listeners may serve one `App`.
 pub struct App<B>(Arc<Inner<B>>);
@@ -31,16 +34,17 @@ pub struct Inner<B> {
     pub bodies: Arc<Budget>,
     pub rate: Option<RateLimit>,
     pub counters: Counters,
+    pub refusals: Arc<Refusals>,
     pub request_ids: RequestIds,
 }
 
-/// How HTTP behaves; every field has a default that fits `gridhub dev`.
+/// How HTTP behaves. The default is that of an empty configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The values of `api-version` on `/mqtt/*`.
     pub api_versions: ApiVersions,
-    /// Messages a second and principal over HTTP; `None` = no limit.
-    pub publish_per_second_max: Option<NonZeroU32>,
+    /// What each principal may publish in a second.
+    pub rates: Rates,
     /// Whether `POST /admin/clock` may move the domain clock.
     pub clock: ClockControl,
     /// The body of `GET /.well-known/jwks.json`; `None` = there is no such document (404).
@@ -73,7 +77,7 @@ impl<B: super::backend::Backend> App<B> {
     pub fn new(backend: B, bearer: Arc<dyn Bearer>, settings: Settings) -> Self {
         let keys = Arc::new(Keys::new(backend.limits().idempotency_keys_max));
         let bodies = Arc::new(Budget::new(settings.bodies_bytes_max));
-        let rate = settings.publish_per_second_max.map(RateLimit::new);
+        let rate = RateLimit::new(settings.rates);
         App(Arc::new(Inner {
             backend,
             bearer,
@@ -82,6 +86,7 @@ impl<B: super::backend::Backend> App<B> {
             bodies,
             rate,
             counters: Counters::new(),
+            refusals: Arc::default(),
             request_ids: RequestIds::new(),
         }))
     }
@@ -91,9 +96,38 @@ impl<B: super::backend::Backend> App<B> {
         Bounds { bytes_max, times: self.settings.body_times, budget: &self.bodies }
     }
 
-    /// Who asks; 401 otherwise.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Principal>, HttpError> {
-        bearer::authenticate(&*self.bearer, headers)
+    /// Who asks.
+    ///
+    /// # Errors
+    /// 401, see [`bearer::authenticate`].
+    pub fn authenticate(&self, head: &Parts) -> Result<Caller, HttpError> {
+        let who = bearer::authenticate(&*self.bearer, &head.headers)?;
+        Ok(Call::of(&head.extensions).caller(who))
+    }
+}
+
+impl Settings {
+    /// What the configuration says; the clock is fixed and there are no keys to show.
+    pub fn of(config: &HttpConfig, profile: Profile) -> Self {
+        let config = config.effective(profile);
+        Settings {
+            api_versions: ApiVersions::published().and(config.api_versions),
+            rates: Rates {
+                messages: config.publish_per_second_max.and_then(NonZeroU32::new),
+                bytes: NonZeroU32::new(config.publish_bytes_per_second_max),
+            },
+            clock: ClockControl::Fixed,
+            jwks: None,
+            connections_max: config.connections_max,
+            handshake_time: config.handshake_time.get(),
+            head_time: config.idle_time.get(),
+            body_times: BodyTimes {
+                idle: config.body_idle_time.get(),
+                total: config.body_time.get(),
+            },
+            bodies_bytes_max: config.bodies_bytes_max,
+            drain_time: DRAIN_TIME,
+        }
     }
 }
 
@@ -113,17 +147,9 @@ impl<B> Clone for App<B> {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings {
-            api_versions: ApiVersions::published(),
-            publish_per_second_max: None,
-            clock: ClockControl::Fixed,
-            jwks: None,
-            connections_max: 10_000,
-            handshake_time: Duration::from_secs(30),
-            head_time: Duration::from_secs(60),
-            body_times: BodyTimes { idle: Duration::from_secs(15), total: Duration::from_secs(60) },
-            bodies_bytes_max: 256 * 1024 * 1024,
-            drain_time: Duration::from_secs(4),
-        }
+        Self::of(&HttpConfig::default(), Profile::Open)
     }
 }
+
+/// A stop takes at most five seconds (product 3), and reactors need some of them.
+const DRAIN_TIME: Duration = Duration::from_secs(4);

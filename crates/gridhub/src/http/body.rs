@@ -1,4 +1,4 @@
-//! Reads a request's body within a bound and a time, or sees to it that an unread one does not
+//! Reads a request's body within a bound and a time, and sees to it that an unread one does not
 //! spoil the answer. Refuses to know what the bytes mean.
 
 use std::pin::Pin;
@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::header::EXPECT;
 use hyper::{HeaderMap, StatusCode};
+use tokio::runtime::Handle;
 use tokio::time::{Duration, timeout};
 
 use super::error::{Hint, HttpError};
@@ -88,25 +90,12 @@ impl Drop for Share {
 /// breaks off; 503 when the budget is used up.
 pub async fn read<B>(mut body: B, bounds: Bounds<'_>) -> Result<(Vec<u8>, Share), HttpError>
 where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B: Body<Data = Bytes> + Unpin,
 {
-    let received = match check_length(&body, bounds.bytes_max) {
-        Ok(()) => timeout(bounds.times.total, pieces(&mut body, bounds)).await,
-        Err(error) => Ok(Err(error)),
-    };
-    let received = received.unwrap_or_else(|_| Err(slow()));
-    if received.is_err() && !body.is_end_stream() {
-        drain_rest(body);
+    if body.size_hint().lower() > bounds.bytes_max as u64 {
+        return Err(HttpError::too_large("the body", bounds.bytes_max));
     }
-    received
-}
-
-/// 413 when the announced length already passes the bound.
-pub fn check_length<B: Body>(body: &B, bytes_max: usize) -> Result<(), HttpError> {
-    if body.size_hint().lower() > bytes_max as u64 {
-        return Err(HttpError::too_large("the body", bytes_max));
-    }
-    Ok(())
+    timeout(bounds.times.total, pieces(&mut body, bounds)).await.map_err(|_| slow())?
 }
 
 async fn pieces<B>(body: &mut B, bounds: Bounds<'_>) -> Result<(Vec<u8>, Share), HttpError>
@@ -129,71 +118,59 @@ where
     Ok((bytes, share))
 }
 
-/// Sees to the unread body of a request that was refused by its head. A client that waits for
-/// `100 Continue` sends nothing and gets its answer at once.
-pub fn drain<B>(headers: &HeaderMap, body: B)
+/// A body that is read on, for a short while and to no use, when nobody wants it any more. To drop
+/// it with bytes still to come would reset the HTTP/2 stream or the socket, and the answer could be
+/// lost on its way.
+#[derive(Debug)]
+pub struct Drained<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    if !body.is_end_stream() && !headers.contains_key(hyper::header::EXPECT) {
-        drain_rest(body);
-    }
-}
-
-/// Reads on, for a short while and to no use, what the client is still sending. Closing a socket
-/// with unread bytes would reset it, and the answer could be lost.
-fn drain_rest<B>(mut body: B)
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-{
-    tokio::spawn(timeout(DRAIN_TIME, async move {
-        let mut drained = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            drained += frame.data_ref().map_or(0, Bytes::len);
-            if drained > DRAIN_MAX {
-                break;
-            }
-        }
-    }));
-}
-
-/// A body that sees to itself when it is dropped before anybody read of it: for the router, whose
-/// refusals (404, 405) never look at a body.
-pub struct Offered<B: Body<Data = Bytes> + Send + Unpin + 'static> {
-    reading: Reading,
-    /// Taken when it is dropped.
+    /// Taken by `drop` only.
     body: Option<B>,
+    rest: Rest,
 }
 
-/// Whether somebody sees to a body: a reader, or the client that waits to be asked for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    NotBegun,
-    Begun,
+/// What is still to come of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing before we ask: the client waits for `100 Continue` and takes the answer instead.
+    Held,
+    /// More, asked for or not.
+    Coming,
+    /// Nothing.
+    Over,
 }
 
-impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Offered<B> {
+impl<B> Drained<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
     /// The body of a request with these headers.
     pub fn new(headers: &HeaderMap, body: B) -> Self {
-        let waits = headers.contains_key(hyper::header::EXPECT);
-        let reading = if waits { Reading::Begun } else { Reading::NotBegun };
-        Offered { reading, body: Some(body) }
+        let rest = if headers.contains_key(EXPECT) { Rest::Held } else { Rest::Coming };
+        Drained { body: Some(body), rest }
     }
 }
 
-impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Body for Offered<B> {
+impl<B> Body for Drained<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.reading = Reading::Begun;
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
-        }
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll_frame(cx);
+        self.rest = match polled {
+            Poll::Ready(None | Some(Err(_))) => Rest::Over,
+            Poll::Pending | Poll::Ready(Some(Ok(_))) => Rest::Coming,
+        };
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -201,19 +178,31 @@ impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Body for Offered<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
-impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Drop for Offered<B> {
+impl<B> Drop for Drained<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
     fn drop(&mut self) {
-        let unread = self.reading == Reading::NotBegun && !self.is_end_stream();
-        // Without a runtime the server is gone, and with it whoever would read the answer.
-        if unread
-            && tokio::runtime::Handle::try_current().is_ok()
-            && let Some(body) = self.body.take()
-        {
-            drain_rest(body);
+        if self.rest != Rest::Coming || self.is_end_stream() {
+            return;
+        }
+        // Without a runtime the connection is gone as well.
+        if let (Some(body), Ok(runtime)) = (self.body.take(), Handle::try_current()) {
+            runtime.spawn(timeout(DRAIN_TIME, drain(body)));
+        }
+    }
+}
+
+async fn drain<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    let mut drained = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        drained += frame.data_ref().map_or(0, Bytes::len);
+        if drained > DRAIN_MAX {
+            return;
         }
     }
 }

@@ -105,10 +105,12 @@ impl HttpError {
         self
     }
 
-    /// The wire form, for the plain service and for axum alike.
+    /// The wire form, for the plain service and for axum alike. The error itself goes along in the
+    /// extensions, for the log.
     pub fn response<B: From<Bytes>>(&self) -> Response<B> {
         let mut response = Response::new(B::from(Bytes::from(self.json())));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(self.clone());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match &self.hint {

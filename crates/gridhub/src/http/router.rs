@@ -32,13 +32,9 @@ pub fn router<B: Backend>(app: App<B>) -> Router {
 }
 
 async fn not_found(uri: Uri) -> HttpError {
-    no_such_path(uri.path())
-}
-
-fn no_such_path(path: &str) -> HttpError {
     HttpError::not_found(
         "NotFound",
-        format!("there is nothing at '{path}'; /openapi.json lists every path"),
+        format!("there is nothing at '{}'; /openapi.json lists every path", uri.path()),
     )
 }
 

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +55,13 @@ pub enum Running {
     Serving,
     /// Finish the answers under way, then close.
     Stopping,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub address: SocketAddr,
+    pub protocol: Protocol,
 }
 
 /// The protocol that ALPN chose.
@@ -116,6 +124,8 @@ async fn secure<B: Backend>(
     // Answers are small and complete: waiting to fill a segment only delays them. A socket that
     // refuses is about to fail anyway.
     let _ = stream.set_nodelay(true);
+    // Without an address it is gone already.
+    let Ok(peer) = stream.peer_addr() else { return };
     let handshake = timeout(service.app().settings.handshake_time, acceptor.accept(stream));
     let stream = tokio::select! {
         done = handshake => match done {
@@ -128,27 +138,28 @@ async fn secure<B: Backend>(
         Some(b"h2") => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    connection(stream, protocol, service, stopped).await;
+    connection(stream, Peer { address: peer, protocol }, service, stopped).await;
 }
 
 /// One connection, whatever carries it, until it ends, idles too long or is told to stop.
 pub async fn connection<B, IO>(
     io: IO,
-    protocol: Protocol,
+    peer: Peer,
     service: Arc<Service<B>>,
     stopped: watch::Receiver<Running>,
 ) where
     B: Backend,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    match protocol {
-        Protocol::Http1 => http1_connection(io, service, stopped).await,
-        Protocol::Http2 => http2_connection(io, service, stopped).await,
+    match peer.protocol {
+        Protocol::Http1 => http1_connection(io, peer.address, service, stopped).await,
+        Protocol::Http2 => http2_connection(io, peer.address, service, stopped).await,
     }
 }
 
 async fn http1_connection<B, IO>(
     io: IO,
+    peer: SocketAddr,
     service: Arc<Service<B>>,
     mut stopped: watch::Receiver<Running>,
 ) where
@@ -156,22 +167,35 @@ async fn http1_connection<B, IO>(
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = http1_builder(&service.app().settings);
-    let answer = service_fn(move |request| {
+    let answer = service_fn(|request| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), answer));
-    tokio::select! {
-        // How a connection ended is the peer's business.
-        _ = &mut connection => return,
-        _ = stopped.wait_for(|running| *running == Running::Stopping) => {}
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        _ = stopped.wait_for(|running| *running == Running::Stopping) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // How else a connection ended is the peer's business.
+    if let Err(why) = ended
+        && why.is_parse()
+    {
+        let app = service.app();
+        app.counters.unreadable();
+        app.refusals.unreadable(peer, &why);
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
 }
 
 async fn http2_connection<B, IO>(
     io: IO,
+    peer: SocketAddr,
     service: Arc<Service<B>>,
     mut stopped: watch::Receiver<Running>,
 ) where
@@ -186,7 +210,7 @@ async fn http2_connection<B, IO>(
         move |request| {
             let (service, busy) = (Arc::clone(&service), Busy::new(&activity));
             async move {
-                let response = service.answer(request).await;
+                let response = service.answer(request, peer).await;
                 drop(busy);
                 Ok::<_, Infallible>(response)
             }
@@ -212,6 +236,7 @@ fn http1_builder(settings: &Settings) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(settings.head_time)
+        .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BUFFER_BYTES);
     builder
 }
@@ -273,6 +298,9 @@ impl Drop for Busy {
 const HEAD_BUFFER_BYTES: usize = 160 * 1024;
 /// The same for HTTP/2, where each field counts 32 bytes more (RFC 9113, 6.5.2).
 const HEADER_LIST_BYTES: u32 = 160 * 1024;
+/// More than `service` takes, so that a few too many get our 431. Beyond it hyper answers as above;
+/// it sets room aside for as many with every request.
+const HEADERS_MAX: usize = 400;
 const STREAMS_MAX: u32 = 128;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_ANSWER: Duration = Duration::from_secs(20);

@@ -1,20 +1,25 @@
 //! One request in, one response out: bounds that hold for every path, the short way to HTTP
 //! Publish, and the headers that every response carries. Refuses to know sockets.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body as RoutedBody;
 use axum::extract::Request as RoutedRequest;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, HeaderName, HeaderValue};
 use hyper::service::Service as _;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_util::service::TowerToHyperService;
 
 use super::app::App;
 use super::backend::Backend;
-use super::body;
+use super::body::Drained;
+use super::call::Call;
 use super::error::HttpError;
+use super::refusals::Part;
 use super::router::{self, HEALTH, PUBLISH, READY};
 use super::{probes, publish};
 
@@ -41,18 +46,20 @@ impl<B: Backend> Service<B> {
 
     /// One response, always with `x-ms-request-id`; the caller's `x-ms-client-request-id` is
     /// echoed.
-    pub async fn answer<T>(&self, request: Request<T>) -> Response<ResponseBody>
+    pub async fn answer<T>(&self, request: Request<T>, peer: SocketAddr) -> Response<ResponseBody>
     where
         T: Body<Data = Bytes> + Send + Unpin + 'static,
         T::Error: Into<axum::BoxError>,
     {
+        let request_id = self.app.request_ids.next();
+        let call = Call::new(request_id.clone(), peer, &request);
         let client_id = client_request_id(request.headers());
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(Arc::clone(&call));
+        let body = Drained::new(&head.headers, body);
+        let request = Request::from_parts(head, body);
         let mut response = match self.early(&request) {
-            Some(error) => {
-                let (head, body) = request.into_parts();
-                body::drain(&head.headers, body);
-                error.response::<Full<Bytes>>().map(Either::Left)
-            }
+            Some(error) => error.response::<Full<Bytes>>().map(Either::Left),
             None if request.uri().path() == PUBLISH => {
                 publish::response::<Full<Bytes>>(&publish::handle(&self.app, request).await)
                     .map(Either::Left)
@@ -60,9 +67,8 @@ impl<B: Backend> Service<B> {
             None => self.route(request).await.map(Either::Right),
         };
         self.app.counters.responded(response.status());
-        let request_id = self.app.request_ids.next();
-        if response.status().is_server_error() && response.status() != 503 {
-            tracing::error!(request_id = ?request_id, status = %response.status(), "http failure");
+        if let Some(error) = response.extensions_mut().remove::<HttpError>() {
+            self.app.refusals.refused(&call, Part::Whole, &error);
         }
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, request_id);
@@ -76,8 +82,15 @@ impl<B: Backend> Service<B> {
     fn early<T>(&self, request: &Request<T>) -> Option<HttpError> {
         let path = request.uri().path();
         let bytes_max = self.app.backend.limits().http_header_bytes_max;
+        if uri_bytes(request.uri()) > URI_BYTES_MAX {
+            return Some(uri_too_long());
+        }
+        if request.headers().len() > HEADERS_MAX {
+            return Some(headers_too_large(format!("there are more than {HEADERS_MAX} headers")));
+        }
         if header_bytes(request.headers()) > bytes_max {
-            return Some(headers_too_large(bytes_max));
+            let what = format!("the headers are larger than {bytes_max} bytes");
+            return Some(headers_too_large(what));
         }
         if !self.app.backend.ready() && path != HEALTH && path != READY {
             return Some(probes::not_ready());
@@ -93,9 +106,7 @@ impl<B: Backend> Service<B> {
         T: Body<Data = Bytes> + Send + Unpin + 'static,
         T::Error: Into<axum::BoxError>,
     {
-        let (head, body) = request.into_parts();
-        let body = RoutedBody::new(body::Offered::new(&head.headers, body));
-        let request = RoutedRequest::from_parts(head, body);
+        let request: RoutedRequest = request.map(RoutedBody::new);
         let Ok(response) = self.router.call(request).await;
         named(response)
     }
@@ -104,7 +115,7 @@ impl<B: Backend> Service<B> {
 /// axum's own refusals are plain text or nothing: they get our shape.
 fn named(response: Response<RoutedBody>) -> Response<RoutedBody> {
     let status = response.status();
-    let ours = response.headers().get(CONTENT_TYPE).is_some_and(|t| t == "application/json");
+    let ours = response.extensions().get::<HttpError>().is_some();
     if ours || !status.is_client_error() {
         return response;
     }
@@ -131,11 +142,23 @@ fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
 
-fn headers_too_large(bytes_max: usize) -> HttpError {
+fn headers_too_large(what: String) -> HttpError {
     HttpError::new(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "RequestHeadersTooLarge",
-        format!("the headers are larger than {bytes_max} bytes; send fewer user properties"),
+        format!("{what}; send fewer headers or user properties"),
+    )
+}
+
+fn uri_bytes(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |target| target.as_str().len())
+}
+
+fn uri_too_long() -> HttpError {
+    HttpError::new(
+        StatusCode::URI_TOO_LONG,
+        "UriTooLong",
+        format!("path and query are longer than {URI_BYTES_MAX} bytes; name a shorter topic"),
     )
 }
 
@@ -147,3 +170,7 @@ fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const CLIENT_ID_BYTES_MAX: usize = 128;
+/// Below the 65,534 bytes at which hyper answers 414 by itself, without a body and an id.
+const URI_BYTES_MAX: usize = 60 * 1024;
+/// User properties take one header together, so nobody needs many.
+const HEADERS_MAX: usize = 100;

@@ -18,7 +18,12 @@ pub fn encode(text: &str, version: &mut Version) -> Vec<u8> {
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let mut out = Vec::new();
     if name == "raw" {
-        return from_hex(rest);
+        let bytes = from_hex(rest);
+        if let [0x10, _, body @ ..] = bytes.as_slice() {
+            let old = Connect::peek_version(body).is_some_and(|level| level < 5);
+            *version = if old { Version::V311 } else { Version::V5 };
+        }
+        return bytes;
     }
     let mut f = Fields::of(rest);
     match name {

@@ -34,6 +34,17 @@ pub struct Reactors {
     pub connections: Vec<Connection>,
     /// The two clocks.
     pub now: Now,
+    /// Whether the posts between reactors take anything.
+    pub posts_are: Posts,
+}
+
+/// How full the posts to other reactors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posts {
+    /// They take more.
+    Free,
+    /// At their bound.
+    Full,
 }
 
 impl Reactors {
@@ -70,6 +81,7 @@ impl Reactors {
             asked: Vec::new(),
             connections: Vec::new(),
             now,
+            posts_are: Posts::Free,
         };
         this.posts.resize_with(n, Vec::new);
         this.moving.resize_with(n, Vec::new);
@@ -155,7 +167,9 @@ impl Reactors {
 
     /// One turn; whether the shard has more to do at once.
     fn turn(&mut self, n: usize, authority: &Authority) -> bool {
-        self.shards[n].begin(self.now, 0);
+        let others = ((1 << self.shards.len()) - 1) & !(1 << n);
+        let full = if self.posts_are == Posts::Full { others } else { 0 };
+        self.shards[n].begin(self.now, full);
         for post in std::mem::take(&mut self.posts[n]) {
             self.shards[n].post_in(post);
         }
@@ -222,12 +236,10 @@ impl Reactors {
     /// The client reads what waits for it, unless it is stalled.
     pub fn read(&mut self, at: usize) {
         let Some((n, id)) = self.connections[at].place else { return };
-        if !self.connections[at].stalled {
+        while !self.connections[at].stalled && !self.shards[n].output(id.slot).is_empty() {
             let bytes = self.shards[n].output(id.slot).to_vec();
             self.connections[at].received.extend_from_slice(&bytes);
-            if !bytes.is_empty() {
-                self.shards[n].taken(id.slot, bytes.len());
-            }
+            self.shards[n].taken(id.slot, bytes.len());
         }
     }
 

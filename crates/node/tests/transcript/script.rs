@@ -12,6 +12,7 @@
 //! principal a name=bob publish=a/# subscribe=b expires=60s | refused=0x87 why="..." | held
 //! door> PUBLISH q=1 topic=t payload="x" watch=1      a publish from outside MQTT
 //! admin> disconnect a | delete a | session a | sessions | dropped | shutdown
+//! admin> posts full | posts free     between reactors
 //! ```
 
 /// One line of a transcript file.

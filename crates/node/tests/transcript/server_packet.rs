@@ -69,9 +69,11 @@ fn usual(limits: &Limits) -> Vec<Property<'static>> {
     let mut usual = vec![
         Property::ReceiveMax(limits.receive_max),
         Property::PacketMax(u32::try_from(limits.packet_bytes_max).expect("a packet size")),
-        Property::TopicAliasMax(limits.topic_alias_max),
         Property::SharedSubscriptionAvailable(false),
     ];
+    if limits.topic_alias_max > 0 {
+        usual.push(Property::TopicAliasMax(limits.topic_alias_max));
+    }
     if limits.maximum_qos < QoS::ExactlyOnce {
         usual.push(Property::MaximumQoS(limits.maximum_qos.bits()));
     }

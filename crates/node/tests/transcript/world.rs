@@ -6,7 +6,7 @@ use super::client_packet;
 use super::connection::End;
 use super::fields::Fields;
 use super::fold::fold;
-use super::reactors::Reactors;
+use super::reactors::{Posts, Reactors};
 use super::script::Action;
 use super::server_packet;
 use broker::limits::Limits;
@@ -199,6 +199,8 @@ impl World {
                     .collect();
                 say(&said, format!("admin< dropped{some}"));
             }
+            "posts" if client == "full" => self.reactors.posts_are = Posts::Full,
+            "posts" => self.reactors.posts_are = Posts::Free,
             "shutdown" => self.reactors.shut_down(),
             _ => panic!("no such request: {text}"),
         }

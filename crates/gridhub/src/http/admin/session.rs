@@ -3,22 +3,20 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use hyper::StatusCode;
 use node::inspect::{SessionDetail, SessionSummary};
 use serde_json::{Value, json};
 
-use super::contributor;
+use super::Contributor;
 use crate::http::app::App;
 use crate::http::backend::Backend;
 use crate::http::error::HttpError;
 
 /// `GET /admin/sessions`: all sessions, by client id.
 pub async fn list<B: Backend>(
+    _: Contributor,
     State(app): State<App<B>>,
-    headers: HeaderMap,
 ) -> Result<Json<Value>, HttpError> {
-    contributor(&app, &headers)?;
     let mut sessions = app.backend.sessions().await;
     sessions.sort_by(|a, b| a.client_id.cmp(&b.client_id));
     let sessions: Vec<Value> = sessions.iter().map(summary).collect();
@@ -27,22 +25,20 @@ pub async fn list<B: Backend>(
 
 /// `GET /admin/sessions/{name}`.
 pub async fn show<B: Backend>(
+    _: Contributor,
     State(app): State<App<B>>,
     Path(client_id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Json<Value>, HttpError> {
-    contributor(&app, &headers)?;
     let session = app.backend.session(&client_id).await;
     session.map(|session| Json(detail(&session))).ok_or_else(|| not_found(&client_id))
 }
 
 /// `DELETE /admin/sessions/{name}`: the session and what waits in it are gone.
 pub async fn delete<B: Backend>(
+    _: Contributor,
     State(app): State<App<B>>,
     Path(client_id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<StatusCode, HttpError> {
-    contributor(&app, &headers)?;
     match app.backend.delete(&client_id).await {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(not_found(&client_id)),
@@ -51,11 +47,10 @@ pub async fn delete<B: Backend>(
 
 /// `POST /admin/sessions/{name}/disconnect`: the connection ends with 0x98, the session stays.
 pub async fn disconnect<B: Backend>(
+    _: Contributor,
     State(app): State<App<B>>,
     Path(client_id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<StatusCode, HttpError> {
-    contributor(&app, &headers)?;
     match app.backend.disconnect(&client_id).await {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(HttpError::not_found(

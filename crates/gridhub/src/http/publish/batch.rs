@@ -3,13 +3,11 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use broker::access::Principal;
 use broker::limits::Limits;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Request, StatusCode};
@@ -17,7 +15,7 @@ use mqtt::qos::QoS;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::draft::{Draft, Retain};
+use super::draft::{Draft, Flags, Retain};
 use super::fields::{Answer, header};
 use super::idempotency::Key;
 use super::outcome::Outcome;
@@ -27,8 +25,10 @@ use super::{idempotency_key, internal, keys_full, send};
 use crate::http::app::App;
 use crate::http::backend::Backend;
 use crate::http::body;
+use crate::http::call::Caller;
 use crate::http::error::{Detail, HttpError};
 use crate::http::query::Query;
+use crate::http::refusals::Part;
 
 /// Answers with one result an item, in order.
 pub async fn handle<B: Backend>(
@@ -36,29 +36,19 @@ pub async fn handle<B: Backend>(
     request: Request<Body>,
 ) -> Result<Response, HttpError> {
     let (head, body) = request.into_parts();
-    let admitted = admit(&app, &head).and_then(|admitted| {
-        body::check_length(&body, BODY_BYTES_MAX)?;
-        Ok(admitted)
-    });
-    let Admitted { who, key, form } = match admitted {
-        Ok(admitted) => admitted,
-        Err(error) => {
-            body::drain(&head.headers, body);
-            return Err(error);
-        }
-    };
+    let Admitted { caller, key, form } = admit(&app, &head)?;
     let (body, share) = body::read(body, app.body_bounds(BODY_BYTES_MAX)).await?;
     let items = items(&body, form)?.iter().map(|text| item(text, app.backend.limits())).collect();
     // A task of its own, so that a caller who hangs up leaves no item half answered for its key.
     let outcomes = tokio::spawn(async move {
         let _share = share;
-        run(&app, &who, key, items).await
+        run(&app, &caller, key, items).await
     });
     results(&outcomes.await.map_err(|_| internal())?)
 }
 
 struct Admitted {
-    who: Arc<Principal>,
+    caller: Caller,
     key: Option<Key>,
     form: Form,
 }
@@ -77,7 +67,7 @@ fn admit<B: Backend>(
     app: &App<B>,
     head: &hyper::http::request::Parts,
 ) -> Result<Admitted, HttpError> {
-    let who = app.authenticate(&head.headers)?;
+    let caller = app.authenticate(head)?;
     let query = Query::new(head.uri.query());
     app.settings.api_versions.check(query)?;
     for key in ["wait", "timeout", "topic", "qos", "retain"] {
@@ -87,8 +77,8 @@ fn admit<B: Backend>(
         }
     }
     let form = form(&head.headers)?;
-    let key = idempotency_key(&who, &head.headers)?;
-    Ok(Admitted { who, key, form })
+    let key = idempotency_key(&caller.who, &head.headers)?;
+    Ok(Admitted { caller, key, form })
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, HttpError> {
@@ -179,7 +169,7 @@ fn item(text: &[u8], limits: &Limits) -> Parsed {
             return Err(bad_value("member payload", why));
         }
     };
-    let draft = Draft { topic: item.topic, qos, retain, properties };
+    let draft = Draft { topic: item.topic, flags: Flags { qos, retain }, properties };
     let bytes_max = draft.payload_bytes_max(limits);
     if payload.len() > bytes_max {
         return Err(HttpError::too_large("the payload", bytes_max));
@@ -220,7 +210,7 @@ fn bad_bit(place: &str, value: u8) -> HttpError {
 /// Sends the items in their order, a window of them at a time.
 async fn run<B: Backend>(
     app: &App<B>,
-    who: &Arc<Principal>,
+    caller: &Caller,
     key: Option<Key>,
     items: Vec<Parsed>,
 ) -> Vec<Outcome> {
@@ -230,10 +220,7 @@ async fn run<B: Backend>(
         let window: Vec<_> = items
             .by_ref()
             .take(WINDOW)
-            .map(|(index, parsed)| {
-                let key = key.as_ref().map(|key| Key { item: Some(index), ..key.clone() });
-                Box::pin(one(app, Arc::clone(who), key, parsed))
-            })
+            .map(|(at, parsed)| Box::pin(one(app, caller, key.as_ref(), at, parsed)))
             .collect();
         if window.is_empty() {
             return outcomes;
@@ -242,26 +229,34 @@ async fn run<B: Backend>(
     }
 }
 
+/// The item at index `at`: sends, counts and logs it.
 async fn one<B: Backend>(
     app: &App<B>,
-    who: Arc<Principal>,
-    key: Option<Key>,
+    caller: &Caller,
+    key: Option<&Key>,
+    at: usize,
     parsed: Parsed,
 ) -> Outcome {
+    let flags = parsed.as_ref().ok().map(|(draft, _)| draft.flags);
     let outcome = match parsed {
         Err(error) => Outcome::Refused(error),
         Ok((draft, payload)) => {
-            let send = send(app, who, draft, payload, Answer::Accepted);
+            let send = send(app, caller, draft, payload, Answer::Accepted);
             match key {
                 None => send.await,
                 Some(key) => {
+                    let key = Key { item: Some(at), ..key.clone() };
                     let once = app.keys.once(key, || app.backend.wall_ms(), send).await;
                     once.unwrap_or_else(keys_full)
                 }
             }
         }
     };
-    app.counters.published("batch", &outcome);
+    app.counters.batch_item();
+    app.counters.published(flags, outcome.status());
+    if let Outcome::Refused(error) = &outcome {
+        app.refusals.refused(&caller.call, Part::Item(at), error);
+    }
     outcome
 }
 
@@ -334,8 +329,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            (&*draft.topic, draft.qos, draft.retain),
-            ("a/b", QoS::AtMostOnce, Retain::Keep)
+            (&*draft.topic, draft.flags),
+            ("a/b", Flags { qos: QoS::AtMostOnce, retain: Retain::Keep })
         );
         assert_eq!(payload, [0, 1, 2]);
         use mqtt::wire::property::{Properties, Property};
@@ -352,7 +347,8 @@ mod tests {
             ]
         );
         let (draft, payload) = parse(r#"{"topic":"a","payload":"x"}"#).unwrap();
-        assert_eq!((draft.qos, draft.retain, &*payload), (QoS::AtLeastOnce, Retain::No, &b"x"[..]));
+        let flags = Flags { qos: QoS::AtLeastOnce, retain: Retain::No };
+        assert_eq!((draft.flags, &*payload), (flags, &b"x"[..]));
     }
 
     #[test]

@@ -16,10 +16,16 @@ use crate::http::error::HttpError;
 pub struct Draft {
     /// As the caller wrote it, decoded; may still be no topic at all.
     pub topic: String,
-    pub qos: QoS,
-    pub retain: Retain,
+    pub flags: Flags,
     /// MQTT 5 property bytes without their length.
     pub properties: Vec<u8>,
+}
+
+/// What the fixed header of a PUBLISH says (MQTT 5, 3.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags {
+    pub qos: QoS,
+    pub retain: Retain,
 }
 
 /// The RETAIN flag.
@@ -32,7 +38,7 @@ pub enum Retain {
 impl Draft {
     /// Largest payload in bytes (event-grid 2.5, 413).
     pub fn payload_bytes_max(&self, limits: &Limits) -> usize {
-        match self.retain {
+        match self.flags.retain {
             Retain::Keep => limits.http_retained_body_bytes_max.min(limits.retained_bytes_max),
             Retain::No => limits.http_body_bytes_max,
         }
@@ -54,8 +60,8 @@ impl Draft {
     pub fn request(self, payload: Vec<u8>, watch: Option<Arc<dyn Watch>>) -> PublishRequest {
         PublishRequest {
             topic: self.topic,
-            qos: self.qos,
-            retain: self.retain == Retain::Keep,
+            qos: self.flags.qos,
+            retain: self.flags.retain == Retain::Keep,
             properties: self.properties,
             payload,
             watch,

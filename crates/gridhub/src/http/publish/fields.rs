@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName};
 use mqtt::qos::QoS;
 use tokio::time::Duration;
 
-use super::draft::{Draft, Retain};
+use super::draft::{Draft, Flags, Retain};
 use super::properties::{PropertyBlock, bad_value, base64_decode};
 use super::user_properties::UserProperties;
 use crate::http::error::HttpError;
@@ -52,7 +52,7 @@ impl Fields {
             Some(Bit::Zero) | None => Retain::No,
         };
         let properties = properties(headers, limits)?;
-        let draft = Draft { topic, qos, retain, properties };
+        let draft = Draft { topic, flags: Flags { qos, retain }, properties };
         Ok(Fields { draft, answer: answer(query)? })
     }
 }

@@ -130,8 +130,8 @@ fn every_row_of_the_mapping() {
 
 fn summarise(fields: &Fields) -> String {
     let draft = &fields.draft;
-    let retain = if draft.retain == Retain::Keep { "R" } else { "-" };
-    let mut text = format!("{} q{} {retain}", draft.topic, draft.qos.bits());
+    let retain = if draft.flags.retain == Retain::Keep { "R" } else { "-" };
+    let mut text = format!("{} q{} {retain}", draft.topic, draft.flags.qos.bits());
     let properties = Properties::parse(&draft.properties, Place::Publish).unwrap();
     for property in properties.iter() {
         text += &match property {

@@ -30,30 +30,32 @@ use self::outcome::{Outcome, accepted, forbidden};
 use super::app::App;
 use super::backend::Backend;
 use super::body;
+use super::call::Caller;
 use super::error::HttpError;
 use super::query::Query;
+use super::rate::Throttle;
 
 /// Answers one `POST /mqtt/messages`.
 pub async fn handle<B, T>(app: &App<B>, request: Request<T>) -> Outcome
 where
     B: Backend,
-    T: Body<Data = Bytes> + Send + Unpin + 'static,
+    T: Body<Data = Bytes> + Unpin,
 {
     let (head, body) = request.into_parts();
-    let outcome = match admit(app, &head) {
-        Err(error) => {
-            body::drain(&head.headers, body);
-            Outcome::Refused(error)
+    let (flags, outcome) = match admit(app, &head) {
+        Err(error) => (None, Outcome::Refused(error)),
+        Ok(admitted) => {
+            let flags = admitted.fields.draft.flags;
+            (Some(flags), publish(app, admitted, body).await)
         }
-        Ok(admitted) => publish(app, admitted, &head.headers, body).await,
     };
-    app.counters.published("single", &outcome);
+    app.counters.published(flags, outcome.status());
     outcome
 }
 
 /// What a request that may go on brings.
 struct Admitted {
-    who: Arc<Principal>,
+    caller: Caller,
     fields: Fields,
     key: Option<Key>,
 }
@@ -61,32 +63,27 @@ struct Admitted {
 /// The head of the request: who, api-version, syntax.
 fn admit<B: Backend>(app: &App<B>, head: &Parts) -> Result<Admitted, HttpError> {
     let query = Query::new(head.uri.query());
-    let who = app.authenticate(&head.headers)?;
+    let caller = app.authenticate(head)?;
     app.settings.api_versions.check(query)?;
     let fields = Fields::parse(query, &head.headers, app.backend.limits())?;
-    let key = idempotency_key(&who, &head.headers)?;
-    Ok(Admitted { who, fields, key })
+    let key = idempotency_key(&caller.who, &head.headers)?;
+    Ok(Admitted { caller, fields, key })
 }
 
 /// The body, then once or once more for its key.
-async fn publish<B, T>(app: &App<B>, admitted: Admitted, headers: &HeaderMap, body: T) -> Outcome
+async fn publish<B, T>(app: &App<B>, admitted: Admitted, body: T) -> Outcome
 where
     B: Backend,
-    T: Body<Data = Bytes> + Send + Unpin + 'static,
+    T: Body<Data = Bytes> + Unpin,
 {
-    let Admitted { who, fields: Fields { draft, answer }, key } = admitted;
-    let bytes_max = draft.payload_bytes_max(app.backend.limits());
-    if let Err(error) = body::check_length(&body, bytes_max) {
-        body::drain(headers, body);
-        return Outcome::Refused(error);
-    }
-    let bounds = app.body_bounds(bytes_max);
+    let Admitted { caller, fields: Fields { draft, answer }, key } = admitted;
+    let bounds = app.body_bounds(draft.payload_bytes_max(app.backend.limits()));
     let (payload, share) = match body::read(body, bounds).await {
         Ok(received) => received,
         Err(error) => return Outcome::Refused(error),
     };
     let Some(key) = key else {
-        let outcome = send(app, who, draft, payload, answer).await;
+        let outcome = send(app, &caller, draft, payload, answer).await;
         drop(share);
         return outcome;
     };
@@ -94,7 +91,7 @@ where
     let app = app.clone();
     let run = async move {
         let _share = share;
-        let send = send(&app, who, draft, payload, answer);
+        let send = send(&app, &caller, draft, payload, answer);
         let once = app.keys.once(key, || app.backend.wall_ms(), send).await;
         once.unwrap_or_else(keys_full)
     };
@@ -104,19 +101,19 @@ where
 /// Topic, permission, rate, door.
 async fn send<B: Backend>(
     app: &App<B>,
-    who: Arc<Principal>,
+    caller: &Caller,
     draft: Draft,
     payload: Vec<u8>,
     answer: Answer,
 ) -> Outcome {
     let result = match answer {
         Answer::Accepted => {
-            deliver(app, who, draft, payload, None).await.map(|_| Outcome::Accepted)
+            deliver(app, caller, draft, payload, None).await.map(|_| Outcome::Accepted)
         }
         Answer::Delivered { timeout } => {
             let delivery = Arc::new(Delivery::default());
             let watch: Arc<dyn Watch> = delivery.clone();
-            match deliver(app, who, draft, payload, Some(watch)).await {
+            match deliver(app, caller, draft, payload, Some(watch)).await {
                 Ok(subscribers) => {
                     let delivered = delivery.wait(subscribers, timeout).await;
                     Ok(Outcome::Delivered { delivered, subscribers })
@@ -131,17 +128,19 @@ async fn send<B: Backend>(
 /// Subscribers, when a watch was given.
 async fn deliver<B: Backend>(
     app: &App<B>,
-    who: Arc<Principal>,
+    caller: &Caller,
     draft: Draft,
     payload: Vec<u8>,
     watch: Option<Arc<dyn Watch>>,
 ) -> Result<u32, HttpError> {
     draft.check_topic()?;
-    check_rate(app, &who, &draft.topic)?;
+    check_rate(app, &caller.who, &draft.topic, payload.len())?;
     let topic = draft.topic.clone();
     let request = draft.request(payload, watch);
-    let published = app.backend.publish(Arc::clone(&who), request).await;
-    accepted(&published, &who, &topic)
+    let published = app.backend.publish(Arc::clone(&caller.who), request).await;
+    let subscribers = accepted(&published, &caller.who, &topic)?;
+    caller.published(&topic);
+    Ok(subscribers)
 }
 
 /// Permission comes before rate (event-grid 2.5). The door asks for permission anyway, so it is
@@ -150,15 +149,20 @@ fn check_rate<B: Backend>(
     app: &App<B>,
     who: &Arc<Principal>,
     topic: &str,
+    bytes: usize,
 ) -> Result<(), HttpError> {
     let Some(rate) = &app.rate else { return Ok(()) };
     app.backend
         .authorizer()
         .publish(&who.permissions, topic)
         .map_err(|denied| forbidden(denied, who, topic))?;
-    rate.take(&who.name, Instant::now()).map_err(|seconds| {
-        app.counters.throttled();
-        HttpError::too_many("too many messages of this principal; send them more slowly", seconds)
+    rate.take(&who.name, bytes, Instant::now()).map_err(|throttled| {
+        app.counters.throttled(throttled.by);
+        let message = match throttled.by {
+            Throttle::Messages => "too many messages of this principal; send them more slowly",
+            Throttle::Bytes => "too many bytes of this principal; send them more slowly",
+        };
+        HttpError::too_many(message, throttled.retry_after_s)
     })
 }
 

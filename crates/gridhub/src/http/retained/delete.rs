@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use hyper::{Request, StatusCode};
+use hyper::StatusCode;
+use hyper::http::request::Parts;
 use mqtt::qos::QoS;
 use node::door::PublishRequest;
 
@@ -18,14 +18,15 @@ use crate::http::publish::outcome::{accepted, forbidden};
 /// 204; 403 without Publisher on the topic; 404 where there is no message.
 pub async fn handle<B: Backend>(
     State(app): State<App<B>>,
-    request: Request<Body>,
+    head: Parts,
 ) -> Result<StatusCode, HttpError> {
-    let Asked { who, topic } = asked(&app, &request)?;
+    let Asked { caller, topic } = asked(&app, &head)?;
+    let who = &caller.who;
     // Before looking: 404 would tell a stranger which topics have a message.
     app.backend
         .authorizer()
         .publish(&who.permissions, &topic)
-        .map_err(|denied| forbidden(denied, &who, &topic))?;
+        .map_err(|denied| forbidden(denied, who, &topic))?;
     if app.backend.retained().get(&topic, app.backend.wall_ms()).is_none() {
         return Err(not_found(&topic));
     }
@@ -37,6 +38,7 @@ pub async fn handle<B: Backend>(
         payload: Vec::new(),
         watch: None,
     };
-    accepted(&app.backend.publish(Arc::clone(&who), empty).await, &who, &topic)?;
+    accepted(&app.backend.publish(Arc::clone(who), empty).await, who, &topic)?;
+    caller.published(&topic);
     Ok(StatusCode::NO_CONTENT)
 }

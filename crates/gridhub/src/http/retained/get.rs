@@ -8,13 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use broker::publication::NEVER;
 use broker::retained::RetainedItem;
+use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Request};
+use hyper::http::request::Parts;
 use mqtt::wire::property::Properties;
 
 use super::{Asked, asked, not_found};
 use crate::http::app::App;
 use crate::http::backend::Backend;
+use crate::http::call::Caller;
 use crate::http::error::HttpError;
 use crate::http::publish::outcome::forbidden;
 use crate::http::publish::user_properties::UserProperties;
@@ -24,9 +26,9 @@ use crate::http::timestamp::iso8601;
 /// 200 with the payload; 404 where there is none.
 pub async fn handle<B: Backend>(
     State(app): State<App<B>>,
-    request: Request<Body>,
+    head: Parts,
 ) -> Result<Response, HttpError> {
-    let Asked { who, topic } = asked(&app, &request)?;
+    let Asked { caller: Caller { who, .. }, topic } = asked(&app, &head)?;
     app.backend
         .authorizer()
         .read(&who.permissions, &topic)

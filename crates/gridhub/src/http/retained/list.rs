@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use broker::publication::NEVER;
 use broker::retained::{RetainedItem, ScanCursor, ScanEnd};
 use hyper::header::HOST;
+use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, Request, Uri};
 use mqtt::topic::TopicFilter;
 use serde::Serialize;
 
 use super::continuation::Continuation;
 use crate::http::app::App;
 use crate::http::backend::Backend;
+use crate::http::call::Caller;
 use crate::http::error::HttpError;
 use crate::http::publish::outcome::forbidden;
 use crate::http::publish::properties::bad_value;
@@ -45,10 +45,10 @@ struct Listed {
 /// 200 with a page; the caller needs Subscriber on templates that cover the whole filter.
 pub async fn handle<B: Backend>(
     State(app): State<App<B>>,
-    request: Request<Body>,
+    head: Parts,
 ) -> Result<Json<Page>, HttpError> {
-    let who = app.authenticate(request.headers())?;
-    let query = Query::new(request.uri().query());
+    let Caller { who, .. } = app.authenticate(&head)?;
+    let query = Query::new(head.uri.query());
     app.settings.api_versions.check(query)?;
     let wanted = Wanted::parse(query)?;
     let filter = parse_filter(&wanted.from.filter)?;
@@ -61,7 +61,7 @@ pub async fn handle<B: Backend>(
         (ScanEnd::More, Some(last)) => {
             let after = last.publication.message.topic().to_owned();
             let next = Continuation { filter: wanted.from.filter.clone(), after };
-            Some(link(request.uri(), request.headers(), &next, wanted.page_max, query)?)
+            Some(link(&head, &next, wanted.page_max, query)?)
         }
         _ => None,
     };
@@ -161,13 +161,12 @@ fn listed(item: &RetainedItem) -> Listed {
 
 /// The next page's URL on the host the request named.
 fn link(
-    uri: &Uri,
-    headers: &HeaderMap,
+    head: &Parts,
     next: &Continuation,
     page_max: usize,
     query: Query<'_>,
 ) -> Result<String, HttpError> {
-    let host = authority(uri, headers).ok_or_else(|| {
+    let host = authority(head).ok_or_else(|| {
         HttpError::bad_request("InvalidHost", "the Host header is missing or no host name")
     })?;
     let version = query.required("api-version")?;
@@ -180,9 +179,9 @@ fn link(
 }
 
 /// HTTP/2 puts the host into `:authority`, HTTP/1.1 into Host.
-fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
-    let named = uri.authority().cloned();
-    named.or_else(|| headers.get(HOST)?.to_str().ok()?.parse().ok())
+fn authority(head: &Parts) -> Option<Authority> {
+    let named = head.uri.authority().cloned();
+    named.or_else(|| head.headers.get(HOST)?.to_str().ok()?.parse().ok())
 }
 
 const PAGE_MAX: usize = 100;

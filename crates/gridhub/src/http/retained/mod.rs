@@ -7,35 +7,31 @@ pub mod delete;
 pub mod get;
 pub mod list;
 
-use axum::body::Body;
-use hyper::Request;
+use hyper::http::request::Parts;
 use mqtt::topic::TopicName;
 
 use super::app::App;
 use super::backend::Backend;
+use super::call::Caller;
 use super::error::HttpError;
 use super::query::Query;
-
-use std::sync::Arc;
-
-use broker::access::Principal;
 
 /// Who asks and for which topic: what get and delete have in common, in the order of
 /// event-grid 2.5.
 struct Asked {
-    who: Arc<Principal>,
+    caller: Caller,
     topic: String,
 }
 
-fn asked<B: Backend>(app: &App<B>, request: &Request<Body>) -> Result<Asked, HttpError> {
-    let who = app.authenticate(request.headers())?;
-    let query = Query::new(request.uri().query());
+fn asked<B: Backend>(app: &App<B>, head: &Parts) -> Result<Asked, HttpError> {
+    let caller = app.authenticate(head)?;
+    let query = Query::new(head.uri.query());
     app.settings.api_versions.check(query)?;
     let topic = query.required("topic")?.into_owned();
     TopicName::parse(&topic).map_err(|e| {
         HttpError::bad_request("InvalidTopic", format!("topic '{topic}': {}; name one", e.what()))
     })?;
-    Ok(Asked { who, topic })
+    Ok(Asked { caller, topic })
 }
 
 fn not_found(topic: &str) -> HttpError {

@@ -111,16 +111,25 @@ async fn metrics_have_the_data_planes_and_our_own() {
     let server = dev();
     server.publish("topic=a", "", b"").await;
     server.publish("topic=%23", "", b"").await;
+    server.publish("qos=1", "", b"").await;
     let reply = server.get("/metrics").await;
     assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = String::from_utf8(reply.body).unwrap();
     let requests = "gridhub_mqtt_request_count_total{operation_type=\"Publish\",\
                     protocol=\"http-publish\",result=";
+    let successful = "gridhub_mqtt_successful_published_messages_total{protocol=\"http-publish\",";
+    let failed = "gridhub_mqtt_failed_published_messages_total{protocol=\"http-publish\",";
     for line in [
         "# TYPE gridhub_mqtt_request_count_total counter".to_owned(),
         "gridhub_mqtt_request_count_total{protocol=\"MQTT5\"} 7".to_owned(),
         format!("{requests}\"Success\",error=\"\"}} 1"),
         format!("{requests}\"ClientError\",error=\"AuthorizationError\"}} 1"),
+        format!("{successful}qos=\"1\",retain=\"false\"}} 1"),
+        format!("{successful}qos=\"0\",retain=\"true\"}} 0"),
+        format!(
+            "{failed}qos=\"1\",retain=\"false\",error=\"AuthorizationError\",status=\"403\"}} 1"
+        ),
+        format!("{failed}qos=\"\",retain=\"\",error=\"ClientError\",status=\"400\"}} 1"),
         "gridhub_http_responses_total{status=\"204\"} 1".to_owned(),
         "gridhub_http_idempotency_keys 0".to_owned(),
     ] {

@@ -44,6 +44,20 @@ async fn long_topics_in_the_query() {
     let head = publish_head(&format!("topic={}", "x".repeat(70_000)), "");
     client.send(format!("{head}\r\n\r\n").as_bytes()).await;
     assert_eq!(client.head().await.status, 414);
+    let reply = server.publish(&format!("topic={}", "x".repeat(62_000)), "", b"").await;
+    assert_eq!(reply.error(), (414, "UriTooLong".to_owned()));
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_headers_are_431() {
+    let server = Server::new();
+    let headers = |count: usize| (0..count).map(|n| format!("x-{n}: y\r\n")).collect::<String>();
+    // Three are there already: host, authorization, and the body's length.
+    assert_eq!(server.publish("topic=a", &headers(97), b"x").await.status, 204);
+    for count in [98, 390] {
+        let reply = server.publish("topic=a", &headers(count), b"x").await;
+        assert_eq!(reply.error(), (431, "RequestHeadersTooLarge".to_owned()), "{count}");
+    }
 }
 
 #[tokio::test]

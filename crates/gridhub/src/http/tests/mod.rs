@@ -8,6 +8,7 @@ mod hostile;
 mod http2;
 mod idempotency;
 mod publish;
+mod refusals;
 mod retained;
 mod tls;
 mod wire;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use self::double::{Double, Tokens};
 use self::wire::{Client, Reply};
 use super::app::{App, Settings};
-use super::server::{Protocol, Running, connection};
+use super::server::{Peer, Protocol, Running, connection};
 use super::service::Service;
 
 /// A server without a socket.
@@ -50,7 +51,7 @@ impl Server {
         let (ours, theirs) = tokio::io::duplex(8 * 1024 * 1024);
         tokio::spawn(connection(
             theirs,
-            protocol,
+            Peer { address: ([127, 0, 0, 1], 50_000).into(), protocol },
             Arc::clone(&self.service),
             self.stop.subscribe(),
         ));

@@ -1,6 +1,5 @@
 //! `POST /mqtt/messages`: statuses, order of judgement, keep-alive (event-grid 2).
 
-use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
 use mqtt::qos::QoS;
@@ -10,6 +9,8 @@ use node::door::Published;
 
 use super::double::{Double, quota};
 use super::{Server, publish_head};
+use crate::config::Profile;
+use crate::config::http::HttpConfig;
 use crate::http::app::Settings;
 use broker::limits::Limits;
 
@@ -49,8 +50,8 @@ async fn published_sample_reaches_the_door_as_decoded() {
 /// Each row breaks one rule more than the row below it: the first broken one must answer.
 #[tokio::test]
 async fn rules_answer_in_the_order_of_the_specification() {
-    let one = NonZeroU32::new(1);
-    let settings = Settings { publish_per_second_max: one, ..Settings::default() };
+    let config = HttpConfig { publish_per_second_max: Some(1), ..HttpConfig::default() };
+    let settings = Settings::of(&config, Profile::Open);
     let server = Server::with(Double::open(), settings);
     let version = "api-version=2025-08-01-preview";
     let head = |token: &str, query: String| {

@@ -1,0 +1,90 @@
+//! One request as the log knows it: its id, where it came from and who asked. Refuses to know
+//! queries and headers: they may hold secrets.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use broker::access::Principal;
+use hyper::header::HeaderValue;
+use hyper::http::Extensions;
+use hyper::{Method, Request, Uri};
+
+/// Lies in the extensions of every request that `service` passes on.
+#[derive(Debug)]
+pub struct Call {
+    request_id: HeaderValue,
+    peer: SocketAddr,
+    method: Method,
+    uri: Uri,
+    principal: OnceLock<Arc<Principal>>,
+}
+
+/// Who asks, by which request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub who: Arc<Principal>,
+    pub call: Arc<Call>,
+}
+
+impl Call {
+    /// A request that nobody is known for yet.
+    pub fn new<T>(request_id: HeaderValue, peer: SocketAddr, request: &Request<T>) -> Arc<Self> {
+        Arc::new(Call {
+            request_id,
+            peer,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            principal: OnceLock::new(),
+        })
+    }
+
+    /// The call of a request under way.
+    pub fn of(extensions: &Extensions) -> &Arc<Self> {
+        extensions.get().expect("service::answer puts it there")
+    }
+
+    /// Remembers who asks.
+    pub fn caller(self: &Arc<Self>, who: Arc<Principal>) -> Caller {
+        let _ = self.principal.set(Arc::clone(&who)); // The first one stays: it is the same.
+        Caller { who, call: Arc::clone(self) }
+    }
+
+    /// As `x-ms-request-id` has it.
+    pub fn request_id(&self) -> &str {
+        self.request_id.to_str().expect("our ids are ASCII")
+    }
+
+    /// The address of the connection's other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The method as sent.
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// The path without its query, percent-encoded as sent.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The name of who asks; `None` before the token is verified.
+    pub fn principal(&self) -> Option<&str> {
+        self.principal.get().map(|who| &*who.name)
+    }
+}
+
+impl Caller {
+    /// The log line for a publish that was accepted (event-grid 2.8).
+    pub fn published(&self, topic: &str) {
+        tracing::debug!(
+            protocol = "http-publish",
+            request_id = self.call.request_id(),
+            topic,
+            peer = %self.call.peer,
+            principal = &*self.who.name,
+            "published"
+        );
+    }
+}
