@@ -307,30 +307,48 @@ impl Ids {
     }
 }
 
-/// One target a session out of one receiver a subscription.
+/// One target a session out of one receiver a subscription; two where some of its subscriptions
+/// say No Local: one for others' publishes, one for its own (3.8.3-3).
 fn merge(mut all: Vec<Receiver>) -> Rc<[Target]> {
     if all.len() > 1 {
         all.sort_unstable_by_key(|r| (r.session.slot, r.session.generation));
     }
     let mut targets: Vec<Target> = Vec::with_capacity(all.len());
-    for r in all {
-        match targets.last_mut() {
-            Some(t) if t.session == r.session => {
-                t.options = ReceiverOptions::new(
-                    t.options.qos().max(r.options.qos()),
-                    t.options.no_local() && r.options.no_local(),
-                    t.options.retain_as_published() || r.options.retain_as_published(),
-                );
-                t.ids = std::mem::take(&mut t.ids).with(r.subscription_id);
-            }
-            _ => targets.push(Target {
-                session: r.session,
-                options: r.options,
-                ids: Ids::None.with(r.subscription_id),
-            }),
+    for same in all.chunk_by(|a, b| a.session == b.session) {
+        let local = same.iter().filter(|r| !r.options.no_local()).count();
+        if local == 0 || local == same.len() {
+            targets.extend(one(same.iter()));
+            continue;
         }
+        let mut others = one(same.iter());
+        if let Some(t) = &mut others {
+            let o = t.options;
+            t.options = ReceiverOptions::new(o.qos(), true, o.retain_as_published());
+        }
+        let own = one(same.iter().filter(|r| !r.options.no_local()));
+        targets.extend(others);
+        targets.extend(own.map(|t| Target { options: t.options.for_own(), ..t }));
     }
     targets.into()
+}
+
+/// The target of one session's matching subscriptions.
+fn one<'r>(mut same: impl Iterator<Item = &'r Receiver>) -> Option<Target> {
+    let first = same.next()?;
+    let mut t = Target {
+        session: first.session,
+        options: first.options,
+        ids: Ids::None.with(first.subscription_id),
+    };
+    for r in same {
+        t.options = ReceiverOptions::new(
+            t.options.qos().max(r.options.qos()),
+            t.options.no_local() && r.options.no_local(),
+            t.options.retain_as_published() || r.options.retain_as_published(),
+        );
+        t.ids = t.ids.with(r.subscription_id);
+    }
+    Some(t)
 }
 
 /// The cache starts small and grows with the topics in use.

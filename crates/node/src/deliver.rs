@@ -21,7 +21,8 @@ impl Homes {
     pub fn deliver(&mut self, t: &Target, s: &mut Source<'_>, f: &mut Frames, origin: Origin) {
         let slot = t.session.slot;
         let Some(session) = self.sessions.get_mut(slot, t.session.generation) else { return };
-        if t.options.no_local() && origin.is(self.me, t) {
+        let for_own = t.options.is_for_own();
+        if (t.options.no_local() || for_own) && origin.is(self.me, t) != for_own {
             return;
         }
         let qos = s.qos.min(t.options.qos());
@@ -114,6 +115,10 @@ impl Homes {
             || queue.bytes + delivery.publication.bytes() > bytes_max;
         if !full {
             return queue.push(delivery);
+        }
+        if delivery.publication.bytes() > bytes_max && policy == QueueFull::DropOldest {
+            // It could not stay even alone: what waits need not make room.
+            return self.drop_one(slot, Loss::QueueFull);
         }
         match policy {
             QueueFull::DropOldest => {

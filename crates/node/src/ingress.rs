@@ -237,7 +237,8 @@ impl Shard {
 
     /// How many of these sessions will acknowledge a publish at `qos`.
     pub(crate) fn acknowledging(targets: &[Target], qos: QoS) -> u32 {
-        let counts = |t: &&Target| qos.min(t.options.qos()) > QoS::AtMostOnce;
+        let counts =
+            |t: &&Target| qos.min(t.options.qos()) > QoS::AtMostOnce && !t.options.is_for_own();
         u32::try_from(targets.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 

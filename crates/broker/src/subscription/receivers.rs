@@ -57,6 +57,19 @@ impl ReceiverOptions {
         self.0 & 4 != 0
     }
 
+    /// The same, for the session's own publishes alone: see [`Self::is_for_own`].
+    #[must_use]
+    pub const fn for_own(self) -> Self {
+        Self(self.0 | 16)
+    }
+
+    /// Whether these options hold only for what the session itself publishes: made where one of
+    /// several matching subscriptions says No Local and another does not.
+    #[inline]
+    pub fn is_for_own(self) -> bool {
+        self.0 & 16 != 0
+    }
+
     /// Whether RETAIN is passed on as published (3.3.1-12, 3.3.1-13).
     #[inline]
     pub fn retain_as_published(self) -> bool {

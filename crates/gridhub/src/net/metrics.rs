@@ -10,79 +10,47 @@ use std::sync::Arc;
 
 /// All metrics of the data plane.
 pub(super) fn families(reactors: &[Arc<Counters>], retained: &Retained) -> Vec<Family> {
-    let sum = |of: fn(&Counters) -> &Count| reactors.iter().map(|c| of(c).get()).sum::<u64>();
-    let counter = |name, help, of| family(name, help, Kind::Counter, vec![(vec![], sum(of))]);
-    let gauge = |name, help, of| family(name, help, Kind::Gauge, vec![(vec![], sum(of))]);
-    let kept = retained.counts();
     let connects = |at: usize| reactors.iter().map(|c| c.connects[at].get()).sum::<u64>();
-    let own =
-        |name, help, value: usize| family(name, help, Kind::Gauge, vec![(vec![], value as u64)]);
-    vec![
-        family(
+    let labelled = [
+        (
             "gridhub_mqtt_successful_published_messages_total",
             "PUBLISH packets accepted for routing.",
-            Kind::Counter,
             messages(reactors, Counters::received_messages),
         ),
-        family(
+        (
             "gridhub_mqtt_successful_delivered_messages_total",
             "PUBLISH packets sent to clients.",
-            Kind::Counter,
             messages(reactors, Counters::sent_messages),
         ),
-        family(
+        (
             "gridhub_mqtt_successful_connects_total",
             "CONNECT answered with success.",
-            Kind::Counter,
             vec![
                 (vec![("protocol", "MQTT3".into())], connects(0)),
                 (vec![("protocol", "MQTT5".into())], connects(1)),
             ],
         ),
-        family(
+        (
             "gridhub_mqtt_dropped_messages_total",
             "Messages that did not reach a session, by reason.",
-            Kind::Counter,
             drops(reactors),
         ),
-        counter("gridhub_mqtt_failed_connects_total", "CONNECT refused.", |c| &c.connects_refused),
-        counter("gridhub_mqtt_denied_publishes_total", "Publishes without permission.", |c| {
-            &c.publishes_denied
-        }),
-        counter("gridhub_mqtt_refused_publishes_total", "Publishes refused at a bound.", |c| {
-            &c.publishes_refused
-        }),
-        counter(
-            "gridhub_mqtt_successful_subscription_operations_total",
-            "Topic filters granted.",
-            |c| &c.subscribes,
-        ),
-        counter(
-            "gridhub_mqtt_failed_subscription_operations_total",
-            "Topic filters refused.",
-            |c| &c.subscribes_refused,
-        ),
-        counter("gridhub_mqtt_unsubscribe_operations_total", "Topic filters removed.", |c| {
-            &c.unsubscribes
-        }),
-        counter("gridhub_mqtt_protocol_errors_total", "Connections with wrong bytes.", |c| {
-            &c.protocol_errors
-        }),
-        counter("gridhub_mqtt_connections_lost_total", "Ended without DISCONNECT.", |c| {
-            &c.connections_lost
-        }),
-        counter("gridhub_mqtt_taken_over_total", "Connections taken over.", |c| &c.taken_over),
-        counter("gridhub_mqtt_sessions_expired_total", "Sessions ended by expiry.", |c| {
-            &c.sessions_expired
-        }),
-        counter("gridhub_mqtt_sent_bytes_total", "MQTT bytes to clients.", |c| &c.bytes_out),
-        counter("gridhub_mqtt_received_bytes_total", "MQTT bytes from clients.", |c| &c.bytes_in),
-        gauge("gridhub_mqtt_connections", "Open connections.", |c| &c.connections),
-        gauge("gridhub_mqtt_sessions", "Sessions, absent ones included.", |c| &c.sessions),
-        gauge("gridhub_mqtt_subscriptions", "Subscriptions.", |c| &c.subscriptions),
-        own("gridhub_mqtt_retained_messages_count", "Retained messages.", kept.messages),
-        own("gridhub_mqtt_retained_messages_bytes", "Bytes of retained messages.", kept.bytes),
-    ]
+    ];
+    let sum = |of: fn(&Counters) -> &Count| reactors.iter().map(|c| of(c).get()).sum::<u64>();
+    let plain = |kind| move |(name, help, value)| family(name, help, kind, vec![(vec![], value)]);
+    let totals = TOTALS.iter().map(|(name, help, of)| (*name, *help, sum(*of)));
+    let levels = LEVELS.iter().map(|(name, help, of)| (*name, *help, sum(*of)));
+    let kept = retained.counts();
+    let stored = [
+        ("gridhub_mqtt_retained_messages_count", "Retained messages.", kept.messages as u64),
+        ("gridhub_mqtt_retained_messages_bytes", "Bytes of retained messages.", kept.bytes as u64),
+    ];
+    let labelled = labelled.map(|(name, help, of)| family(name, help, Kind::Counter, of));
+    labelled
+        .into_iter()
+        .chain(totals.map(plain(Kind::Counter)))
+        .chain(levels.chain(stored).map(plain(Kind::Gauge)))
+        .collect()
 }
 
 fn messages(reactors: &[Arc<Counters>], of: fn(&Counters, Version, QoS) -> u64) -> Vec<Sample> {
@@ -104,3 +72,37 @@ fn drops(reactors: &[Arc<Counters>]) -> Vec<Sample> {
 fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sample>) -> Family {
     Family { name, help, kind, samples }
 }
+
+/// Name, help and what is added up over the reactors.
+type Plain = (&'static str, &'static str, fn(&Counters) -> &Count);
+
+/// What only grows.
+const TOTALS: [Plain; 12] = [
+    ("gridhub_mqtt_failed_connects_total", "CONNECT refused.", |c| &c.connects_refused),
+    ("gridhub_mqtt_denied_publishes_total", "Publishes without permission.", |c| {
+        &c.publishes_denied
+    }),
+    ("gridhub_mqtt_refused_publishes_total", "Publishes refused at a bound.", |c| {
+        &c.publishes_refused
+    }),
+    ("gridhub_mqtt_successful_subscription_operations_total", "Topic filters granted.", |c| {
+        &c.subscribes
+    }),
+    ("gridhub_mqtt_failed_subscription_operations_total", "Topic filters refused.", |c| {
+        &c.subscribes_refused
+    }),
+    ("gridhub_mqtt_unsubscribe_operations_total", "Topic filters removed.", |c| &c.unsubscribes),
+    ("gridhub_mqtt_protocol_errors_total", "Connections with wrong bytes.", |c| &c.protocol_errors),
+    ("gridhub_mqtt_connections_lost_total", "Ended without DISCONNECT.", |c| &c.connections_lost),
+    ("gridhub_mqtt_taken_over_total", "Connections taken over.", |c| &c.taken_over),
+    ("gridhub_mqtt_sessions_expired_total", "Sessions ended by expiry.", |c| &c.sessions_expired),
+    ("gridhub_mqtt_sent_bytes_total", "MQTT bytes to clients.", |c| &c.bytes_out),
+    ("gridhub_mqtt_received_bytes_total", "MQTT bytes from clients.", |c| &c.bytes_in),
+];
+
+/// What goes up and down.
+const LEVELS: [Plain; 3] = [
+    ("gridhub_mqtt_connections", "Open connections.", |c| &c.connections),
+    ("gridhub_mqtt_sessions", "Sessions, absent ones included.", |c| &c.sessions),
+    ("gridhub_mqtt_subscriptions", "Subscriptions.", |c| &c.subscriptions),
+];
