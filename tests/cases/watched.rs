@@ -197,6 +197,13 @@ fn the_log_says_why_and_keeps_secrets() {
     ] {
         assert!(refused(words), "{words:?} in\n{}", log.join("\n"));
     }
+    let http = |status: u64, word: &str| {
+        lines.iter().any(|line| {
+            let text = line.to_string();
+            line["level"] == "WARN" && line["status"] == status && text.contains(word)
+        })
+    };
+    assert!(http(401, "expired") && http(401, "/mqtt/messages"), "{}", log.join("\n"));
     let signature = |token: &str| token.rsplit('.').next().unwrap().to_string();
     let secrets = [password, guess, &hash, "a-payload-3", &signature(&good), &signature(&late)];
     for secret in secrets {

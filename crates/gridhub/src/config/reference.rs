@@ -23,21 +23,7 @@ fn everything() -> Config {
         tls: Tls { cert_file: file(), key_file: file(), client_ca_files: vec![] },
         limits: LimitsConfig::default().effective(Profile::Open),
         http: HttpConfig::default().effective(Profile::Open),
-        auth: Auth {
-            anonymous: Anonymous::Never,
-            unregistered_certificates: Unregistered::Refuse,
-            alternative_authentication_name_sources: vec![],
-            token_leeway: TOKEN_LEEWAY,
-            users: vec![User { name: String::new(), password_hash: String::new() }],
-            issuers: vec![Issuer {
-                issuer: String::new(),
-                jwks_file: file(),
-                pem_file: file(),
-                audiences: vec![],
-                principal_claims: principal_claims(),
-                algorithms: algorithms(),
-            }],
-        },
+        auth: auth(),
         sys: Sys { interval: Interval::Off },
         log: Log { format: LogFormat::Auto, level: LogLevel::Info },
         clients: vec![ClientEntry {
@@ -79,6 +65,26 @@ fn everything() -> Config {
                 description: text(),
                 provisioning_state: text(),
             },
+        }],
+    }
+}
+
+/// The part of it that says who gets in.
+fn auth() -> Auth {
+    let file = || Some(PathBuf::from("f"));
+    Auth {
+        anonymous: Anonymous::Never,
+        unregistered_certificates: Unregistered::Refuse,
+        alternative_authentication_name_sources: vec![],
+        token_leeway: TOKEN_LEEWAY,
+        users: vec![User { name: String::new(), password_hash: String::new() }],
+        issuers: vec![Issuer {
+            issuer: String::new(),
+            jwks_file: file(),
+            pem_file: file(),
+            audiences: vec![],
+            principal_claims: principal_claims(),
+            algorithms: algorithms(),
         }],
     }
 }

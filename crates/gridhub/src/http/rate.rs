@@ -1,5 +1,5 @@
-//! How much one principal may publish over HTTP in a second, in messages and in bytes: a token bucket
-//! for each (event-grid 2.7). Refuses to know what a message is.
+//! How much one principal may publish over HTTP in a second, in messages and in bytes: a token
+//! bucket for each (event-grid 2.7). Refuses to know what a message is.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
