@@ -12,6 +12,8 @@ pub(crate) struct Output {
 /// Empty buffers, last in first out: the warm one is used first.
 pub(crate) struct Pool {
     buffers: Vec<Vec<u8>>,
+    /// Capacity of all of them.
+    bytes: usize,
 }
 
 impl Output {
@@ -31,7 +33,7 @@ impl Output {
     #[inline]
     pub fn buffer(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
-            self.bytes = pool.buffers.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_BYTES));
+            self.bytes = pool.take();
         }
         &mut self.bytes
     }
@@ -44,9 +46,7 @@ impl Output {
             let mut buffer = std::mem::take(&mut self.bytes);
             self.sent = 0;
             buffer.clear();
-            if buffer.capacity() <= KEPT_BYTES_MAX && pool.buffers.len() < POOLED_MAX {
-                pool.buffers.push(buffer);
-            }
+            pool.give_back(buffer);
         } else if self.sent > COMPACT_BYTES {
             self.bytes.drain(..self.sent);
             self.sent = 0;
@@ -61,14 +61,27 @@ impl Output {
 
 impl Pool {
     pub fn new() -> Self {
-        Self { buffers: Vec::new() }
+        Self { buffers: Vec::new(), bytes: 0 }
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let Some(buffer) = self.buffers.pop() else { return Vec::with_capacity(FIRST_BYTES) };
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    /// Large buffers are kept as well: growing one anew for each batch of large packets costs
+    /// more than sending them.
+    fn give_back(&mut self, buffer: Vec<u8>) {
+        if self.bytes + buffer.capacity() <= POOL_BYTES_MAX {
+            self.bytes += buffer.capacity();
+            self.buffers.push(buffer);
+        }
     }
 }
 
 const FIRST_BYTES: usize = 2_048;
-/// A buffer that grew above this is freed instead of pooled.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
-/// More than a turn fills at once is not kept.
-const POOLED_MAX: usize = 1_024;
+/// What all empty buffers of a reactor may hold; above it they are freed.
+const POOL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A slow socket's buffer is moved down once this much was taken from its front.
 const COMPACT_BYTES: usize = 256 * 1024;
