@@ -98,7 +98,7 @@ fn topics_have_8_levels_and_256_bytes() {
     let filters: Vec<u8> =
         (0..11).flat_map(|n| [string(&format!("f{n}")), vec![0]].concat()).collect();
     raw.send(&packet(0x82, &[&[0, 4, 0][..], &filters].concat()));
-    subscribed(&mut raw, &[0x97; 11]);
+    subscribed(&mut raw, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x97]);
 }
 
 #[test]

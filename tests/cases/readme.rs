@@ -75,6 +75,26 @@ fn the_readme_has_the_two_commands() {
     }
 }
 
+#[test]
+fn what_the_pages_point_to_exists() {
+    let mut missing = Vec::new();
+    for page in ["README.md", "ARCHITECTURE.md", "STYLE.md", "CHANGELOG.md", "docs/config.md"] {
+        let file = root().join(page);
+        let text = std::fs::read_to_string(&file).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap();
+            let outside = target.starts_with("https://") || path.is_empty();
+            if !outside && !file.parent().unwrap().join(path).exists() {
+                missing.push(format!("{page}: {target}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+    let promised = ["shared subscription", "$share"];
+    let page = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(!promised.iter().any(|word| page.contains(word)), "not in this version");
+}
+
 fn on_ports(text: &str, server: &Server) -> String {
     let https = server.url().trim_start_matches("https://").to_string();
     let (mqtts, mqtt) = (server.port("mqtts").to_string(), server.port("mqtt").to_string());

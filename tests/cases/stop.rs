@@ -46,6 +46,15 @@ fn a_planned_stop_sends_no_will() {
 }
 
 #[test]
+fn sigterm_right_behind_the_ready_line_is_heard() {
+    for _ in 0..5 {
+        let mut server = Server::start(&Options::with(&["--ephemeral"]));
+        server.terminate();
+        assert_eq!(server.ended().code(), Some(0), "{}", server.said().join("\n"));
+    }
+}
+
+#[test]
 fn sigterm_in_the_middle_of_a_flood_ends_in_time() {
     let mut server = Server::start(&Options::with(&["--reactors", "2"]));
     let mut hearers: Vec<Raw> = (0..4)

@@ -3,6 +3,7 @@ use crate::command::{cargo, run as execute};
 use crate::{clients, root};
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Sets up the clients, builds everything once in profile `ci`, runs `cargo test` with `arguments`.
 ///
@@ -10,10 +11,10 @@ use std::path::{Path, PathBuf};
 /// When a build or a test fails, and with `CI` set when a client is missing.
 pub fn run(arguments: &[String]) -> Result<()> {
     let root = root();
-    let clients = clients::set_up(&root)?;
+    let clients = timed("set-up of the test clients", || clients::set_up(&root))?;
     // All targets, so that this build and `cargo test` unify features alike: nothing builds twice.
     let build = ["build", "--profile", "ci", "--workspace", "--all-targets"];
-    execute(cargo(&root).args(build))?;
+    timed("build", || execute(cargo(&root).args(build)))?;
     let binary = target(&root).join("ci/gridhub");
     if !binary.is_file() {
         bail!("the build left no {}", binary.display());
@@ -30,7 +31,16 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if let Some(javascript) = clients.javascript {
         test.env("E2E_JAVASCRIPT", javascript);
     }
-    execute(&mut test)
+    timed("tests", || execute(&mut test))
+}
+
+/// Runs a phase and says on stderr how long it took, whether it went well or not: a phase that
+/// grows slow is seen where it grows.
+fn timed<T>(phase: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let done = run();
+    eprintln!("xtask: {phase} took {:.1} s", start.elapsed().as_secs_f64());
+    done
 }
 
 /// Where cargo puts what it builds.

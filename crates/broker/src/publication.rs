@@ -23,7 +23,8 @@ pub struct Publication {
 ///
 /// Called on any reactor's thread, once per receiver that acknowledged; it must not block.
 pub trait Watch: Send + Sync {
-    /// One more receiver has acknowledged (PUBACK, or PUBREC at QoS 2: the message is its own from then on).
+    /// One more receiver has acknowledged (PUBACK, or PUBREC at QoS 2: the message is its own
+    /// from then on).
     fn delivered(&self);
 }
 

@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use store::op::NamespaceId;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Where the server listens, ports resolved.
@@ -90,8 +91,9 @@ pub fn run(
             tokio::spawn(sys::publish(hub.clone(), clock.clone(), every.get()));
         }
         hub.set_ready(true);
+        let mut signals = Signals::listen()?;
         ready(&endpoints)?;
-        signalled().await?;
+        signals.next().await;
         tracing::info!("stopping");
         hub.stop();
         let _ = stop.send(());
@@ -203,15 +205,28 @@ fn settings(config: &Config, identity: Option<&Identity>) -> anyhow::Result<Sett
     })
 }
 
-/// Resolves at SIGTERM or Ctrl-C.
-async fn signalled() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for Ctrl-C")?,
+/// SIGTERM and Ctrl-C. They wait from here on: whoever reads the ready line may send one at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let context = "cannot wait for signals";
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context(context)?,
+            interrupt: signal(SignalKind::interrupt()).context(context)?,
+        })
     }
-    Ok(())
+
+    /// Resolves at the first of them.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Unpredictable bits for assigned client identifiers.

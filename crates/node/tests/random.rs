@@ -1,6 +1,8 @@
 //! Random clients against all reactors: whatever they send, in whatever pieces, nothing panics,
 //! every byte that comes back is a packet, and in the end nothing is left behind.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 #[expect(dead_code, reason = "the transcripts use all of it")]
 mod transcript;
 

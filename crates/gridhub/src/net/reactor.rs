@@ -68,6 +68,15 @@ pub struct Socket {
     tls: Option<Arc<ServerConfig>>,
 }
 
+/// How the output of a turn went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// Every connection took it, or keeps it for later.
+    All,
+    /// A connection turned out to be broken.
+    SomeLost,
+}
+
 impl Reactor {
     /// This reactor's descriptors of the listeners, in its poll.
     ///
@@ -130,8 +139,10 @@ impl Reactor {
                     Named::Link(id) => self.ready(id, event),
                 }
             }
-            self.finish_turn();
             self.end_draining(now.mono_ms);
+            // A connection found broken while its output is written has a session to detach and
+            // perhaps a will to send: not after a sleep.
+            while self.finish_turn() == Written::SomeLost {}
             if self.stop_at_ms.is_some_and(|at| now.mono_ms >= at || self.connections.is_empty()) {
                 return;
             }
@@ -244,7 +255,7 @@ impl Reactor {
         self.register(id, connection);
     }
 
-    fn finish_turn(&mut self) {
+    fn finish_turn(&mut self) -> Written {
         // What the outer world does may give the shard more to do; it settles quickly.
         loop {
             self.shard.end();
@@ -260,6 +271,7 @@ impl Reactor {
             self.effects = effects;
             self.take_parcels();
         }
+        let mut written = Written::All;
         let mut dirty = std::mem::take(&mut self.dirty);
         self.shard.take_dirty(&mut dirty);
         for slot in dirty.drain(..) {
@@ -267,6 +279,7 @@ impl Reactor {
             let id = c.id;
             if !c.flush(&mut self.shard) {
                 self.lost(id);
+                written = Written::SomeLost;
             }
         }
         self.dirty = dirty;
@@ -275,6 +288,7 @@ impl Reactor {
                 self.inboxes[n].send(Parcel::Post(Post::Publishes(batch)));
             }
         }
+        written
     }
 
     fn perform(&mut self, effect: Effect) {
