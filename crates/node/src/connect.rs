@@ -4,10 +4,11 @@
 
 use crate::auth::{AuthOutcome, AuthRequest};
 use crate::effect::{Adoption, Effect, Linger, Notice};
+use crate::link::LinkId;
 use crate::link::{Extra, Link, Phase};
 use crate::opening::Opening;
 use crate::session::{Session, State};
-use crate::shard::{LinkId, Shard};
+use crate::shard::Shard;
 use crate::timers::Timer;
 use broker::access::{Principal, Source};
 use broker::limits::{Limits, SubscriptionIdentifiers};

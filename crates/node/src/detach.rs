@@ -2,9 +2,10 @@
 
 use crate::counters::Loss;
 use crate::effect::{Effect, Linger, Notice};
+use crate::link::LinkId;
 use crate::link::Phase;
 use crate::session::State;
-use crate::shard::{LinkId, Shard};
+use crate::shard::Shard;
 use crate::timers::Timer;
 use mqtt::reason::Reason;
 use mqtt::wire::{Diagnostics, Disconnect, DisconnectOut, Version};

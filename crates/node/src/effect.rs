@@ -1,8 +1,8 @@
 //! What a shard wants done outside: the outer loop drains these once a turn.
 
 use crate::auth::AuthRequest;
+use crate::link::LinkId;
 use crate::opening::Opening;
-use crate::shard::LinkId;
 use broker::access::Principal;
 use mqtt::reason::Reason;
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 
 use crate::counters::Counters;
 use crate::effect::{Effect, Linger, Notice};
+use crate::link::LinkId;
 use crate::link::{Link, Phase};
 use crate::now::Now;
 use crate::output::Pool;
 use crate::session::{Origin, Session};
-use crate::shard::LinkId;
 use crate::slots::Slots;
 use crate::timers::{Timer, Timers};
 use broker::access::{SessionQuota, Source};

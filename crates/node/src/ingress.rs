@@ -4,11 +4,12 @@
 use crate::counters::Loss;
 use crate::door::{Ingress, Published};
 use crate::link::Pause;
-use crate::perform::{Completion, Tally, Waiting};
+use crate::perform::{Completion, Waiting};
 use crate::post::{Content, PostedPublish};
 use crate::session::Origin;
 use crate::shard::Shard;
 use crate::source::{Source, deadline};
+use crate::tally::Tally;
 use broker::access::{Authorized, Denied, Principal};
 use broker::limits::QueueFull;
 use broker::publication::Publication;

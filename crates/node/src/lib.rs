@@ -33,7 +33,9 @@ mod session;
 mod slots;
 mod source;
 mod subscribe;
+mod tally;
 mod timers;
 mod will;
 
-pub use shard::{LinkId, Settings, Shard};
+pub use link::LinkId;
+pub use shard::{Settings, Shard};

@@ -7,6 +7,15 @@ use mqtt::session::Aliases;
 use mqtt::wire::Version;
 use std::sync::Arc;
 
+/// A connection's name: its place and which of its occupants it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LinkId {
+    /// Place, reused.
+    pub slot: u32,
+    /// Occupant.
+    pub generation: u32,
+}
+
 /// A connection.
 pub(crate) struct Link {
     pub phase: Phase,

@@ -2,9 +2,10 @@
 
 use crate::auth::{AuthOutcome, AuthRequest};
 use crate::effect::{Effect, Linger};
+use crate::link::LinkId;
 use crate::link::Phase;
 use crate::publish::Packet as Whole;
-use crate::shard::{LinkId, Shard};
+use crate::shard::Shard;
 use crate::timers::Timer;
 use mqtt::error::Wrong;
 use mqtt::reason::Reason;

@@ -1,11 +1,12 @@
 //! Persist, then tell. What must be in the log waits here until it is; acknowledgements of one
 //! publisher keep their order behind it (core.md 2 and 4).
 
-use crate::door::{Published, Reply};
+use crate::link::LinkId;
 use crate::link::Pause;
 use crate::session::Origin;
-use crate::shard::{LinkId, Shard};
+use crate::shard::Shard;
 use crate::source::Source;
+use crate::tally::Tally;
 use broker::access::{Authorized, Principal};
 use broker::publication::Publication;
 use engine::Memory;
@@ -14,8 +15,7 @@ use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use store::op::{Append, NamespaceId, Op, Outcome, Ticket};
 
 /// Publishes and acknowledgements that wait for the log, in order.
@@ -48,15 +48,6 @@ pub(crate) enum Completion {
     Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason, why: Option<Box<str>> },
     /// The caller of the door.
     Tally(Arc<Tally>),
-}
-
-/// Answers a publish from outside MQTT, once every reactor has matched it if that is asked for.
-pub(crate) struct Tally {
-    /// Reactors that have not reported.
-    left: AtomicU32,
-    subscribers: AtomicU32,
-    counted: bool,
-    reply: Mutex<Option<Reply<Published>>>,
 }
 
 impl Perform {
@@ -216,34 +207,5 @@ impl Shard {
         let route = self.route(super::ingress::Who::Principal(principal), kept.message.topic());
         let source = publication.map(|_| Source::kept(&kept));
         self.tell(origin, &route, source, order, tally) || kept.message.retain()
-    }
-}
-
-impl Tally {
-    /// `reactors` is how many report what they matched; `None` answers without waiting for them.
-    pub fn new(reply: Reply<Published>, reactors: Option<u32>) -> Arc<Self> {
-        Arc::new(Self {
-            left: AtomicU32::new(reactors.unwrap_or(0)),
-            subscribers: AtomicU32::new(0),
-            counted: reactors.is_some(),
-            reply: Mutex::new(Some(reply)),
-        })
-    }
-
-    /// A reactor has matched it to so many sessions that will acknowledge it.
-    pub fn routed(&self, subscribers: u32) {
-        self.subscribers.fetch_add(subscribers, Ordering::Relaxed);
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.accepted(0);
-        }
-    }
-
-    /// Answers.
-    pub fn accepted(&self, sequence: u64) {
-        let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(reply) = reply {
-            let subscribers = self.subscribers.load(Ordering::Acquire);
-            reply(Published::Accepted { sequence, subscribers });
-        }
     }
 }

@@ -4,9 +4,9 @@
 use crate::auth::AuthOutcome;
 use crate::door::{Ingress, PublishRequest, Reply};
 use crate::inspect::{SessionDetail, SessionSummary};
-use crate::perform::Tally;
+use crate::link::LinkId;
 use crate::session::Origin;
-use crate::shard::LinkId;
+use crate::tally::Tally;
 use broker::publication::Publication;
 use mqtt::qos::QoS;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! PUBLISH from a client and the packets that acknowledge, in both directions (MQTT 5, 4.3).
 
 use crate::ingress::{Verdict, Who};
+use crate::link::LinkId;
 use crate::perform::{Completion, Waiting};
-use crate::shard::{LinkId, Shard};
+use crate::shard::Shard;
 use crate::source::{Raw, Source, deadline};
 use broker::limits::Limits;
 use mqtt::error::Wrong;

@@ -8,7 +8,7 @@ use crate::fanout::Fanout;
 use crate::frames::Frames;
 use crate::handover::Handover;
 use crate::homes::Homes;
-use crate::link::{Link, Pause, Phase};
+use crate::link::{Link, LinkId, Pause, Phase};
 use crate::now::Now;
 use crate::perform::Perform;
 use crate::post::PublishBatch;
@@ -69,15 +69,6 @@ pub struct Settings {
     pub counters: Arc<Counters>,
     /// Seed of assigned client identifiers: random in production, fixed in simulation.
     pub seed: [u64; 2],
-}
-
-/// A connection's name: its place and which of its occupants it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LinkId {
-    /// Place, reused.
-    pub slot: u32,
-    /// Occupant.
-    pub generation: u32,
 }
 
 /// Assigned client identifiers: unique, and not to be guessed from each other.
