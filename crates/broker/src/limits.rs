@@ -43,6 +43,8 @@ pub struct Limits {
     pub subscription_identifiers: SubscriptionIdentifiers,
     /// What a Message Expiry Interval of zero means.
     pub zero_expiry: ZeroExpiry,
+    /// What follows when a client answers a delivery with an error.
+    pub refused_delivery: RefusedDelivery,
     /// Which topics that start with `$` clients may use.
     pub dollar_topics: DollarTopics,
     /// Filters of one SUBSCRIBE. Those above it: 0x97 each.
@@ -128,6 +130,15 @@ pub enum ZeroExpiry {
     Never,
 }
 
+/// What follows when a client answers a delivery with a reason of 0x80 or more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusedDelivery {
+    /// The delivery is over, nothing else (MQTT 5, 4.4.0-2).
+    Discard,
+    /// The connection ends too (event-grid 3.3): 0x83.
+    Disconnect,
+}
+
 /// Which topics that start with `$` clients may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DollarTopics {
@@ -159,6 +170,7 @@ impl Limits {
             maximum_qos: QoS::ExactlyOnce,
             subscription_identifiers: SubscriptionIdentifiers::Available,
             zero_expiry: ZeroExpiry::AtOnce,
+            refused_delivery: RefusedDelivery::Discard,
             dollar_topics: DollarTopics::SystemReserved,
             // As many as a packet of 1 MiB can hold; the next bound is the one that counts.
             filters_per_subscribe_max: MIB / 4,
@@ -204,6 +216,7 @@ impl Limits {
             maximum_qos: QoS::AtLeastOnce,
             subscription_identifiers: SubscriptionIdentifiers::Refused,
             zero_expiry: ZeroExpiry::Never,
+            refused_delivery: RefusedDelivery::Disconnect,
             dollar_topics: DollarTopics::AllReserved,
             filters_per_subscribe_max: 10,
             subscriptions_per_session_max: 50,

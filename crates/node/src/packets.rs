@@ -77,7 +77,7 @@ impl Shard {
         };
         match packet {
             Packet::Publish(p) => return self.on_publish(link, &p, whole),
-            Packet::PubAck(a) => self.on_puback(link, &a),
+            Packet::PubAck(a) => return self.on_puback(link, &a),
             Packet::PubRec(a) => self.on_pubrec(link, &a),
             Packet::PubRel(a) => self.on_pubrel(link, &a),
             Packet::PubComp(a) => self.on_pubcomp(link, &a),

@@ -5,7 +5,7 @@ use crate::link::LinkId;
 use crate::perform::{Completion, Waiting};
 use crate::shard::Shard;
 use crate::source::{Raw, Source, deadline};
-use broker::limits::Limits;
+use broker::limits::{Limits, RefusedDelivery};
 use mqtt::error::Wrong;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
@@ -225,8 +225,9 @@ impl Shard {
 
     /// PUBACK: an outbound QoS 1 message has arrived.
     #[inline]
-    pub(crate) fn on_puback(&mut self, link: u32, a: &Ack<'_>) {
-        let Some((_, slot, session)) = self.homes.attached(link) else { return };
+    pub(crate) fn on_puback(&mut self, link: u32, a: &Ack<'_>) -> Result<(), Wrong> {
+        let disconnects = self.homes.limits.refused_delivery == RefusedDelivery::Disconnect;
+        let Some((_, slot, session)) = self.homes.attached(link) else { return Ok(()) };
         // A stray identifier is ignored: the exchange may have ended before a reconnect.
         if let Ok(kept) = session.outbound.puback(a.packet_id) {
             session.answered(a.packet_id);
@@ -235,6 +236,7 @@ impl Shard {
                 self.homes.pump(slot);
             }
         }
+        if disconnects && a.reason.is_error() { Err(DELIVERY_REFUSED) } else { Ok(()) }
     }
 
     /// PUBREC: an outbound QoS 2 message has arrived, or was refused.
@@ -328,6 +330,11 @@ const QOS_TOO_HIGH: Wrong = Wrong::new(
 );
 const OWN_IDENTIFIER: Wrong =
     Wrong::protocol("MQTT 5, 3.3.4-6", "a PUBLISH of a client carries no subscription identifier");
+const DELIVERY_REFUSED: Wrong = Wrong::new(
+    Reason::IMPLEMENTATION_SPECIFIC_ERROR,
+    "event-grid 3.3",
+    "this namespace ends a connection that answers a delivery with an error",
+);
 const RECEIVE_MAXIMUM: Wrong = Wrong::new(
     Reason::RECEIVE_MAXIMUM_EXCEEDED,
     "MQTT 5, 3.3.4-7",

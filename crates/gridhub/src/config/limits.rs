@@ -1,7 +1,9 @@
 //! The bounds of `broker::limits::Limits` as config keys, each optional over the profile's.
 //! Knows spelling only; what a bound means stands in `broker::limits`.
 
-use broker::limits::{DollarTopics, Limits, QueueFull, SubscriptionIdentifiers, ZeroExpiry};
+use broker::limits::{
+    DollarTopics, Limits, QueueFull, RefusedDelivery, SubscriptionIdentifiers, ZeroExpiry,
+};
 use mqtt::qos::QoS;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +60,7 @@ limits_config! {
     maximum_qos: u8,
     subscription_identifiers: SubscriptionIdentifiersSpelling,
     zero_expiry: ZeroExpirySpelling,
+    refused_delivery: RefusedDeliverySpelling,
     dollar_topics: DollarTopicsSpelling,
     filters_per_subscribe_max: usize,
     subscriptions_per_session_max: usize,
@@ -116,6 +119,16 @@ pub enum ZeroExpirySpelling {
     AtOnce,
     /// The message never expires.
     Never,
+}
+
+/// `limits.refused_delivery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedDeliverySpelling {
+    /// The delivery is over.
+    Discard,
+    /// The connection ends too.
+    Disconnect,
 }
 
 /// `limits.dollar_topics`.
@@ -244,6 +257,7 @@ macro_rules! spelled_by {
 
 spelled_by!(QueueFullSpelling for QueueFull: DropOldest, DropNewest, Refuse, EndSession);
 spelled_by!(SubscriptionIdentifiersSpelling for SubscriptionIdentifiers: Available, Refused);
+spelled_by!(RefusedDeliverySpelling for RefusedDelivery: Discard, Disconnect);
 spelled_by!(ZeroExpirySpelling for ZeroExpiry: AtOnce, Never);
 spelled_by!(DollarTopicsSpelling for DollarTopics: SystemReserved, AllReserved);
 
