@@ -84,8 +84,9 @@ pub struct Limits {
     pub connect_deadline_s: u32,
     /// Bytes buffered before the CONNECT is decided. At it reading stops.
     pub first_read_bytes_max: usize,
-    /// Deliveries of fan-out jobs a turn, so that one publish to a hundred thousand does not
-    /// delay others. At it the job goes on in the next turn.
+    /// Receivers of fan-out jobs a turn, each with up to four messages (more count as one more),
+    /// so that one publish to a hundred thousand does not delay others. At it the job goes on in
+    /// the next turn.
     pub fanout_per_turn_max: usize,
     /// Unacknowledged publishes of one publisher in the log's queue. At it: its socket is not
     /// read until half of them are done.

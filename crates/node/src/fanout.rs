@@ -1,4 +1,4 @@
-//! Publishes with many receivers, a bounded number of deliveries a turn.
+//! Publishes with many receivers, a bounded number of sends a turn.
 //!
 //! A job is the messages of one publisher for one list of receivers. It goes through the list in
 //! chunks and gives each receiver all of its messages at once, so that a receiver's socket is
@@ -68,18 +68,19 @@ impl Fanout {
         *held
     }
 
-    /// Runs jobs up to `deliveries_max`; gives publishers of which nothing waits any more.
+    /// Runs jobs up to a cost of `sends_max`; gives publishers of which nothing waits any more.
     pub fn run(
         &mut self,
         homes: &mut Homes,
         frames: &mut Frames,
-        deliveries_max: usize,
+        sends_max: usize,
     ) -> Vec<Origin> {
-        let mut left = deliveries_max;
+        let mut left = sends_max;
         let mut free = Vec::new();
         while left > 0 {
             let Some(job) = self.jobs.front_mut() else { break };
-            let chunk = (left / job.messages.len()).max(1).min(job.targets.len() - job.at);
+            let cost = job.messages.len().div_ceil(MESSAGES_A_SEND);
+            let chunk = (left / cost).max(1).min(job.targets.len() - job.at);
             let targets = &job.targets[job.at..job.at + chunk];
             for publication in &job.messages {
                 let mut source = Source::kept(publication);
@@ -89,7 +90,7 @@ impl Fanout {
                 }
             }
             job.at += chunk;
-            left = left.saturating_sub(chunk * job.messages.len());
+            left = left.saturating_sub(chunk * cost);
             if job.at == job.targets.len()
                 && let Some(job) = self.jobs.pop_front()
                 && self.release(&job)
@@ -111,5 +112,8 @@ impl Fanout {
     }
 }
 
+/// What a turn costs are its system calls, one a receiver: more messages in one of them hardly
+/// count. Cutting a list into smaller pieces only makes more sends (1.4 against 1.0 x the floor).
+const MESSAGES_A_SEND: usize = 4;
 /// A receiver gets at most so many messages of a job at once.
 const JOB_MESSAGES_MAX: usize = 32;
