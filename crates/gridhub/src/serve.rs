@@ -50,6 +50,7 @@ pub fn run(
     identity: Option<&Identity>,
     ready: impl FnOnce(&Endpoints) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    raise_open_files();
     let clock = Clock::new();
     let wall = clock.clone();
     let authenticator = Arc::new(Authenticator::new(config, Arc::new(move || wall.wall_ms()))?);
@@ -108,6 +109,16 @@ pub fn run(
         let _ = reactor.join();
     }
     outcome
+}
+
+/// As many open files as the hard limit allows: the usual soft one ends at 1,024 connections.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn needs_tls(config: &Config) -> bool {

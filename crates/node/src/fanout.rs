@@ -69,12 +69,7 @@ impl Fanout {
     }
 
     /// Runs jobs up to a cost of `sends_max`; gives publishers of which nothing waits any more.
-    pub fn run(
-        &mut self,
-        homes: &mut Homes,
-        frames: &mut Frames,
-        sends_max: usize,
-    ) -> Vec<Origin> {
+    pub fn run(&mut self, homes: &mut Homes, frames: &mut Frames, sends_max: usize) -> Vec<Origin> {
         let mut left = sends_max;
         let mut free = Vec::new();
         while left > 0 {

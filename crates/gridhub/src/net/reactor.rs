@@ -13,6 +13,7 @@ use node::effect::Effect;
 use node::post::Post;
 use node::{LinkId, Shard};
 use rustls::{ServerConfig, ServerConnection};
+use std::io::ErrorKind::{ConnectionAborted, Interrupted};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct Reactor {
     pub(super) again: Vec<LinkId>,
     /// Listeners that may have more connections.
     pub(super) accept_again: Vec<usize>,
+    /// Accepting failed: when to try again.
+    pub(super) accept_at_ms: Option<u64>,
     /// Connections whose end is awaited, with the time when we stop waiting.
     pub(super) draining: Vec<(u64, LinkId)>,
     pub(super) parcels: Vec<Parcel>,
@@ -107,6 +110,7 @@ impl Reactor {
             buffer: vec![0; BUFFER_BYTES],
             again: Vec::new(),
             accept_again: Vec::new(),
+            accept_at_ms: None,
             draining: Vec::new(),
             parcels: Vec::new(),
             effects: Vec::new(),
@@ -126,8 +130,10 @@ impl Reactor {
             let now = self.clock.now();
             self.shard.begin(now, self.full_posts());
             self.take_parcels();
-            for i in std::mem::take(&mut self.accept_again) {
-                self.accept(i);
+            if self.accepts() {
+                for i in std::mem::take(&mut self.accept_again) {
+                    self.accept(i);
+                }
             }
             for id in std::mem::take(&mut self.again) {
                 self.read(id);
@@ -135,7 +141,13 @@ impl Reactor {
             for event in &events {
                 match named(event.token()) {
                     Named::Waker => {}
-                    Named::Listener(n) => self.accept(n),
+                    Named::Listener(n) => {
+                        if self.accepts() {
+                            self.accept(n);
+                        } else if !self.accept_again.contains(&n) {
+                            self.accept_again.push(n);
+                        }
+                    }
                     Named::Link(id) => self.ready(id, event),
                 }
             }
@@ -149,10 +161,17 @@ impl Reactor {
         }
     }
 
+    /// Whether a connection may be accepted, or it is too early to try again.
+    fn accepts(&self) -> bool {
+        self.accept_at_ms.is_none_or(|at| self.clock.mono_ms() >= at)
+    }
+
     fn wait(&mut self, events: &mut Events) {
         let mut wait_ms = self.shard.wait_ms();
-        if !self.again.is_empty() || !self.accept_again.is_empty() {
+        if !self.again.is_empty() || (!self.accept_again.is_empty() && self.accepts()) {
             wait_ms = Some(0);
+        } else if !self.accept_again.is_empty() {
+            wait_ms = Some(wait_ms.unwrap_or(ACCEPT_PAUSE_MS).min(ACCEPT_PAUSE_MS));
         }
         if !self.draining.is_empty() || self.stop_at_ms.is_some() {
             wait_ms = Some(wait_ms.unwrap_or(DRAIN_STEP_MS).min(DRAIN_STEP_MS));
@@ -162,7 +181,7 @@ impl Reactor {
         }
         // The domain clock may be moved while we sleep: it wakes us by a parcel.
         if let Err(e) = self.poll.poll(events, wait_ms.map(Duration::from_millis))
-            && e.kind() != ErrorKind::Interrupted
+            && e.kind() != Interrupted
         {
             tracing::error!(error = %e, "poll failed");
         }
@@ -198,17 +217,28 @@ impl Reactor {
             let Some(Socket { socket, kind, tls }) = self.listeners.get(n) else { return };
             let (kind, tls) = (*kind, tls.clone());
             match socket.accept() {
-                Ok((socket, _)) => self.take_in(socket, kind, tls),
+                Ok((socket, _)) => {
+                    self.accept_at_ms = None;
+                    self.take_in(socket, kind, tls);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                // Interrupted, or the peer is gone already.
+                Err(e) if matches!(e.kind(), Interrupted | ConnectionAborted) => {}
                 Err(e) => {
-                    // No descriptor is left, or the peer is gone already. Tried again next turn.
-                    tracing::warn!(error = %e, "a connection could not be accepted");
+                    self.pause_accepting(&e);
                     break;
                 }
             }
         }
         self.accept_again.push(n);
+    }
+
+    /// No descriptor or memory is left: who waits at the door waits until somebody has gone.
+    fn pause_accepting(&mut self, error: &io::Error) {
+        if self.accept_at_ms.is_none() {
+            tracing::warn!(%error, "connections cannot be accepted; raise the limit of open files");
+        }
+        self.accept_at_ms = Some(self.clock.mono_ms() + ACCEPT_PAUSE_MS);
     }
 
     fn take_in(
@@ -327,4 +357,5 @@ const TLS_BUFFER_BYTES: usize = 64 * 1024;
 const EVENTS: usize = 256;
 /// A storm of connections must not keep the others waiting.
 const ACCEPTS_PER_TURN: usize = 64;
+const ACCEPT_PAUSE_MS: u64 = 100;
 const DRAIN_STEP_MS: u64 = 50;
