@@ -17,6 +17,7 @@ mod javascript;
 mod malformed;
 mod mosquitto_tools;
 mod observe;
+mod open_files;
 mod order;
 mod pipelining;
 mod properties;

@@ -16,12 +16,14 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// Use this data directory, which outlives the server; else one of its own.
     pub data: Option<PathBuf>,
+    /// Soft and hard limit of open files; else those of the test.
+    pub open_files: Option<(u32, u32)>,
 }
 
 impl Options {
     /// More words for `gridhub dev`.
     pub fn with(words: &[&str]) -> Self {
-        Self { arguments: words.iter().map(ToString::to_string).collect(), data: None }
+        Self { arguments: words.iter().map(ToString::to_string).collect(), ..Self::default() }
     }
 
     /// On a data directory of the caller's.
@@ -60,7 +62,15 @@ impl Server {
             (None, Some(folder)) => folder.path().join(".gridhub"),
             (None, None) => unreachable!("one of the two is there"),
         };
-        let mut command = Command::new(gridhub());
+        let mut command = match options.open_files {
+            None => Command::new(gridhub()),
+            Some((soft, hard)) => {
+                let mut shell = Command::new("sh");
+                let limited = format!("ulimit -Sn {soft}; ulimit -Hn {hard}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited]).arg(gridhub());
+                shell
+            }
+        };
         command.args(["dev", "--json"]);
         if !options.arguments.iter().any(|a| a == "--ephemeral") {
             command.arg("--data").arg(&data);
