@@ -50,10 +50,15 @@ impl Inbox {
 
     /// Puts a parcel.
     pub fn send(&self, parcel: Parcel) {
-        if let Parcel::Post(Post::Publishes(batch)) = &parcel {
-            self.bytes.fetch_add(batch.bytes(), Ordering::Relaxed);
-        }
-        self.parcels.lock().unwrap_or_else(PoisonError::into_inner).push(parcel);
+        let bytes = match &parcel {
+            Parcel::Post(Post::Publishes(batch)) => batch.bytes(),
+            _ => 0,
+        };
+        let mut parcels = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
+        // Counted under the lock, so that `take` forgets exactly what it takes.
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        parcels.push(parcel);
+        drop(parcels);
         // Sequentially consistent with `about_to_sleep`: one of the two sees the other.
         if self.asleep.swap(false, Ordering::SeqCst) {
             // An eventfd write fails only when the counter is full: then it is awake anyway.
@@ -65,10 +70,7 @@ impl Inbox {
     pub fn take(&self, into: &mut Vec<Parcel>) {
         let mut parcels = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *parcels, into);
-        drop(parcels);
-        if self.bytes.load(Ordering::Relaxed) > 0 {
-            self.bytes.store(0, Ordering::Relaxed);
-        }
+        self.bytes.store(0, Ordering::Relaxed);
     }
 
     /// Whether bytes of publishes above `max` wait.
