@@ -32,6 +32,10 @@ impl Homes {
         };
         let Some(l) = self.links.at_mut(link) else { return };
         let full = l.output.len() > self.limits.output_bytes_max;
+        if full && qos == QoS::AtMostOnce {
+            // Before anything is made for it: a stalled receiver costs its publishers nothing.
+            return self.drop_one(slot, Loss::OutputFull);
+        }
         if full || t.ids != Ids::None || session.waits() {
             return self.deliver_slowly(slot, qos, retain, t, s);
         }
@@ -61,7 +65,7 @@ impl Homes {
         self.counters.sent(session.version, qos);
     }
 
-    /// A receiver that needs bytes of its own, has a queue, or does not keep up.
+    /// A receiver that needs bytes of its own, has a queue, or (above QoS 0) does not keep up.
     fn deliver_slowly(
         &mut self,
         slot: u32,
@@ -70,14 +74,8 @@ impl Homes {
         t: &Target,
         s: &mut Source<'_>,
     ) {
-        let Some(session) = self.sessions.at(slot) else { return };
-        let Some(link) = session.link() else { return };
-        let output = self.links.at(link).map_or(0, |l| l.output.len());
         let delivery = Delivery::new(t, s, qos, retain);
         if qos == QoS::AtMostOnce {
-            if output > self.limits.output_bytes_max {
-                return self.drop_one(slot, Loss::OutputFull);
-            }
             self.send(slot, &delivery, 0, false);
         } else if self.sessions.at(slot).is_some_and(|s| !s.waits()) && self.has_room(slot) {
             self.start(slot, delivery);

@@ -144,8 +144,8 @@ impl Reactor {
                     Named::Listener(n) => {
                         if self.accepts() {
                             self.accept(n);
-                        } else if !self.accept_again.contains(&n) {
-                            self.accept_again.push(n);
+                        } else {
+                            self.accept_later(n);
                         }
                     }
                     Named::Link(id) => self.ready(id, event),
@@ -230,7 +230,14 @@ impl Reactor {
                 }
             }
         }
-        self.accept_again.push(n);
+        self.accept_later(n);
+    }
+
+    /// Once a listener, however often it is asked for.
+    fn accept_later(&mut self, n: usize) {
+        if !self.accept_again.contains(&n) {
+            self.accept_again.push(n);
+        }
     }
 
     /// No descriptor or memory is left: who waits at the door waits until somebody has gone.
