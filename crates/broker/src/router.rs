@@ -18,7 +18,7 @@ pub struct Router {
     /// Subscriptions of the sessions at home on this reactor.
     pub index: Index,
     /// What other reactors want to hear of.
-    pub interest: Arc<Interest>,
+    interest: Arc<Interest>,
     authorizer: Authorizer,
     /// This reactor's bit in an interest mask.
     me: u64,
@@ -141,6 +141,21 @@ impl Router {
     /// Why `set` may not publish to `topic`: asked only after a route without permit.
     pub fn denied(&self, set: &PermissionSet, topic: &str) -> Option<Denied> {
         self.authorizer.publish(set, topic).err()
+    }
+
+    /// This reactor's first subscription of `filter` came. Nobody has to know where there is only
+    /// one reactor: that saves its entry.
+    pub fn want(&self, filter: &str) {
+        if self.interest.reactors() > 1 {
+            self.interest.add(self.me.trailing_zeros() as usize, filter);
+        }
+    }
+
+    /// Its last subscription of `filter` has gone.
+    pub fn unwant(&self, filter: &str) {
+        if self.interest.reactors() > 1 {
+            self.interest.remove(self.me.trailing_zeros() as usize, filter);
+        }
     }
 
     /// The authorizer, for subscriptions.

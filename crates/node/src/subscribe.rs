@@ -100,7 +100,7 @@ impl Shard {
         let receiver = Receiver { session, options, subscription_id: id, since };
         let done = self.router.index.subscribe(filter, receiver);
         if done.first_for_filter {
-            self.router.interest.add(self.homes.me, filter.as_str());
+            self.router.want(filter.as_str());
         }
         if done.is_new == Subscription::New
             && let Some(s) = self.homes.sessions.at_mut(slot)
@@ -140,7 +140,7 @@ impl Shard {
         let session = self.homes.session_ref(slot);
         let Some(gone) = self.router.index.unsubscribe(filter, session) else { return false };
         if gone.last_for_filter {
-            self.router.interest.remove(self.homes.me, filter.as_str());
+            self.router.unwant(filter.as_str());
         }
         if let Some(s) = self.homes.sessions.at_mut(slot) {
             s.filters.retain(|f| *f != gone.filter_id);
@@ -162,7 +162,7 @@ impl Shard {
             }
             let gone = self.router.index.unsubscribe_by_id(id, session);
             if let Some(Unsubscribed { last_for_filter: true, .. }) = gone {
-                self.router.interest.remove(self.homes.me, &text);
+                self.router.unwant(&text);
             }
         }
         if let Some(s) = self.homes.sessions.at_mut(slot) {
