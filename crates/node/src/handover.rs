@@ -3,6 +3,7 @@
 //! What was stored up to the moment of subscribing is handed over; what is stored later comes by
 //! the subscription itself. So each version of a topic arrives once and never after a newer one.
 
+use crate::counters::Loss;
 use crate::session::Delivery;
 use crate::shard::Shard;
 use broker::retained::{ScanCursor, ScanEnd};
@@ -83,6 +84,8 @@ impl Shard {
                 self.homes.enqueue(slot, delivery);
             } else if self.homes.sessions.at(slot).is_some_and(|s| s.link().is_some()) {
                 self.homes.send(slot, &delivery, 0, false);
+            } else {
+                self.homes.drop_one(slot, Loss::Absent);
             }
         }
         self.homes.pump(slot);
