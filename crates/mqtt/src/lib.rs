@@ -10,4 +10,5 @@ pub mod qos;
 pub mod reason;
 pub mod session;
 pub mod topic;
+pub mod websocket;
 pub mod wire;
