@@ -32,4 +32,6 @@ mod subscriptions;
 mod take_over;
 mod tokens;
 mod watched;
+mod websocket;
+mod websocket_clients;
 mod wills;

@@ -99,7 +99,8 @@ const commands = {
     const options = {
       host: c.host,
       port: c.port,
-      protocol: c.ca ? 'mqtts' : 'mqtt',
+      protocol: c.path ? 'wss' : c.ca ? 'mqtts' : 'mqtt',
+      path: c.path,
       protocolVersion: c.version || 5,
       clientId: c.client_id || '',
       clean: c.clean !== false,

@@ -100,10 +100,13 @@ class Client:
         self.v5 = c.get("version", 5) == 5
         protocol = mqtt.MQTTv5 if self.v5 else mqtt.MQTTv311
         extra = {} if self.v5 else {"clean_session": c.get("clean", True)}
+        transport = "websockets" if "path" in c else "tcp"
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, c.get("client_id", ""), protocol=protocol,
-            reconnect_on_failure=False, manual_ack=c.get("manual_ack", False), **extra)
+            transport=transport, reconnect_on_failure=False, manual_ack=c.get("manual_ack", False), **extra)
         self.client = client
+        if "path" in c:
+            client.ws_set_options(path=c["path"])
         if "user" in c or "password" in c:
             client.username_pw_set(c.get("user"), c.get("password"))
         if "ca" in c:

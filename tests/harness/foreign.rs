@@ -1,4 +1,4 @@
-//! Clients that others wrote: paho-mqtt, mqtt.js, mosquitto_pub and mosquitto_sub.
+//! Clients that others wrote: paho-mqtt, mqtt.js, mosquitto_pub and mosquitto_sub, a browser.
 //!
 //! A client that is not installed skips its test by name; with `CI` set that is a failure.
 use crate::server::{Running, Server, root};
@@ -17,6 +17,8 @@ pub enum Foreign {
     Mosquitto,
     /// Debian's curl.
     Curl,
+    /// Debian's chromium, with mqtt.js in the page.
+    Chromium,
 }
 
 impl Foreign {
@@ -28,6 +30,7 @@ impl Foreign {
             Self::MqttJs => node_modules().join("mqtt").is_dir() && on_path("node"),
             Self::Mosquitto => on_path("mosquitto_pub") && on_path("mosquitto_sub"),
             Self::Curl => on_path("curl"),
+            Self::Chromium => on_path("chromium") && bundle().is_file(),
         };
         if !there {
             let test = std::thread::current().name().unwrap_or("a test").to_string();
@@ -85,7 +88,7 @@ pub fn javascript() -> Script {
     Script::start(command)
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }
 
@@ -93,6 +96,11 @@ fn script(name: &str) -> PathBuf {
 pub fn python() -> PathBuf {
     let folder = root().join("target/clients/py/bin/python");
     std::env::var_os("E2E_PYTHON").map_or(folder, PathBuf::from)
+}
+
+/// mqtt.js in one file, for a page.
+pub(crate) fn bundle() -> PathBuf {
+    node_modules().join("mqtt/dist/mqtt.min.js")
 }
 
 fn node_modules() -> PathBuf {

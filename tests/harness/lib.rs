@@ -5,6 +5,7 @@
 // A panic is how a test fails, here as in the tests themselves.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod browser;
 pub mod curl;
 pub mod foreign;
 pub mod raw;
@@ -13,6 +14,7 @@ pub mod site;
 pub mod tls;
 pub mod token;
 pub mod until;
+pub mod websocket;
 
 pub use foreign::{Foreign, Mosquitto, Script, javascript, mosquitto, paho};
 pub use server::{Options, Server, Verb, gridhub};

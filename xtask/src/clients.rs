@@ -1,4 +1,4 @@
-//! The foreign clients that the tests drive: paho-mqtt, mqtt.js, mosquitto-clients, curl.
+//! The foreign clients that the tests drive: paho-mqtt, mqtt.js, mosquitto-clients, curl, chromium.
 //!
 //! What comes from pip and npm goes under `target/clients`; Debian packages are installed when we
 //! may. A client that cannot be had is not an error here: its tests skip by name, and fail with CI
@@ -25,6 +25,7 @@ pub fn set_up(root: &Path) -> Result<Clients> {
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     debian("curl", "curl");
     debian("mosquitto_pub", "mosquitto-clients");
+    debian("chromium", "chromium");
     let python = said("paho-mqtt", python(&folder.join("py")));
     let javascript = said("mqtt.js", javascript(&folder.join("js")));
     Ok(Clients { python, javascript })

@@ -44,11 +44,25 @@ impl Shard {
         if self.homes.links.get(id.slot, id.generation).is_none() {
             return;
         }
-        if matches!(self.homes.links.at(id.slot).map(|l| &l.phase), Some(Phase::Attached(_))) {
+        self.end_without_disconnect(id.slot, "the connection was lost");
+        self.forget(id);
+    }
+
+    /// The peer says by other means than MQTT that it goes (a WebSocket's Close): lost, only that
+    /// what waits is still written.
+    pub fn hung_up(&mut self, id: LinkId) {
+        let Some(l) = self.homes.links.get(id.slot, id.generation) else { return };
+        if !matches!(l.phase, Phase::Closing) {
+            self.end_without_disconnect(id.slot, "the client hung up without DISCONNECT");
+            self.homes.close(id.slot, Linger::UntilRead);
+        }
+    }
+
+    fn end_without_disconnect(&mut self, link: u32, why: &'static str) {
+        if matches!(self.homes.links.at(link).map(|l| &l.phase), Some(Phase::Attached(_))) {
             self.homes.counters.connections_lost.add(1);
         }
-        self.detach(id.slot, WillFate::Sent, "the connection was lost");
-        self.forget(id);
+        self.detach(link, WillFate::Sent, why);
     }
 
     /// The outer loop has closed the connection.

@@ -68,6 +68,8 @@ pub(crate) struct Flags {
     pub paused: u8,
     /// Request Problem Information of CONNECT was 0 (3.1.2-29).
     pub terse: bool,
+    /// The peer broke the protocol; a WebSocket is closed with another code then.
+    pub broken: bool,
 }
 
 /// Why a connection is not read: too much of what it published waits somewhere.

@@ -162,9 +162,25 @@ impl Shard {
         }
     }
 
+    /// What carries the MQTT bytes found something wrong: as if it were in a packet.
+    pub fn refuse(&mut self, id: LinkId, wrong: Wrong) {
+        let Some(l) = self.homes.links.get(id.slot, id.generation) else { return };
+        if !matches!(l.phase, Phase::Closing) {
+            self.fail(id, wrong, None);
+        }
+    }
+
+    /// Whether a connection that we close ends because its peer broke the protocol.
+    pub fn broke_protocol(&self, id: LinkId) -> bool {
+        self.homes.links.get(id.slot, id.generation).is_some_and(|l| l.flags.broken)
+    }
+
     /// The peer did something wrong: said in the way its version and state allow, then closed.
     fn fail(&mut self, id: LinkId, wrong: Wrong, f: Option<Frame<'_>>) {
         self.homes.counters.protocol_errors.add(1);
+        if let Some(l) = self.homes.links.at_mut(id.slot) {
+            l.flags.broken = true;
+        }
         let client = self.homes.client_of(id.slot);
         self.homes.refused(&client, wrong.reason, wrong.clause, wrong.what.to_owned());
         let opening = self

@@ -134,10 +134,21 @@ impl Shard {
 
     /// A new connection; `certificate` is the client's, verified by TLS.
     pub fn accept(&mut self, listener: Listener, certificate: Option<Arc<[u8]>>) -> LinkId {
-        let now_ms = self.homes.now.mono_ms;
-        let (slot, generation) = self.homes.links.insert(Link::new(listener, certificate, now_ms));
+        self.accept_since(listener, certificate, self.homes.now.mono_ms)
+    }
+
+    /// The same for a connection that began earlier elsewhere: one deadline covers all that comes
+    /// before CONNACK (core.md 6).
+    pub fn accept_since(
+        &mut self,
+        listener: Listener,
+        certificate: Option<Arc<[u8]>>,
+        began_ms: u64,
+    ) -> LinkId {
+        let (slot, generation) =
+            self.homes.links.insert(Link::new(listener, certificate, began_ms));
         let deadline_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
-        self.homes.arm(Timer::Link(slot), now_ms + deadline_ms);
+        self.homes.arm(Timer::Link(slot), began_ms + deadline_ms);
         LinkId { slot, generation }
     }
 

@@ -19,6 +19,7 @@ use crate::config::{
     Anonymous, Auth, Config, Issuer, Listeners, Namespace, Profile, Tls, Unregistered, algorithms,
     principal_claims,
 };
+use crate::http::router::WEBSOCKET;
 use crate::identity::directory::{DEFAULT_NAME, DataDir};
 use crate::identity::profile::ClientProfile;
 use crate::identity::signing::{TokenRequest, TokenRole};
@@ -66,6 +67,7 @@ struct ReadyLine<'a> {
     mqtts: SocketAddr,
     mqtt: Option<SocketAddr>,
     https: &'a str,
+    wss: &'a str,
     ca_file: &'a Path,
     token: &'a str,
     client: ReadyClient<'a>,
@@ -207,6 +209,7 @@ impl Ready {
             mqtts,
             mqtt: endpoints.mqtt.first().copied(),
             https,
+            wss: &websocket(https),
             ca_file: &self.ca_file,
             token: &self.token,
             client: ReadyClient {
@@ -236,6 +239,7 @@ impl Ready {
              MQTT over TLS  mqtts://{mqtts}\n\
              MQTT           {plain}\n\
              HTTPS          {https}\n\
+             WebSocket      {wss}\n\
              Authority      {ca}\n\
              Client         {client}: {cert}, {key}\n\n\
              Try, in another terminal:\n\n\
@@ -247,10 +251,16 @@ impl Ready {
              \x20   -H 'Content-Type: text/plain' -d 'hello over HTTP'\n\n\
              Ctrl-C stops it.",
             version = env!("CARGO_PKG_VERSION"),
+            wss = websocket(https),
             client = DEFAULT_CLIENT,
             gridhub = command_name(),
         )
     }
+}
+
+/// Where MQTT over WebSocket is served, on the listener of HTTPS.
+fn websocket(https: &str) -> String {
+    format!("{}{WEBSOCKET}", https.replacen("https", "wss", 1))
 }
 
 /// What to type for this program: its name where the PATH leads to it, else where it lies.
@@ -355,6 +365,7 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&line).expect("json");
         assert_eq!(value["mqtts"], "127.0.0.1:8883");
         assert_eq!(value["https"], "https://localhost:8443");
+        assert_eq!(value["wss"], "wss://localhost:8443/mqtt");
         assert_eq!(value["client"]["name"], "client1");
         assert!(!line.contains('\n'));
         ready.tell(&endpoints).expect("told");

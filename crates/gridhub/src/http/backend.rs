@@ -10,6 +10,8 @@ use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
 use tokio::time::Duration;
 
+use super::websocket::Upgraded;
+
 /// The data plane as HTTP sees it. Cheap to clone handles behind it; every method may be called
 /// from any tokio thread.
 pub trait Backend: Send + Sync + 'static {
@@ -41,6 +43,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends the session and forgets it. `false` when there is none.
     fn delete(&self, client_id: &str) -> impl Future<Output = bool> + Send;
+
+    /// Takes a connection whose WebSocket handshake is done.
+    fn take_in(&self, upgraded: Upgraded);
 
     /// Counters and gauges of the data plane.
     fn counters(&self) -> Vec<Family>;

@@ -287,8 +287,8 @@ fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-const STATUSES: [u16; 16] =
-    [200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 414, 415, 429, 431, 500, 503];
+const STATUSES: [u16; 18] =
+    [101, 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 414, 415, 426, 429, 431, 500, 503];
 
 const FLAGS: [Flags; 4] = [
     Flags { qos: QoS::AtMostOnce, retain: Retain::No },

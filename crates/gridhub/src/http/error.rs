@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use axum::response::IntoResponse;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -31,6 +33,8 @@ pub enum Hint {
     Allow(&'static str),
     /// 401: the error code of RFC 6750, 3.1; none when no credential was sent.
     Bearer(Option<&'static str>),
+    /// 426: what to upgrade to, in which version (RFC 6455, 4.2.2).
+    WebSocket,
     /// The rest of the request is not wanted: close the connection after the answer.
     Close,
 }
@@ -123,6 +127,10 @@ impl HttpError {
             }
             Hint::Bearer(error) => {
                 headers.insert(WWW_AUTHENTICATE, challenge(*error, &self.message));
+            }
+            Hint::WebSocket => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
             Hint::Close => {
                 headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));

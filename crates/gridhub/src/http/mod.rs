@@ -29,6 +29,8 @@ pub mod router;
 pub mod server;
 pub mod service;
 pub mod timestamp;
+pub mod upgrade;
+pub mod websocket;
 
 pub use app::{App, ClockControl, Settings};
 pub use server::serve;

@@ -9,7 +9,7 @@ use super::backend::Backend;
 use super::error::HttpError;
 use super::{admin, metrics, openapi, probes, publish, retained};
 
-/// Every path but [`PUBLISH`], which `service` answers without a router.
+/// Every path but [`PUBLISH`] and [`WEBSOCKET`], which `service` answers without a router.
 pub fn router<B: Backend>(app: App<B>) -> Router {
     Router::new()
         .route(BATCH, post(publish::batch::handle::<B>))
@@ -40,6 +40,10 @@ async fn not_found(uri: Uri) -> HttpError {
 
 /// HTTP Publish.
 pub const PUBLISH: &str = "/mqtt/messages";
+/// MQTT over WebSocket, which `service` answers without a router; also `/` when it is asked to.
+pub const WEBSOCKET: &str = "/mqtt";
+/// The same by the name that hub clients know (iot-hub D5).
+pub const HUB_WEBSOCKET: &str = "/$iothub/websocket";
 const BATCH: &str = "/mqtt/messages:batch";
 const RETAINED: &str = "/mqtt/retainedMessages";
 const RETAINED_MESSAGE: &str = "/mqtt/retainedMessages/message";
@@ -59,6 +63,8 @@ pub const READY: &str = "/readyz";
 #[cfg(test)]
 pub const ROUTES: &[(&str, &str)] = &[
     (PUBLISH, "POST"),
+    (WEBSOCKET, "GET"),
+    (HUB_WEBSOCKET, "GET"),
     (BATCH, "POST"),
     (RETAINED, "GET, HEAD"),
     (RETAINED_MESSAGE, "GET, HEAD, DELETE"),

@@ -1,5 +1,6 @@
 //! Sockets, TLS and HTTP for one listener. Owns the bounds of a connection: how many, how long a
-//! handshake, a head and an idle time may take, and how they end. Refuses to know paths.
+//! handshake, a head and an idle time may take, and how they end: also by becoming a WebSocket.
+//! Refuses to know paths.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,12 +17,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Duration, interval, sleep, timeout};
+use tokio::time::{Duration, Instant, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::app::{App, Settings};
 use super::backend::Backend;
 use super::service::Service;
+use super::upgrade::Switch;
 
 /// Serves `listener` until `shutdown` is done, then lets answers under way finish for
 /// `drain_time`. Several listeners may serve one `app`.
@@ -62,6 +64,8 @@ pub enum Running {
 pub struct Peer {
     pub address: SocketAddr,
     pub protocol: Protocol,
+    /// When it was accepted.
+    pub since: Instant,
 }
 
 /// The protocol that ALPN chose.
@@ -125,7 +129,7 @@ async fn secure<B: Backend>(
     // refuses is about to fail anyway.
     let _ = stream.set_nodelay(true);
     // Without an address it is gone already.
-    let Ok(peer) = stream.peer_addr() else { return };
+    let (since, Ok(peer)) = (Instant::now(), stream.peer_addr()) else { return };
     let handshake = timeout(service.app().settings.handshake_time, acceptor.accept(stream));
     let stream = tokio::select! {
         done = handshake => match done {
@@ -138,7 +142,7 @@ async fn secure<B: Backend>(
         Some(b"h2") => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    connection(stream, Peer { address: peer, protocol }, service, stopped).await;
+    connection(stream, Peer { address: peer, protocol, since }, service, stopped).await;
 }
 
 /// One connection, whatever carries it, until it ends, idles too long or is told to stop.
@@ -152,14 +156,14 @@ pub async fn connection<B, IO>(
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match peer.protocol {
-        Protocol::Http1 => http1_connection(io, peer.address, service, stopped).await,
+        Protocol::Http1 => http1_connection(io, peer, service, stopped).await,
         Protocol::Http2 => http2_connection(io, peer.address, service, stopped).await,
     }
 }
 
 async fn http1_connection<B, IO>(
     io: IO,
-    peer: SocketAddr,
+    peer: Peer,
     service: Arc<Service<B>>,
     mut stopped: watch::Receiver<Running>,
 ) where
@@ -167,11 +171,18 @@ async fn http1_connection<B, IO>(
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = http1_builder(&service.app().settings);
-    let answer = service_fn(|request| {
-        let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+    let switch = Switch::new(peer.since);
+    let answer = service_fn(|mut request| {
+        let (service, switch) = (Arc::clone(&service), &switch);
+        let wish = switch.wish(&mut request);
+        async move {
+            let response = service.answer(request, peer.address).await;
+            switch.answered(wish, response.status());
+            Ok::<_, Infallible>(response)
+        }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), answer));
+    let serving = builder.serve_connection(TokioIo::new(io), answer);
+    let mut connection = pin!(serving.with_upgrades());
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
         _ = stopped.wait_for(|running| *running == Running::Stopping) => None,
@@ -183,13 +194,16 @@ async fn http1_connection<B, IO>(
             connection.await
         }
     };
+    let app = service.app();
     // How else a connection ended is the peer's business.
     if let Err(why) = ended
         && why.is_parse()
     {
-        let app = service.app();
         app.counters.unreadable();
-        app.refusals.unreadable(peer, &why);
+        app.refusals.unreadable(peer.address, &why);
+    }
+    if let Some(upgraded) = switch.upgraded().await {
+        app.backend.take_in(upgraded);
     }
 }
 

@@ -21,7 +21,7 @@ use super::call::Call;
 use super::error::HttpError;
 use super::refusals::Part;
 use super::router::{self, HEALTH, PUBLISH, READY};
-use super::{probes, publish};
+use super::{probes, publish, websocket};
 
 /// Answers the requests of one listener.
 pub struct Service<B> {
@@ -60,6 +60,9 @@ impl<B: Backend> Service<B> {
         let request = Request::from_parts(head, body);
         let mut response = match self.early(&request) {
             Some(error) => error.response::<Full<Bytes>>().map(Either::Left),
+            None if websocket::is_asked(&request) => {
+                websocket::answer(&request).unwrap_or_else(|e| e.response()).map(Either::Left)
+            }
             None if request.uri().path() == PUBLISH => {
                 publish::response::<Full<Bytes>>(&publish::handle(&self.app, request).await)
                     .map(Either::Left)

@@ -9,7 +9,11 @@ use std::io::{self, ErrorKind};
 impl Reactor {
     /// Writes what waits, then ends the connection as `linger` says.
     pub(super) fn close(&mut self, id: LinkId, linger: Linger) {
+        let code = self.close_code(id);
         let Some(c) = self.connections.get(id) else { return self.shard.forget(id) };
+        if let Some(framing) = c.websocket.as_mut() {
+            framing.close(code);
+        }
         if !c.flush(&mut self.shard) {
             return self.drop_connection(id);
         }

@@ -1,6 +1,7 @@
-//! One socket: read once, write what waits, TLS in between if there is any.
+//! One socket: read once, write what waits, TLS and WebSocket in between if there are any.
 
 use mio::net::TcpStream;
+use mqtt::websocket::{Framing, Next};
 use node::auth::Listener;
 use node::{LinkId, Shard};
 use rustls::ServerConnection;
@@ -14,6 +15,8 @@ pub(super) struct Connection {
     pub listener: Listener,
     pub socket: TcpStream,
     pub tls: Option<Box<ServerConnection>>,
+    /// Frames inside TLS; what is read and written beside it are MQTT bytes.
+    pub websocket: Option<Box<Framing>>,
     /// An incomplete packet, or bytes that may not be decoded yet.
     pub unread: Vec<u8>,
     pub state: State,
@@ -37,7 +40,7 @@ pub(super) enum State {
 
 /// What a read brought.
 pub(super) enum Got {
-    /// So many bytes.
+    /// So many bytes; none if all of them were a WebSocket's own.
     Bytes(usize),
     /// Nothing now.
     Nothing,
@@ -52,6 +55,7 @@ impl Connection {
             listener,
             socket,
             tls: None,
+            websocket: None,
             unread: Vec::new(),
             state: State::Open,
             readable: false,
@@ -63,7 +67,11 @@ impl Connection {
     /// Reads once into `buffer`. A short read means that the socket is empty.
     pub fn read(&mut self, buffer: &mut [u8]) -> Got {
         if self.tls.is_some() {
-            return self.read_tls(buffer);
+            let got = self.read_tls(buffer);
+            return match (got, &mut self.websocket) {
+                (Got::Bytes(n), Some(framing)) => Got::Bytes(framing.decode(&mut buffer[..n])),
+                (got, _) => got,
+            };
         }
         match self.socket.read(buffer) {
             Ok(0) => Got::End,
@@ -157,16 +165,11 @@ impl Connection {
     }
 
     fn flush_tls(&mut self, shard: &mut Shard) -> bool {
-        let Some(tls) = self.tls.as_mut() else { return false };
         loop {
-            let bytes = shard.output(self.id.slot);
-            if !bytes.is_empty() {
-                // Takes as much as its own buffer's bound allows.
-                match tls.writer().write(bytes) {
-                    Ok(n) => shard.taken(self.id.slot, n),
-                    Err(_) => return false,
-                }
+            if !self.fill_tls(shard) {
+                return false;
             }
+            let Some(tls) = self.tls.as_mut() else { return false };
             while tls.wants_write() {
                 match tls.write_tls(&mut self.socket) {
                     Ok(_) => {}
@@ -175,7 +178,37 @@ impl Connection {
                     Err(_) => return false,
                 }
             }
-            if shard.output(self.id.slot).is_empty() || tls.is_handshaking() {
+            let framed = self.websocket.as_ref().is_some_and(|framing| framing.is_waiting());
+            if (shard.output(self.id.slot).is_empty() && !framed) || tls.is_handshaking() {
+                return true;
+            }
+        }
+    }
+
+    /// Gives TLS as much as its own buffer's bound allows; false if it takes nothing any more.
+    fn fill_tls(&mut self, shard: &mut Shard) -> bool {
+        let (slot, Some(tls)) = (self.id.slot, self.tls.as_mut()) else { return false };
+        let Some(framing) = self.websocket.as_mut() else {
+            let bytes = shard.output(slot);
+            if bytes.is_empty() {
+                return true;
+            }
+            let taken = tls.writer().write(bytes);
+            return taken.map(|n| shard.taken(slot, n)).is_ok();
+        };
+        loop {
+            let (bytes, ours) = match framing.next(shard.output(slot)) {
+                Next::Frame(bytes) => (bytes, true),
+                Next::Mqtt(bytes) => (bytes, false),
+                Next::Nothing => return true,
+            };
+            let all = bytes.len();
+            let Ok(n) = tls.writer().write(bytes) else { return false };
+            framing.wrote(n);
+            if !ours {
+                shard.taken(slot, n);
+            }
+            if n < all {
                 return true;
             }
         }
@@ -183,7 +216,9 @@ impl Connection {
 
     /// Whether bytes still wait for the socket.
     pub fn is_waiting(&self, shard: &Shard) -> bool {
-        !shard.output(self.id.slot).is_empty() || self.tls.as_ref().is_some_and(|t| t.wants_write())
+        !shard.output(self.id.slot).is_empty()
+            || self.tls.as_ref().is_some_and(|t| t.wants_write())
+            || self.websocket.as_ref().is_some_and(|framing| framing.is_waiting())
     }
 
     /// Says goodbye: nothing more will be sent.

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::http::backend::{Backend, Family};
+use crate::http::websocket::Upgraded;
 use crate::net::inbox::{Inbox, Parcel};
 use crate::net::metrics;
 use broker::access::{Authorizer, Principal};
@@ -14,7 +15,7 @@ use node::inspect::{SessionDetail, SessionSummary};
 use node::post::Post;
 use node::shard::home_of;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -30,6 +31,8 @@ struct Inner {
     authorizer: Authorizer,
     clock: Clock,
     ready: AtomicBool,
+    /// WebSockets handed over, to deal them out.
+    websockets: AtomicUsize,
 }
 
 /// What a hub is made of.
@@ -59,6 +62,7 @@ impl Hub {
             authorizer: s.authorizer,
             clock: s.clock,
             ready: AtomicBool::new(false),
+            websockets: AtomicUsize::new(0),
         }))
     }
 
@@ -153,6 +157,13 @@ impl Backend for Hub {
 
     async fn delete(&self, client_id: &str) -> bool {
         self.ask(client_id, Post::Delete).await.unwrap_or(false)
+    }
+
+    fn take_in(&self, upgraded: Upgraded) {
+        // Its home is not known before CONNECT: any reactor will do.
+        let turn = self.0.websockets.fetch_add(1, Ordering::Relaxed);
+        let reactor = turn % self.0.inboxes.len();
+        self.0.inboxes[reactor].send(Parcel::TakeIn(Box::new(upgraded)));
     }
 
     fn counters(&self) -> Vec<Family> {

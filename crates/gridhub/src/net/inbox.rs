@@ -1,7 +1,9 @@
 //! A reactor's post: a list under a lock that is held for a push or a swap, and one wake-up if
 //! the reactor sleeps.
 
+use crate::http::websocket::Upgraded;
 use mio::Waker;
+use mqtt::websocket::Framing;
 use node::effect::Adoption;
 use node::post::Post;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,6 +24,8 @@ pub enum Parcel {
     Post(Post),
     /// A connection that comes home.
     Adopt(Box<Moved>),
+    /// A connection that HTTP made a WebSocket.
+    TakeIn(Box<Upgraded>),
     /// Look at the clock.
     Wake,
     /// End every connection, then the reactor.
@@ -32,6 +36,7 @@ pub enum Parcel {
 pub struct Moved {
     pub socket: mio::net::TcpStream,
     pub tls: Option<Box<rustls::ServerConnection>>,
+    pub websocket: Option<Box<Framing>>,
     pub unread: Vec<u8>,
     pub listener: node::auth::Listener,
     pub adoption: Adoption,

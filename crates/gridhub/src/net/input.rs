@@ -42,6 +42,8 @@ impl Reactor {
             self.shard.identify(id, certificate);
         }
         match got {
+            Got::Bytes(0) if c.readable => self.again.push(id),
+            Got::Bytes(0) => {}
             Got::Bytes(n) => {
                 self.shard.count_input(n);
                 self.buffer[..have].copy_from_slice(&c.unread);
@@ -59,8 +61,9 @@ impl Reactor {
             }
             Got::Nothing if c.readable => self.again.push(id),
             Got::Nothing => {}
-            Got::End => self.lost(id),
+            Got::End => return self.lost(id),
         }
+        self.look_at_frames(id);
     }
 
     /// A packet larger than the shared buffer grows in the connection's own.
@@ -80,8 +83,9 @@ impl Reactor {
             }
             Got::Nothing if c.readable => self.again.push(id),
             Got::Nothing => {}
-            Got::End => self.lost(id),
+            Got::End => return self.lost(id),
         }
+        self.look_at_frames(id);
     }
 
     /// Decodes what was left unread, then reads on.
@@ -98,5 +102,6 @@ impl Reactor {
         if self.connections.get(id).is_some_and(|c| c.readable) {
             self.again.push(id);
         }
+        self.look_at_frames(id);
     }
 }

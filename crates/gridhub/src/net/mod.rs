@@ -12,6 +12,7 @@ mod metrics;
 mod notice;
 mod reactor;
 mod slots;
+mod websocket;
 
 pub use accept::Listening;
 pub use hub::{Hub, HubSettings};

@@ -202,6 +202,7 @@ impl Reactor {
             match parcel {
                 Parcel::Post(post) => self.shard.post_in(post),
                 Parcel::Adopt(moved) => self.adopt(*moved),
+                Parcel::TakeIn(upgraded) => self.take_in_websocket(*upgraded),
                 Parcel::Wake => {}
                 Parcel::Stop => self.stop(),
             }
@@ -271,7 +272,7 @@ impl Reactor {
         self.register(id, connection);
     }
 
-    fn register(&mut self, id: LinkId, mut connection: Connection) {
+    pub(super) fn register(&mut self, id: LinkId, mut connection: Connection) {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut connection.socket, token(id), interest) {
             Ok(()) => self.connections.put(id, connection),
@@ -286,6 +287,7 @@ impl Reactor {
         let id = self.shard.adopt(m.listener, &m.adoption);
         let mut connection = Connection::new(id, m.listener, m.socket);
         connection.tls = m.tls;
+        connection.websocket = m.websocket;
         connection.identified = true;
         connection.unread = m.unread;
         connection.readable = true;
@@ -347,6 +349,7 @@ impl Reactor {
                 self.inboxes[home].send(Parcel::Adopt(Box::new(Moved {
                     socket: c.socket,
                     tls: c.tls,
+                    websocket: c.websocket,
                     unread: c.unread,
                     listener: c.listener,
                     adoption: *adoption,
@@ -360,7 +363,7 @@ impl Reactor {
 
 /// One read's worth; large enough for the receive buffer of a busy socket.
 pub(super) const BUFFER_BYTES: usize = 256 * 1024;
-const TLS_BUFFER_BYTES: usize = 64 * 1024;
+pub(super) const TLS_BUFFER_BYTES: usize = 64 * 1024;
 const EVENTS: usize = 256;
 /// A storm of connections must not keep the others waiting.
 const ACCEPTS_PER_TURN: usize = 64;

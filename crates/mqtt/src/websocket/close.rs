@@ -67,18 +67,19 @@ mod tests {
 
     #[test]
     fn close_payloads() {
-        let rows: [(&[u8], Result<Option<u16>, Code>); 12] = [
-            (b"", Ok(None)),
-            (b"\x03", Err(Code::ProtocolError)),
+        let bad = Err(Code::ProtocolError);
+        let rows = [
+            (&b""[..], Ok(None)),
+            (b"\x03", bad),
             (b"\x03\xe8", Ok(Some(1000))),
             (b"\x03\xe9bye", Ok(Some(1001))),
-            (b"\x03\xe7", Err(Code::ProtocolError)),
-            (b"\x03\xec", Err(Code::ProtocolError)),
-            (b"\x03\xed", Err(Code::ProtocolError)),
-            (b"\x03\xf7", Err(Code::ProtocolError)),
-            (b"\x0b\xb7", Err(Code::ProtocolError)),
+            (b"\x03\xe7", bad),
+            (b"\x03\xec", bad),
+            (b"\x03\xed", bad),
+            (b"\x03\xf7", bad),
+            (b"\x0b\xb7", bad),
             (b"\x0b\xb8\xc3\xa4", Ok(Some(3000))),
-            (b"\x13\x88", Err(Code::ProtocolError)),
+            (b"\x13\x88", bad),
             (b"\x03\xe8\xc3", Err(Code::InvalidPayload)),
         ];
         for (payload, want) in rows {

@@ -66,7 +66,7 @@ impl Incoming {
                     (*have, at) = (*have + 1, at + 1);
                     match Head::read(&head[..*have], self.message) {
                         Ok(None) => {}
-                        Ok(Some(head)) => event = self.begin(head),
+                        Ok(Some(head)) => event = self.begin(&head),
                         Err(violation) => event = Some(Event::Wrong(violation)),
                     }
                 }
@@ -97,9 +97,9 @@ impl Incoming {
     }
 
     /// A header is whole. Gives the frame if it is a control frame without payload.
-    fn begin(&mut self, head: Head) -> Option<Event> {
+    fn begin(&mut self, head: &Head) -> Option<Event> {
         self.message = head.message;
-        let Head { opcode, length, mask, .. } = head;
+        let Head { opcode, length, mask, .. } = *head;
         self.state = match (is_control(opcode), length) {
             (false, 0) => State::HEAD,
             (false, left) => State::Data { left, mask },

@@ -18,6 +18,7 @@ use tokio::time::Duration;
 
 use crate::http::backend::{Backend, Family, Kind};
 use crate::http::bearer::{Bearer, TokenRefused};
+use crate::http::websocket::Upgraded;
 
 pub struct Double {
     pub seen: Mutex<Vec<PublishRequest>>,
@@ -116,6 +117,10 @@ impl Backend for Arc<Double> {
 
     async fn delete(&self, client_id: &str) -> bool {
         client_id == "b/1"
+    }
+
+    fn take_in(&self, _: Upgraded) {
+        panic!("a stream in memory is no socket");
     }
 
     fn counters(&self) -> Vec<Family> {

@@ -16,6 +16,7 @@ mod wire;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::double::{Double, Tokens};
 use self::wire::{Client, Reply};
@@ -51,7 +52,7 @@ impl Server {
         let (ours, theirs) = tokio::io::duplex(8 * 1024 * 1024);
         tokio::spawn(connection(
             theirs,
-            Peer { address: ([127, 0, 0, 1], 50_000).into(), protocol },
+            Peer { address: ([127, 0, 0, 1], 50_000).into(), protocol, since: Instant::now() },
             Arc::clone(&self.service),
             self.stop.subscribe(),
         ));
