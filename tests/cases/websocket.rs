@@ -4,6 +4,7 @@ use e2e::raw::{Raw, packet, publish, string, subscribe};
 use e2e::site::Site;
 use e2e::websocket::{WebSocket, connect, first, frame, handshake, large, request};
 use e2e::{Options, Server};
+use std::time::{Duration, Instant};
 
 fn reactors(count: &str) -> Server {
     Server::start(&Options::with(&["--reactors", count]))
@@ -213,12 +214,20 @@ fn a_planned_stop_says_1001() {
 }
 
 #[test]
-fn who_sends_no_connect_is_closed_at_the_deadline() {
+fn one_deadline_covers_tls_handshake_and_connect() {
+    let deadline = Duration::from_secs(2);
     let site = Site::new();
-    let server = site.serve(&site.configure("", "limits.connect_deadline_s = 1"));
+    let server = site.serve(&site.configure("", "limits.connect_deadline_s = 2"));
+    // Accepted now, a WebSocket only when its time is up.
+    let mut late = WebSocket::tls(&server);
     let mut silent = WebSocket::open(&server, "/mqtt");
     silent.write(&frame(first::PING, b"I am here"));
     assert_eq!(silent.end(), (vec![], Some(1000)));
+    let asked = Instant::now();
+    late.write(handshake("/mqtt", "").as_bytes());
+    assert_eq!(late.answer().status, 101);
+    assert_eq!(late.end(), (vec![], Some(1000)));
+    assert!(asked.elapsed() < deadline, "{:?}", asked.elapsed());
 }
 
 #[test]

@@ -78,3 +78,42 @@ impl Switch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn request(upgrade: &str) -> Request<()> {
+        let request = Request::builder().uri("/mqtt");
+        let request = if upgrade.is_empty() { request } else { request.header(UPGRADE, upgrade) };
+        request.body(()).unwrap()
+    }
+
+    /// How long ago a wish began.
+    fn age(wish: Option<Wish>) -> Option<u64> {
+        wish.map(|wish| wish.since.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_request_began_with_the_connection_and_later_ones_by_themselves() {
+        let switch = Switch::new(Instant::now());
+        advance(Duration::from_secs(7)).await;
+        assert_eq!(age(switch.wish(&mut request("websocket"))), Some(7));
+        let kept = Switch::new(Instant::now());
+        assert_eq!(age(kept.wish(&mut request(""))), None);
+        advance(Duration::from_secs(50)).await;
+        assert_eq!(age(kept.wish(&mut request("websocket"))), Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_wish_that_was_not_granted_is_forgotten() {
+        let switch = Switch::new(Instant::now());
+        let wish = switch.wish(&mut request("websocket"));
+        switch.answered(wish, StatusCode::BAD_REQUEST);
+        assert!(switch.upgraded().await.is_none());
+    }
+}

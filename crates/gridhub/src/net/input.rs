@@ -38,6 +38,7 @@ impl Reactor {
         }
         let end = (have + room).min(BUFFER_BYTES);
         let got = c.read(&mut self.buffer[have..end]);
+        let framed = c.websocket.is_some();
         if let Some(certificate) = c.certificate() {
             self.shard.identify(id, certificate);
         }
@@ -63,7 +64,9 @@ impl Reactor {
             Got::Nothing => {}
             Got::End => return self.lost(id),
         }
-        self.look_at_frames(id);
+        if framed {
+            self.look_at_frames(id);
+        }
     }
 
     /// A packet larger than the shared buffer grows in the connection's own.

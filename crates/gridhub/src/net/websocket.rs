@@ -36,7 +36,6 @@ impl Reactor {
     }
 
     /// What a WebSocket's frames ask for beside MQTT: an answer written, or the connection's end.
-    #[inline]
     pub(super) fn look_at_frames(&mut self, id: LinkId) {
         let Some(c) = self.connections.get(id) else { return };
         let Some(framing) = &c.websocket else { return };
