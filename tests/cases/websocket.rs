@@ -19,6 +19,13 @@ fn hearer(server: &Server, client_id: &str) -> WebSocket {
     socket
 }
 
+/// A CONNECT with a will `gone` on topic `will`.
+fn connect_with_will(server: &Server, client_id: &str) -> Vec<u8> {
+    let strings = [string("will"), string("gone"), string("any"), string(&server.token())];
+    let begin = [&string("MQTT")[..], &[5, 0xC6, 0, 60, 0], &string(client_id), &[0]].concat();
+    packet(0x10, &[begin, strings.concat()].concat())
+}
+
 /// The payload of the next PUBLISH of QoS 0 without properties.
 #[track_caller]
 fn payload(socket: &mut WebSocket, topic: &str) -> Vec<u8> {
@@ -147,10 +154,7 @@ fn close_is_echoed_and_counts_as_lost() {
     let codes = [(&[][..], None), (&[3, 0xE8], Some(1000)), (&[0x0F, 0xA0, b'!'], Some(4000))];
     for (close, code) in codes {
         let mut mortal = WebSocket::open(&server, "/mqtt");
-        let strings = [string("will"), string("gone"), string("any"), string(&server.token())];
-        let begin = [&string("MQTT")[..], &[5, 0xC6, 0, 60, 0], &string("mortal"), &[0]].concat();
-        let will = packet(0x10, &[begin, strings.concat()].concat());
-        mortal.send(&will);
+        mortal.send(&connect_with_will(&server, "mortal"));
         assert_eq!(mortal.packet().0, 0x20);
         mortal.write(&[frame(first::CLOSE, close), frame(first::BINARY, &[0xC0, 0])].concat());
         assert_eq!(mortal.end(), (vec![], code));
@@ -167,6 +171,24 @@ fn disconnect_closes_with_1000() {
         let echoed = if close.is_empty() { 1000 } else { 1001 };
         socket.write(&[frame(first::BINARY, &[0xE0, 0]), close].concat());
         assert_eq!(socket.end(), (vec![], Some(echoed)));
+    }
+}
+
+#[test]
+fn a_whole_life_in_one_write_is_lived() {
+    let server = reactors("2");
+    let mut watcher = hearer(&server, "watcher");
+    for n in 0..8 {
+        let connect = connect_with_will(&server, &format!("short-{n}"));
+        let said = publish(0x30, "said", 0, Some(&[]), &[n]);
+        let mut socket = WebSocket::open(&server, "/mqtt");
+        // Close is there before CONNECT has its answer: what stands in front of it still counts.
+        let mqtt = frame(first::BINARY, &[connect, said, vec![0xE0, 0]].concat());
+        socket.write(&[mqtt, frame(first::CLOSE, &[3, 0xE8])].concat());
+        let (packets, code) = socket.end();
+        assert_eq!((packets.len(), packets[0].0, code), (1, 0x20, Some(1000)));
+        // No will comes between.
+        assert_eq!(payload(&mut watcher, "said"), [n]);
     }
 }
 
