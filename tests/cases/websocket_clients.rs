@@ -88,7 +88,8 @@ fn a_page_publishes_and_receives() {
     raw.send(&raw_publish(0x32, "to/page", 9, Some(&[]), b"hello, page"));
     let heard = json!({"topic": "to/page", "payload": "hello, page", "qos": 1});
     assert_eq!(browser.result(), heard);
-    let end = |code: u16, clean: bool| json!({"protocol": "mqtt", "extensions": "", "code": code, "clean": clean});
+    let mqtt = json!({"protocol": "mqtt", "extensions": ""});
+    let end = |code: u16, clean: bool| with(mqtt.clone(), json!({"code": code, "clean": clean}));
     assert_eq!(browser.result(), end(1003, true), "text is refused");
     assert_eq!(browser.result(), end(4001, true), "the page's close is echoed");
     assert_eq!(browser.result(), json!({"code": 1006, "clean": false}), "no subprotocol");

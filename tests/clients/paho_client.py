@@ -103,7 +103,8 @@ class Client:
         transport = "websockets" if "path" in c else "tcp"
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, c.get("client_id", ""), protocol=protocol,
-            transport=transport, reconnect_on_failure=False, manual_ack=c.get("manual_ack", False), **extra)
+            transport=transport, reconnect_on_failure=False,
+            manual_ack=c.get("manual_ack", False), **extra)
         self.client = client
         if "path" in c:
             client.ws_set_options(path=c["path"])
