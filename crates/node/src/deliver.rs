@@ -145,8 +145,11 @@ impl Homes {
     pub fn pump(&mut self, slot: u32) {
         while self.has_room(slot) {
             if !self.send_again(slot) && !self.send_waiting(slot) {
-                return;
+                break;
             }
+        }
+        if self.sessions.at(slot).is_some_and(Session::is_stalled) {
+            self.relieve(slot);
         }
     }
 

@@ -231,9 +231,9 @@ impl Shard {
         // A stray identifier is ignored: the exchange may have ended before a reconnect.
         if let Ok(kept) = session.outbound.puback(a.packet_id) {
             session.answered(a.packet_id);
-            let waits = session.waits();
+            let held_up = session.is_held_up();
             self.homes.over(kept);
-            if waits {
+            if held_up {
                 self.homes.pump(slot);
             }
         }
@@ -278,10 +278,13 @@ impl Shard {
     pub(crate) fn on_pubcomp(&mut self, link: u32, a: &Ack<'_>) {
         let Some((_, slot, session)) = self.homes.attached(link) else { return };
         let Ok(kept) = session.outbound.pubcomp(a.packet_id) else { return };
+        let held_up = session.is_held_up();
         if let Some(member) = kept.and_then(|d| d.member) {
             self.homes.shares.finished(member);
         }
-        self.homes.pump(slot);
+        if held_up {
+            self.homes.pump(slot);
+        }
     }
 }
 

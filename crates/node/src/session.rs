@@ -68,7 +68,7 @@ pub(crate) struct Delivery {
 pub(crate) struct Shares {
     /// By filter, `$share/{name}/` included.
     pub members: BTreeMap<Arc<str>, MemberId>,
-    /// The groups were told that the connection's output takes nothing.
+    /// The groups were told that the output or the queue takes nothing.
     pub stalled: bool,
 }
 
@@ -141,6 +141,12 @@ impl Session {
     #[inline]
     pub fn is_stalled(&self) -> bool {
         self.shares.as_ref().is_some_and(|s| s.stalled)
+    }
+
+    /// Whether room in the window or output lets something go on.
+    #[inline]
+    pub fn is_held_up(&self) -> bool {
+        self.waits() || self.is_stalled()
     }
 
     /// Subscriptions, shared ones included.

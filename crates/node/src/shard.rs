@@ -219,11 +219,8 @@ impl Shard {
         if let Some(slot) = slot
             && left < self.homes.limits.output_bytes_max / 2
             && let Some(session) = self.homes.sessions.at(slot)
-            && (session.waits() || session.is_stalled())
+            && session.is_held_up()
         {
-            if session.is_stalled() {
-                self.homes.tell_groups(slot);
-            }
             self.homes.pump(slot);
             // Groups may have more for it, and nothing else may wake us.
             self.work_left |= self.shares_left();

@@ -96,7 +96,6 @@ impl Group {
         let before = usize::from(m.acknowledges());
         m.options = j.options;
         m.subscription_id = j.subscription_id;
-        m.state = State::Living(Presence::Here { window: j.window });
         let after = usize::from(m.acknowledges());
         self.acknowledging = self.acknowledging + after - before;
         self.line_up(place);

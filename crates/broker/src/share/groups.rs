@@ -226,3 +226,211 @@ impl Groups {
         Some(result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Chance;
+    use crate::limits::QueueFull;
+    use mqtt::message::Message;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn member(number: u64) -> MemberId {
+        MemberId::new(0, 1, number)
+    }
+
+    fn join(number: u64, text: &str, qos: QoS, window: u16) -> Join {
+        let options = ReceiverOptions::new(qos, false, false);
+        Join { member: member(number), text: text.into(), options, subscription_id: 0, window }
+    }
+
+    fn message(n: usize, qos: QoS) -> Arc<Publication> {
+        Arc::new(Publication::new(Message::new("t", &[], &n.to_be_bytes(), qos, false)))
+    }
+
+    fn number(p: &Publication) -> usize {
+        usize::from_be_bytes(p.message.payload().try_into().unwrap())
+    }
+
+    fn group(groups: &Groups) -> GroupRef {
+        groups.matching("t").unwrap()[0]
+    }
+
+    #[test]
+    fn ten_thousand_members_get_one_each_and_one_who_answers_the_next() {
+        let mut groups = Groups::default();
+        for n in 1..=10_000 {
+            groups.join(&join(n, "$share/g/t", QoS::AtLeastOnce, 1));
+        }
+        let g = group(&groups);
+        let limits = Limits::open();
+        let mut served = BTreeSet::new();
+        for n in 0..10_000 {
+            let Offer::Hand(h) = groups.offer(g, message(n, QoS::AtLeastOnce), &limits) else {
+                panic!("somebody has credit");
+            };
+            assert!(served.insert(h.member), "twice");
+        }
+        for n in 0..3 {
+            let offer = groups.offer(g, message(n, QoS::AtLeastOnce), &limits);
+            assert!(matches!(offer, Offer::Waits { dropped: 0 }));
+        }
+        groups.finished(member(7_000), 1);
+        let next = groups.next(0, &mut 0).unwrap();
+        assert_eq!((next.member, number(&next.publication)), (member(7_000), 0));
+        assert!(groups.next(0, &mut 0).is_none() && groups.waiting() == 2);
+    }
+
+    #[test]
+    fn groups_are_found_by_topic_and_gone_with_their_last_member() {
+        let mut groups = Groups::default();
+        assert_eq!(groups.join(&join(1, "$share/g/t/#", QoS::AtMostOnce, 1)), Some("t/#"));
+        assert_eq!(groups.join(&join(2, "$share/g/t/#", QoS::AtLeastOnce, 1)), None);
+        assert_eq!(groups.join(&join(3, "$share/h/t/#", QoS::AtMostOnce, 1)), Some("t/#"));
+        let both = groups.matching("t/x");
+        assert_eq!(both.as_ref().map(|g| g.len()), Some(2));
+        assert!(groups.matching("u").is_none());
+        // Member 2 acknowledges, the others do not.
+        assert_eq!(groups.acknowledging(&both, QoS::AtLeastOnce), 1);
+        assert_eq!(groups.acknowledging(&both, QoS::AtMostOnce), 0);
+        assert_eq!(groups.leave(member(2)), None);
+        assert_eq!(groups.acknowledging(&both, QoS::AtLeastOnce), 0);
+        let ended = Ended { dropped: 0, filter: "t/#".into() };
+        assert_eq!(groups.leave(member(1)), Some(ended));
+        assert_eq!(groups.matching("t").map(|g| g.len()), Some(1));
+        // The place is used again: an old reference does not reach the new group.
+        groups.join(&join(4, "$share/i/v", QoS::AtLeastOnce, 1));
+        let limits = Limits::open();
+        let gone = |g: &&GroupRef| groups.get(**g).is_none();
+        let stale: Vec<_> = both.unwrap().iter().filter(gone).copied().collect();
+        assert_eq!(stale.len(), 1);
+        for old in &stale {
+            let offer = groups.offer(*old, message(1, QoS::AtLeastOnce), &limits);
+            assert!(matches!(offer, Offer::Nobody));
+        }
+        assert_eq!(groups.len(), 2);
+    }
+
+    #[test]
+    fn bounds_drop_by_policy_and_expired_messages_are_not_handed_out() {
+        for (policy, left) in [
+            (QueueFull::DropOldest, [2, 3]),
+            (QueueFull::EndSession, [2, 3]),
+            (QueueFull::DropNewest, [0, 1]),
+            (QueueFull::Refuse, [0, 1]),
+        ] {
+            let limits =
+                Limits { queue_full: policy, session_queue_messages_max: 2, ..Limits::open() };
+            let mut groups = Groups::default();
+            groups.join(&join(1, "$share/g/t", QoS::AtLeastOnce, 9));
+            groups.set(member(1), Presence::Away);
+            let g = group(&groups);
+            let mut dropped = 0;
+            for n in 0..4 {
+                match groups.offer(g, message(n, QoS::ExactlyOnce), &limits) {
+                    Offer::Waits { dropped: n } => dropped += n,
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(dropped == 2 && groups.is_full(g, &limits), "{policy:?}");
+            groups.set(member(1), Presence::Here { window: 9 });
+            let mut expired = 0;
+            let next = |_| groups.next(0, &mut expired).map(|h| number(&h.publication));
+            let got: Vec<_> = (0..2).filter_map(next).collect();
+            assert_eq!(got, left, "{policy:?}");
+        }
+        let mut groups = Groups::default();
+        groups.join(&join(1, "$share/g/t", QoS::AtLeastOnce, 9));
+        groups.set(member(1), Presence::Away);
+        let old = Message::new("t", &[], b"", QoS::AtLeastOnce, false);
+        let old = Arc::new(Publication { deadline_ms: 5, ..Publication::new(old) });
+        groups.offer(group(&groups), old, &Limits::open());
+        groups.set(member(1), Presence::Here { window: 9 });
+        let mut expired = 0;
+        assert!(groups.next(5, &mut expired).is_none());
+        assert_eq!((expired, groups.waiting()), (1, 0));
+    }
+
+    /// What the group may know of a member, kept by the test.
+    struct Model {
+        window: usize,
+        presence: Presence,
+        left: bool,
+        held: Vec<Arc<Publication>>,
+    }
+
+    #[test]
+    fn whatever_members_do_no_message_is_lost_or_held_twice() {
+        for seed in 1..60 {
+            let mut chance = Chance::new(seed);
+            let (mut groups, limits) = (Groups::default(), Limits::open());
+            let mut models: BTreeMap<MemberId, Model> = BTreeMap::new();
+            let (mut given, mut done, mut number_of) = (0, 0, 0);
+            for _ in 0..2_000 {
+                let some = models.keys().nth(chance.below(models.len().max(1))).copied();
+                let living = models.values().filter(|m| !m.left).count();
+                match (chance.below(10), some) {
+                    (0, _) | (_, None) => {
+                        number_of += 1;
+                        let window = 1 + chance.below(3);
+                        let grant = QoS::AtLeastOnce;
+                        groups.join(&join(number_of, "$share/g/t", grant, window as u16));
+                        let presence = Presence::Here { window: window as u16 };
+                        let model = Model { window, presence, left: false, held: Vec::new() };
+                        models.insert(member(number_of), model);
+                    }
+                    // The last one stays, so that the group does.
+                    (1, Some(id)) if living > 1 && !models[&id].left => {
+                        assert_eq!(groups.leave(id), None);
+                        models.get_mut(&id).unwrap().left = true;
+                    }
+                    (2, Some(id)) => {
+                        let m = models.get_mut(&id).unwrap();
+                        let window = m.window as u16;
+                        m.presence = [Presence::Here { window }, Presence::Away, Presence::Stalled]
+                            [chance.below(3)];
+                        groups.set(id, m.presence);
+                    }
+                    (3, Some(id)) => {
+                        let m = models.get_mut(&id).unwrap();
+                        let all = m.held.split_off(chance.below(m.held.len() + 1));
+                        assert!(groups.returned(id, all).is_empty() || m.left);
+                    }
+                    (4 | 5, Some(id)) => {
+                        let m = models.get_mut(&id).unwrap();
+                        let n = chance.below(m.held.len() + 1);
+                        m.held.drain(..n);
+                        done += n;
+                        groups.finished(id, n as u32);
+                    }
+                    _ if groups.len() == 1 => {
+                        given += 1;
+                        let g = group(&groups);
+                        if let Offer::Hand(h) =
+                            groups.offer(g, message(given, QoS::AtLeastOnce), &limits)
+                        {
+                            models.get_mut(&h.member).unwrap().held.push(h.publication);
+                        }
+                    }
+                    _ => {}
+                }
+                while let Some(h) = groups.next(0, &mut 0) {
+                    models.get_mut(&h.member).unwrap().held.push(h.publication);
+                }
+                let mut seen = BTreeSet::new();
+                for m in models.values() {
+                    assert!(m.held.len() <= m.window, "seed {seed}: more than its credit");
+                    assert!(m.held.iter().all(|p| seen.insert(number(p))), "seed {seed}: twice");
+                }
+                assert_eq!(seen.len() + done + groups.waiting(), given, "seed {seed}: lost");
+                let idle = models.values().any(|m| {
+                    let here = matches!(m.presence, Presence::Here { .. });
+                    here && !m.left && m.held.len() < m.window
+                });
+                assert!(!idle || groups.waiting() == 0, "seed {seed}: somebody could go on");
+                models.retain(|_, m| !m.left || !m.held.is_empty());
+            }
+            assert!(given > 500 && done > 100);
+        }
+    }
+}

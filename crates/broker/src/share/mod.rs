@@ -82,7 +82,7 @@ pub enum Presence {
         /// The smaller one of its Receive Maximum and our bound.
         window: u16,
     },
-    /// Connected, but its socket takes nothing: it gets QoS 0 only if nobody else can.
+    /// Connected, but its output or queue is full: it gets QoS 0 if nobody else can, nothing else.
     Stalled,
     /// Its session lives without connection.
     Away,

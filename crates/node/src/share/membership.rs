@@ -174,12 +174,17 @@ impl Homes {
         let Some(link) = self.sessions.at(slot).and_then(Session::link) else {
             return self.give_back(h, Loss::Absent);
         };
-        if h.qos == QoS::AtMostOnce {
+        let (is_full, why) = if h.qos == QoS::AtMostOnce {
             let output = self.links.at(link).map_or(usize::MAX, |l| l.output.len());
-            if output > self.limits.output_bytes_max {
-                self.stall(slot);
-                return self.give_back(h, Loss::OutputFull);
-            }
+            (output > self.limits.output_bytes_max, Loss::OutputFull)
+        } else {
+            (self.is_at_bound(slot), Loss::QueueFull)
+        };
+        if is_full {
+            self.stall(slot);
+            // Its group may have been told before it was joined.
+            self.shares.mail.push((h.member, Mail::Presence(Presence::Stalled)));
+            return self.give_back(h, why);
         }
         let ids = if h.subscription_id == 0 { Ids::None } else { Ids::One(h.subscription_id) };
         let member = (h.qos > QoS::AtMostOnce).then_some(h.member);
@@ -188,7 +193,6 @@ impl Homes {
         if qos == QoS::AtMostOnce {
             self.send(slot, &delivery, 0, false);
         } else if let Some(session) = self.sessions.at_mut(slot) {
-            // Its bound is the member's credit.
             session.queue.get_or_insert_default().push(delivery);
             self.pump(slot);
         }
@@ -221,11 +225,35 @@ impl Homes {
     /// A delivery of a session's queue that will not be sent to it at this bound: a shared one may
     /// go to somebody else, any other is lost.
     pub fn displace(&mut self, slot: u32, delivery: Delivery, why: Loss) {
-        if let Some(member) = delivery.member {
-            self.shares.returned(member, delivery.publication);
-        } else {
-            self.drop_one(slot, why);
+        match delivery.member {
+            Some(member) => {
+                self.stall(slot);
+                self.shares.returned(member, delivery.publication);
+            }
+            None => self.drop_one(slot, why),
         }
+    }
+
+    /// A stalled member may have room again: half of each bound, so that it does not come and go
+    /// with every message.
+    pub fn relieve(&mut self, slot: u32) {
+        let Some(session) = self.sessions.at(slot) else { return };
+        let output = session.link().and_then(|l| self.links.at(l)).map(|l| l.output.len());
+        let (count, bytes) = session.queued();
+        let limits = &self.limits;
+        if output.is_some_and(|len| len <= limits.output_bytes_max / 2)
+            && count <= limits.session_queue_messages_max / 2
+            && bytes <= limits.session_queue_bytes_max / 2
+        {
+            self.tell_groups(slot);
+        }
+    }
+
+    /// Whether the session's queue takes no more.
+    fn is_at_bound(&self, slot: u32) -> bool {
+        let (count, bytes) = self.sessions.at(slot).map_or((0, 0), Session::queued);
+        count >= self.limits.session_queue_messages_max
+            || bytes >= self.limits.session_queue_bytes_max
     }
 
     fn give_back(&mut self, h: Handout, why: Loss) {
@@ -238,7 +266,7 @@ impl Homes {
         }
     }
 
-    /// The groups give nothing to a member whose output is full while others have room.
+    /// The groups give nothing to a member whose output or queue is full while others have room.
     fn stall(&mut self, slot: u32) {
         let Some(shares) = self.sessions.at_mut(slot).and_then(|s| s.shares.as_mut()) else {
             return;
