@@ -91,7 +91,7 @@ fn a_publish_that_follows_the_suback_finds_the_member() {
         sender.send(&raw::publish(0x32, &topic, 1, Some(&[]), &n.to_be_bytes()));
         let (first, body) = sender.packet();
         assert_eq!((first, body), (0x40, vec![0, 1]), "{n}: somebody hears it");
-        assert_eq!(&member.packet().1[11..], n.to_be_bytes(), "{n}");
+        assert!(member.packet().1.ends_with(&n.to_be_bytes()), "{n}");
         let unsubscribe = [&[0, 2, 0][..], &raw::string(&format!("$share/g{n}/first/{}", n % 3))];
         member.send(&raw::packet(0xA2, &unsubscribe.concat()));
         assert_eq!(member.packet(), (0xB0, vec![0, 2, 0, 0]), "{n}");

@@ -70,7 +70,8 @@ impl PublishBatch {
             + self.items.len() * size_of::<PostedPublish>()
             + self.items.iter().map(shared).sum::<usize>()
             + self.handouts.iter().map(|h| h.publication.bytes()).sum::<usize>()
-            + self.mail.len() * size_of::<(MemberId, Mail)>()
+            + self.handouts.len() * size_of::<Handout>()
+            + self.mail.iter().map(|(_, mail)| size_of::<Mail>() + mail.bytes()).sum::<usize>()
     }
 
     /// Whether there is nothing in it.

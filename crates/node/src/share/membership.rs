@@ -71,6 +71,15 @@ impl Memberships {
         }
     }
 
+    /// A group that hands out to a stalled member was joined after the others were told.
+    fn still_stalled(&mut self, member: MemberId) {
+        let said = |m: &Mail| matches!(m, Mail::Presence(Presence::Stalled) | Mail::Returned(_));
+        // Not between two messages that go back together.
+        if !self.mail.last().is_some_and(|(last, mail)| *last == member && said(mail)) {
+            self.mail.push((member, Mail::Presence(Presence::Stalled)));
+        }
+    }
+
     /// Deliveries that others may get, oldest first.
     fn returned_all(&mut self, mut all: Vec<Delivery>) {
         all.sort_by_key(|d| d.member);
@@ -182,8 +191,7 @@ impl Homes {
         };
         if is_full {
             self.stall(slot);
-            // Its group may have been told before it was joined.
-            self.shares.mail.push((h.member, Mail::Presence(Presence::Stalled)));
+            self.shares.still_stalled(h.member);
             return self.give_back(h, why);
         }
         let ids = if h.subscription_id == 0 { Ids::None } else { Ids::One(h.subscription_id) };

@@ -31,3 +31,14 @@ pub(crate) enum Mail {
     /// It has left.
     Left,
 }
+
+impl Mail {
+    /// Bytes of the messages in it.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Returned(all) => all.iter().map(|p| p.bytes()).sum(),
+            Self::PassedOn(publication) => publication.bytes(),
+            Self::Joined | Self::Presence(_) | Self::Finished(_) | Self::Left => 0,
+        }
+    }
+}
