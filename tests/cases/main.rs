@@ -26,6 +26,7 @@ mod reactors;
 mod readme;
 mod renewal;
 mod sessions;
+mod shared;
 mod starts;
 mod stop;
 mod subscriptions;

@@ -1,7 +1,6 @@
-//! What a subscription asks for, with paho: options, identifiers, retained; shared groups refused.
+//! What a subscription asks for, with paho: options, identifiers, retained.
 use crate::accept::{connect, payloads, plain, publish, receive, subscribe, with};
-use e2e::raw::{self, Raw};
-use e2e::{Foreign, Options, Script, Server, paho};
+use e2e::{Foreign, Script, Server, paho};
 use serde_json::{Value, json};
 
 fn client(server: &Server, name: &str) -> Script {
@@ -115,31 +114,6 @@ fn retained_messages_are_replaced_and_removed() {
     subscribe(&mut late, "keep", 1);
     publish(&mut sender, "keep", "after", 1);
     assert_eq!(receive(&mut late)["payload"], "after");
-}
-
-#[test]
-fn shared_subscriptions_are_announced_as_absent_and_refused() {
-    for profile in ["open", "event-grid"] {
-        let server = Server::start(&Options::with(&["--profile", profile]));
-        let mut new = Raw::open(&server);
-        new.send(&raw::connect(5, 2, "new", &[]));
-        let (_, connack) = new.packet();
-        // Shared Subscription Available 0 (MQTT 5, 3.2.2.3.13).
-        assert!(connack.windows(2).any(|w| w == [0x2A, 0]), "{profile}: {connack:02x?}");
-        let filters = [("$share/g/work/#", 0x9E), ("$share/g/+", 0x9E), ("work/#", 1)];
-        for (filter, reason) in filters {
-            new.send(&raw::subscribe(1, filter, 1));
-            crate::accept::subscribed(&mut new, &[reason]);
-        }
-        let mut old = Raw::v311(&server, "old");
-        old.send(&raw::subscribe_v311(2, "$share/g/work/#", 1));
-        assert_eq!(old.packet(), (0x90, vec![0, 2, 0x80]), "{profile}");
-        // Nothing of it stays: one copy, by the ordinary subscription.
-        old.send(&raw::publish(0x30, "work/a", 0, None, b"x"));
-        assert_eq!(new.packet().0, 0x30);
-        new.ping();
-        old.ping();
-    }
 }
 
 #[test]

@@ -20,9 +20,9 @@ pub struct Limits {
     pub inflight_out_v311_max: u16,
     /// Receive Maximum that we announce: unfinished QoS > 0 publishes of one client. Above: 0x93.
     pub receive_max: u16,
-    /// Messages waiting for one session. At it: `queue_full`.
+    /// Messages waiting for one session, or for one shared group. At it: `queue_full`.
     pub session_queue_messages_max: usize,
-    /// Bytes waiting for one session. At it: `queue_full`.
+    /// Bytes waiting for one session, or for one shared group. At it: `queue_full`.
     pub session_queue_bytes_max: usize,
     /// What happens when a session's queue is full.
     pub queue_full: QueueFull,
@@ -41,6 +41,8 @@ pub struct Limits {
     pub maximum_qos: QoS,
     /// Whether a SUBSCRIBE may carry a Subscription Identifier. If not: 0xA1.
     pub subscription_identifiers: SubscriptionIdentifiers,
+    /// Which clients may use shared subscriptions.
+    pub shared_subscriptions: SharedSubscriptions,
     /// What a Message Expiry Interval of zero means.
     pub zero_expiry: ZeroExpiry,
     /// What follows when a client answers a delivery with an error.
@@ -109,7 +111,8 @@ pub enum QueueFull {
     DropNewest,
     /// The publish is refused for everybody: 0x97 or 429; 3.1.1: closed without PUBACK.
     Refuse,
-    /// The session that does not keep up ends.
+    /// The session that does not keep up ends. Of a shared group, which has no session, the
+    /// oldest waiting message goes.
     EndSession,
 }
 
@@ -120,6 +123,15 @@ pub enum SubscriptionIdentifiers {
     Available,
     /// SUBSCRIBE with one is refused with 0xA1.
     Refused,
+}
+
+/// Which clients may use shared subscriptions (MQTT 5, 4.8.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SharedSubscriptions {
+    /// All; 3.1.1 does not know them, but `$share/` filters work there too.
+    AllVersions,
+    /// Clients of MQTT 5; one of 3.1.1 that tries is disconnected (event-grid 3.6).
+    Version5,
 }
 
 /// What a Message Expiry Interval of zero means.
@@ -170,6 +182,7 @@ impl Limits {
             will_delay_max_s: u32::MAX,
             maximum_qos: QoS::ExactlyOnce,
             subscription_identifiers: SubscriptionIdentifiers::Available,
+            shared_subscriptions: SharedSubscriptions::AllVersions,
             zero_expiry: ZeroExpiry::AtOnce,
             refused_delivery: RefusedDelivery::Discard,
             dollar_topics: DollarTopics::SystemReserved,
@@ -216,6 +229,7 @@ impl Limits {
             will_delay_max_s: 300,
             maximum_qos: QoS::AtLeastOnce,
             subscription_identifiers: SubscriptionIdentifiers::Refused,
+            shared_subscriptions: SharedSubscriptions::Version5,
             zero_expiry: ZeroExpiry::Never,
             refused_delivery: RefusedDelivery::Disconnect,
             dollar_topics: DollarTopics::AllReserved,

@@ -5,18 +5,22 @@
 //! One entry never answers for another permission set. Delivers nothing itself.
 
 use crate::access::{Authorizer, Denied, PermissionSet, PermissionSetId, Permit};
-use crate::subscription::{
-    FilterId, Index, Interest, Receiver, ReceiverOptions, SessionRef, Shard, Stamp,
-};
+use crate::share::{Groups, Join, Matching};
+use crate::subscription::{FilterId, Index, Interest, Receiver, SessionRef, Shard, Stamp};
+use crate::target::merge;
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use crate::target::{Ids, Target};
+
 /// The routes of one reactor.
 pub struct Router {
     /// Subscriptions of the sessions at home on this reactor.
     pub index: Index,
+    /// Shared groups at home on this reactor.
+    pub share: Groups,
     /// What other reactors want to hear of.
     interest: Arc<Interest>,
     authorizer: Authorizer,
@@ -36,43 +40,28 @@ pub struct Route {
     pub permit: Option<Permit>,
     /// The receivers at home here: one entry a session, overlapping subscriptions merged.
     pub targets: Rc<[Target]>,
+    /// The shared groups at home here: each gives the message to one of its members.
+    pub groups: Matching,
     /// Other reactors that may have receivers: bit n = reactor n.
     pub remote: u64,
     /// Whether one of `targets` outlives its connection.
     pub durable: bool,
 }
 
-/// One session that hears a topic (MQTT 5, 3.3.4: one copy at the highest matching QoS that
-/// carries the identifiers of all matching subscriptions).
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// The session.
-    pub session: SessionRef,
-    /// Highest granted QoS; no local if all matching subscriptions say so, retain as published if
-    /// one does.
-    pub options: ReceiverOptions,
-    /// One subscription identifier for each matching subscription that has one, equal ones
-    /// included (3.3.4), in no particular order.
-    pub ids: Ids,
+/// The receivers here of a publish that another reactor has authorized. Cheap to clone.
+#[derive(Clone)]
+pub struct Here {
+    /// As in [`Route`].
+    pub targets: Rc<[Target]>,
+    /// As in [`Route`].
+    pub groups: Matching,
 }
 
-/// Subscription identifiers of one delivery: mostly none or one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Ids {
-    /// No subscription had one.
-    #[default]
-    None,
-    /// One did.
-    One(u32),
-    /// Several did.
-    Many(Box<[u32]>),
-}
-
-/// The receivers here of a topic that other reactors publish to.
+/// What is remembered of a topic that other reactors publish to.
 struct Foreign {
     topic: Box<str>,
     stamp: Stamp,
-    targets: Rc<[Target]>,
+    here: Here,
 }
 
 struct Entry {
@@ -95,6 +84,7 @@ impl Router {
         }
         Self {
             index: Index::new(),
+            share: Groups::default(),
             interest,
             authorizer,
             me: 1 << reactor,
@@ -129,10 +119,13 @@ impl Router {
     }
 
     /// The route of what the broker itself publishes, stored as retained change number `order`.
-    pub fn own_route(&self, topic: &str, order: u64) -> Route {
+    pub fn own_route(&mut self, topic: &str, order: u64) -> Route {
+        self.take_joins();
+        let Here { targets, groups } = self.here_after(topic, order);
         Route {
             permit: Some(self.authorizer.own_publish()),
-            targets: self.targets_after(topic, order),
+            targets,
+            groups,
             remote: self.interest.mask(topic) & !self.me,
             durable: false,
         }
@@ -158,27 +151,66 @@ impl Router {
         }
     }
 
+    /// A session of this reactor joins a shared group at home on reactor `home`: whoever publishes
+    /// after this returned finds it there.
+    pub fn join(&mut self, home: usize, filter: &str, join: Join) {
+        if 1 << home == self.me {
+            self.take_in(&join);
+        } else {
+            self.interest.join(home, filter, join);
+        }
+    }
+
+    /// A membership of a session of this reactor began, for a group at home on `home`: publishes
+    /// have to go there. Counted.
+    pub fn want_at(&self, home: usize, filter: &str) {
+        if self.interest.reactors() > 1 {
+            self.interest.add(home, filter);
+        }
+    }
+
+    /// It has ended.
+    pub fn unwant_at(&self, home: usize, filter: &str) {
+        if self.interest.reactors() > 1 {
+            self.interest.remove(home, filter);
+        }
+    }
+
+    /// Takes in the members that sessions elsewhere have become of groups here.
+    pub fn take_joins(&mut self) {
+        let me = self.me.trailing_zeros() as usize;
+        if self.interest.has_joins(me) {
+            for join in self.interest.take_joins(me) {
+                self.take_in(&join);
+            }
+        }
+    }
+
+    fn take_in(&mut self, join: &Join) {
+        if let Some(filter) = self.share.join(join) {
+            self.index.touch(filter);
+        }
+    }
+
     /// The authorizer, for subscriptions.
     pub fn authorizer(&self) -> &Authorizer {
         &self.authorizer
     }
 
     /// Receivers of a publish that another reactor has authorized.
-    pub fn targets(&mut self, topic: &str) -> Rc<[Target]> {
+    pub fn here(&mut self, topic: &str) -> Here {
         let shard = Shard::of(topic);
         let stamp = self.index.stamp_of(shard);
         let hash = self.hasher.hash_one(topic);
         let way = hash as usize & (FOREIGN_WAYS - 1);
         match &self.foreign[way] {
-            Some(f) if *f.topic == *topic && f.stamp == stamp => return Rc::clone(&f.targets),
+            Some(f) if *f.topic == *topic && f.stamp == stamp => return f.here.clone(),
             _ => {}
         }
-        let mut all = Vec::new();
-        self.index.matches(topic, &mut |r: &Receiver| all.push(*r));
-        let targets = merge(all);
-        let entry = Foreign { topic: topic.into(), stamp, targets: Rc::clone(&targets) };
-        self.foreign[way] = Some(Box::new(entry));
-        targets
+        let here = self.here_after(topic, u64::MAX);
+        self.foreign[way] =
+            Some(Box::new(Foreign { topic: topic.into(), stamp, here: here.clone() }));
+        here
     }
 
     /// The session's subscriptions count anew: it came to outlive its connections, or no longer.
@@ -191,14 +223,14 @@ impl Router {
 
     /// Receivers of a retained message that another reactor stored as number `order`: those that
     /// already got it (or a newer one) when they subscribed are left out.
-    pub fn targets_after(&self, topic: &str, order: u64) -> Rc<[Target]> {
+    pub fn here_after(&self, topic: &str, order: u64) -> Here {
         let mut all = Vec::new();
         self.index.matches(topic, &mut |r: &Receiver| {
             if r.since < order {
                 all.push(*r);
             }
         });
-        merge(all)
+        Here { targets: merge(all), groups: self.share.matching(topic) }
     }
 
     #[inline]
@@ -256,20 +288,24 @@ impl Router {
     }
 
     fn resolve(
-        &self,
+        &mut self,
         set: &PermissionSet,
         topic: &str,
         durable: &impl Fn(SessionRef) -> bool,
     ) -> Entry {
         let shard = Shard::of(topic);
-        // Stamps first: a change in between makes the entry stale, never wrong.
-        let (stamp, interest) = (self.index.stamp_of(shard), self.interest.stamp_of(shard));
+        // Stamps first: a change in between makes the entry stale, never wrong. Who has joined a
+        // group here before that stamp is taken in before the match.
+        let interest = self.interest.stamp_of(shard);
+        self.take_joins();
+        let stamp = self.index.stamp_of(shard);
         let permit = self.authorizer.publish(set, topic).ok();
         let mut route = Route { permit, ..Route::nowhere() };
         if permit.is_some() {
             let mut all = Vec::new();
             self.index.matches(topic, &mut |r: &Receiver| all.push(*r));
             route.targets = merge(all);
+            route.groups = self.share.matching(topic);
             route.durable = route.targets.iter().any(|t| durable(t.session));
             route.remote = self.interest.mask(topic) & !self.me;
         }
@@ -294,76 +330,8 @@ impl Router {
 impl Route {
     /// A route without permit and receivers.
     pub fn nowhere() -> Self {
-        Self { permit: None, targets: Rc::new([]), remote: 0, durable: false }
+        Self { permit: None, targets: Rc::new([]), groups: None, remote: 0, durable: false }
     }
-}
-
-impl Ids {
-    /// The identifiers as a slice.
-    #[inline]
-    pub fn as_slice(&self) -> &[u32] {
-        match self {
-            Self::None => &[],
-            Self::One(id) => std::slice::from_ref(id),
-            Self::Many(ids) => ids,
-        }
-    }
-
-    fn with(self, id: u32) -> Self {
-        match (self, id) {
-            (ids, 0) => ids,
-            (Self::None, id) => Self::One(id),
-            (ids, id) => {
-                let mut all = ids.as_slice().to_vec();
-                all.push(id);
-                Self::Many(all.into())
-            }
-        }
-    }
-}
-
-/// One target a session out of one receiver a subscription; two where some of its subscriptions
-/// say No Local: one for others' publishes, one for its own (3.8.3-3).
-fn merge(mut all: Vec<Receiver>) -> Rc<[Target]> {
-    if all.len() > 1 {
-        all.sort_unstable_by_key(|r| (r.session.slot, r.session.generation));
-    }
-    let mut targets: Vec<Target> = Vec::with_capacity(all.len());
-    for same in all.chunk_by(|a, b| a.session == b.session) {
-        let local = same.iter().filter(|r| !r.options.no_local()).count();
-        if local == 0 || local == same.len() {
-            targets.extend(one(same.iter()));
-            continue;
-        }
-        let mut others = one(same.iter());
-        if let Some(t) = &mut others {
-            let o = t.options;
-            t.options = ReceiverOptions::new(o.qos(), true, o.retain_as_published());
-        }
-        let own = one(same.iter().filter(|r| !r.options.no_local()));
-        targets.extend(others);
-        targets.extend(own.map(|t| Target { options: t.options.for_own(), ..t }));
-    }
-    targets.into()
-}
-
-/// The target of one session's matching subscriptions.
-fn one<'r>(mut same: impl Iterator<Item = &'r Receiver>) -> Option<Target> {
-    let first = same.next()?;
-    let mut t = Target {
-        session: first.session,
-        options: first.options,
-        ids: Ids::None.with(first.subscription_id),
-    };
-    for r in same {
-        t.options = ReceiverOptions::new(
-            t.options.qos().max(r.options.qos()),
-            t.options.no_local() && r.options.no_local(),
-            t.options.retain_as_published() || r.options.retain_as_published(),
-        );
-        t.ids = t.ids.with(r.subscription_id);
-    }
-    Some(t)
 }
 
 /// The cache starts small and grows with the topics in use.

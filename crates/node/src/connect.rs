@@ -131,6 +131,7 @@ impl Shard {
                 self.rights_changed(slot, principal);
             }
             self.homes.resume(slot);
+            self.homes.tell_groups(slot);
         }
     }
 
@@ -252,7 +253,6 @@ fn connack<'a>(o: &'a Opening, limits: &Limits, present: bool) -> ConnAckOut<'a>
         let no_ids = SubscriptionIdentifiers::Refused;
         ack.subscription_id_available =
             (limits.subscription_identifiers == no_ids).then_some(false);
-        ack.shared_subscription_available = Some(false);
         ack.server_keep_alive = o.keep_alive_changed.then_some(o.keep_alive_s);
         ack.authentication_method = o.method.as_deref();
     }
@@ -269,6 +269,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         packet_max: o.packet_max,
         window: 1,
         filters: Vec::new(),
+        shares: None,
         outbound: Outbound::default(),
         received: Received::default(),
         queue: None,

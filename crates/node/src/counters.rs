@@ -43,6 +43,12 @@ pub struct Counters {
     pub sessions: Count,
     /// Gauge: subscriptions.
     pub subscriptions: Count,
+    /// Handed out messages that a member of a shared group gave back for another.
+    pub shared_returned: Count,
+    /// Gauge: shared groups.
+    pub shared_groups: Count,
+    /// Gauge: messages that wait in shared groups.
+    pub shared_waiting: Count,
 }
 
 /// One number with one writer.
@@ -52,11 +58,11 @@ pub struct Count(AtomicU64);
 /// Why a message did not reach a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// QoS 0 to a session without connection.
+    /// QoS 0 to a session without connection, or to a shared group of such sessions.
     Absent,
     /// QoS 0 to a connection whose output is full.
     OutputFull,
-    /// The session's queue was full.
+    /// The queue of the session or shared group was full.
     QueueFull,
     /// Its Message Expiry passed while it waited.
     Expired,
@@ -64,7 +70,7 @@ pub enum Loss {
     TooLarge,
     /// QoS 0 to another reactor whose post is full.
     PostFull,
-    /// Its session ended while it waited.
+    /// Its session or shared group ended while it waited.
     SessionEnded,
 }
 

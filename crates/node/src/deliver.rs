@@ -121,12 +121,15 @@ impl Homes {
         match policy {
             QueueFull::DropOldest => {
                 queue.push(delivery);
+                let mut displaced = Vec::new();
                 while queue.waiting.len() > messages_max || queue.bytes > bytes_max {
-                    if queue.pop().is_none() {
-                        break;
+                    match queue.pop() {
+                        Some(oldest) => displaced.push(oldest),
+                        None => break,
                     }
-                    session.dropped += 1;
-                    self.counters.lose(Loss::QueueFull);
+                }
+                for oldest in displaced {
+                    self.displace(slot, oldest, Loss::QueueFull);
                 }
             }
             // `Refuse` is decided before a publish is accepted; what still comes is the newest.
@@ -142,8 +145,11 @@ impl Homes {
     pub fn pump(&mut self, slot: u32) {
         while self.has_room(slot) {
             if !self.send_again(slot) && !self.send_waiting(slot) {
-                return;
+                break;
             }
+        }
+        if self.sessions.at(slot).is_some_and(Session::is_stalled) {
+            self.relieve(slot);
         }
     }
 
@@ -166,6 +172,9 @@ impl Homes {
         };
         if delivery.publication.expired(now_ms) {
             self.drop_one(slot, Loss::Expired);
+            if let Some(member) = delivery.member {
+                self.shares.finished(member);
+            }
             return true;
         }
         self.start(slot, delivery)
@@ -175,8 +184,9 @@ impl Homes {
     /// back to the front of the queue: false.
     fn start(&mut self, slot: u32, delivery: Delivery) -> bool {
         let Some(session) = self.sessions.at_mut(slot) else { return false };
-        // Without a durable session only the identifier is kept.
-        let kept = session.is_durable() || delivery.publication.watch.is_some();
+        // Without a durable session only the identifier is kept, unless somebody has to be told.
+        let told = delivery.publication.watch.is_some() || delivery.member.is_some();
+        let kept = session.is_durable() || told;
         let Some(id) = session.outbound.send(delivery.qos, kept.then(|| delivery.clone())) else {
             session.queue.get_or_insert_default().unpop(delivery);
             return false;
@@ -189,9 +199,10 @@ impl Homes {
 
     /// Ends an exchange whose PUBLISH is too large for the client (MQTT 5, 3.1.2-25).
     pub fn as_if_delivered(&mut self, slot: u32, id: PacketId) {
-        if let Some(session) = self.sessions.at_mut(slot) {
-            let _ = session.outbound.puback(id);
-            let _ = session.outbound.pubrec_refused(id);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let ended = session.outbound.puback(id).or_else(|_| session.outbound.pubrec_refused(id));
+        if let Some(member) = ended.ok().flatten().and_then(|d| d.member) {
+            self.shares.finished(member);
         }
     }
 
@@ -244,7 +255,7 @@ impl Homes {
 
 impl Delivery {
     fn new(t: &Target, s: &mut Source<'_>, qos: QoS, retain: bool) -> Self {
-        Self { publication: s.keep().clone(), ids: t.ids.clone(), qos, retain }
+        Self { publication: s.keep().clone(), ids: t.ids.clone(), qos, retain, member: None }
     }
 }
 

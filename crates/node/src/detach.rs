@@ -115,6 +115,7 @@ impl Shard {
         if expiry_s == 0 {
             return self.end_session(slot);
         }
+        self.homes.leave_groups_waiting(slot);
         if delay_s == Some(0) {
             self.send_will(slot);
         }
@@ -143,6 +144,7 @@ impl Shard {
     /// Ends a session: its will is due, its subscriptions and queue are gone.
     pub(crate) fn end_session(&mut self, slot: u32) {
         self.send_will(slot);
+        self.homes.give_up(slot);
         self.unsubscribe_all(slot, |_, _| false);
         if let Some(mut session) = self.homes.remove_session(slot) {
             let waiting = session.forget_queue();

@@ -5,11 +5,12 @@
 //! written once. Jobs run first in, first out: one publisher's order holds.
 
 use crate::frames::Frames;
-use crate::homes::Homes;
 use crate::session::Origin;
+use crate::share::HandingOut;
 use crate::source::Source;
 use broker::publication::Publication;
 use broker::router::Target;
+use broker::share::Matching;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -25,8 +26,9 @@ pub(crate) struct Fanout {
 struct Job {
     origin: Origin,
     targets: Rc<[Target]>,
+    groups: Matching,
     messages: Vec<Arc<Publication>>,
-    /// The receiver whose turn it is.
+    /// The receiver whose turn it is: sessions first, then shared groups.
     at: usize,
 }
 
@@ -48,7 +50,13 @@ impl Fanout {
     }
 
     /// Adds a message; gives how many of this publisher wait.
-    pub fn add(&mut self, origin: Origin, targets: &Rc<[Target]>, p: Arc<Publication>) -> usize {
+    pub fn add(
+        &mut self,
+        origin: Origin,
+        targets: &Rc<[Target]>,
+        groups: &Matching,
+        p: Arc<Publication>,
+    ) -> usize {
         let held = self.held.entry(origin).or_insert(0);
         *held += 1;
         match self.jobs.back_mut() {
@@ -56,37 +64,35 @@ impl Fanout {
                 if job.origin == origin
                     && job.at == 0
                     && job.messages.len() < JOB_MESSAGES_MAX
-                    && Rc::ptr_eq(&job.targets, targets) =>
+                    && Rc::ptr_eq(&job.targets, targets)
+                    && same(&job.groups, groups) =>
             {
                 job.messages.push(p);
             }
             _ => {
-                let targets = Rc::clone(targets);
-                self.jobs.push_back(Job { origin, targets, messages: vec![p], at: 0 });
+                let (targets, groups) = (Rc::clone(targets), groups.clone());
+                self.jobs.push_back(Job { origin, targets, groups, messages: vec![p], at: 0 });
             }
         }
         *held
     }
 
     /// Runs jobs up to a cost of `sends_max`; gives publishers of which nothing waits any more.
-    pub fn run(&mut self, homes: &mut Homes, frames: &mut Frames, sends_max: usize) -> Vec<Origin> {
+    pub fn run(
+        &mut self,
+        out: &mut HandingOut<'_>,
+        frames: &mut Frames,
+        sends_max: usize,
+    ) -> Vec<Origin> {
         let mut left = sends_max;
         let mut free = Vec::new();
         while left > 0 {
             let Some(job) = self.jobs.front_mut() else { break };
             let cost = job.messages.len().div_ceil(MESSAGES_A_SEND);
-            let chunk = (left / cost).max(1).min(job.targets.len() - job.at);
-            let targets = &job.targets[job.at..job.at + chunk];
-            for publication in &job.messages {
-                let mut source = Source::kept(publication);
-                frames.clear();
-                for target in targets {
-                    homes.deliver(target, &mut source, frames, job.origin);
-                }
-            }
-            job.at += chunk;
+            let chunk = (left / cost).max(1).min(job.len() - job.at);
+            job.serve(chunk, out, frames);
             left = left.saturating_sub(chunk * cost);
-            if job.at == job.targets.len()
+            if job.at == job.len()
                 && let Some(job) = self.jobs.pop_front()
                 && self.release(&job)
             {
@@ -104,6 +110,38 @@ impl Fanout {
             return true;
         }
         false
+    }
+}
+
+impl Job {
+    fn len(&self) -> usize {
+        self.targets.len() + self.groups.as_ref().map_or(0, |g| g.len())
+    }
+
+    /// Gives the next `chunk` receivers all messages.
+    fn serve(&mut self, chunk: usize, out: &mut HandingOut<'_>, frames: &mut Frames) {
+        let sessions = self.targets.len();
+        let until = self.at + chunk;
+        let targets = &self.targets[self.at.min(sessions)..until.min(sessions)];
+        let groups = self.groups.as_deref().unwrap_or_default();
+        let groups = &groups[self.at.saturating_sub(sessions)..until.saturating_sub(sessions)];
+        for publication in &self.messages {
+            let mut source = Source::kept(publication);
+            frames.clear();
+            for target in targets {
+                out.homes.deliver(target, &mut source, frames, self.origin);
+            }
+            groups.iter().for_each(|group| out.offer(*group, publication));
+        }
+        self.at = until;
+    }
+}
+
+fn same(a: &Matching, b: &Matching) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+        _ => false,
     }
 }
 

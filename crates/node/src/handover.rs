@@ -79,7 +79,8 @@ impl Shard {
             }
             let qos = item.publication.message.qos().min(h.qos);
             let ids = if h.id == 0 { Ids::None } else { Ids::One(h.id) };
-            let delivery = Delivery { publication: item.publication, ids, qos, retain: true };
+            let publication = item.publication;
+            let delivery = Delivery { publication, ids, qos, retain: true, member: None };
             if qos > QoS::AtMostOnce {
                 self.homes.enqueue(slot, delivery);
             } else if self.homes.sessions.at(slot).is_some_and(|s| s.link().is_some()) {

@@ -7,6 +7,7 @@ use crate::link::{Link, Phase};
 use crate::now::Now;
 use crate::output::Pool;
 use crate::session::{Origin, Session};
+use crate::share::Memberships;
 use crate::slots::Slots;
 use crate::timers::{Timer, Timers};
 use broker::access::{SessionQuota, Source};
@@ -34,6 +35,7 @@ pub(crate) struct Homes {
     pub dirty: Vec<u32>,
     pub pool: Pool,
     pub timers: Timers,
+    pub shares: Memberships,
     pub effects: Vec<Effect>,
     /// Sessions that end because their queue overflowed.
     pub overflowed: Vec<SessionRef>,
@@ -60,6 +62,7 @@ impl Homes {
             dirty: Vec::new(),
             pool: Pool::new(),
             timers: Timers::default(),
+            shares: Memberships::default(),
             effects: Vec::new(),
             overflowed: Vec::new(),
             notices: 0,

@@ -14,6 +14,7 @@ use broker::access::{Authorized, Denied, Principal};
 use broker::limits::QueueFull;
 use broker::publication::Publication;
 use broker::router::{Route, Target};
+use broker::share::Matching;
 use mqtt::message::Message;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -136,25 +137,40 @@ impl Shard {
             self.post(origin, route.remote, &mut s, order, tally.as_ref());
         }
         if let Some(tally) = tally {
-            tally.routed(Self::acknowledging(&route.targets, s.qos));
+            tally.routed(self.acknowledging(&route.targets, &route.groups, s.qos));
         }
-        self.tell_here(origin, &route.targets, &mut s);
-        !route.targets.is_empty() || route.remote != 0
+        self.tell_here(origin, &route.targets, &route.groups, &mut s);
+        !route.targets.is_empty() || route.remote != 0 || route.groups.is_some()
     }
 
     /// Tells the receivers at home here, now or by a job.
     #[inline]
-    pub(crate) fn tell_here(&mut self, origin: Origin, targets: &Rc<[Target]>, s: &mut Source<'_>) {
-        if targets.len() > INLINE_RECEIVERS_MAX || self.fanout.holds(origin) {
-            let waiting = self.fanout.add(origin, targets, Arc::clone(s.keep()));
+    pub(crate) fn tell_here(
+        &mut self,
+        origin: Origin,
+        targets: &Rc<[Target]>,
+        groups: &Matching,
+        s: &mut Source<'_>,
+    ) {
+        let many = targets.len() > INLINE_RECEIVERS_MAX
+            || groups.as_ref().is_some_and(|g| g.len() > INLINE_RECEIVERS_MAX);
+        if many || self.fanout.holds(origin) {
+            let waiting = self.fanout.add(origin, targets, groups, Arc::clone(s.keep()));
             if waiting >= FANOUT_PENDING_MAX {
                 self.pause(origin, Pause::Fanout);
             }
-        } else if !targets.is_empty() {
+            return;
+        }
+        if !targets.is_empty() {
             self.frames.clear();
             for target in targets.iter() {
                 self.homes.deliver(target, s, &mut self.frames, origin);
             }
+        }
+        if let Some(groups) = groups {
+            let publication = s.keep();
+            let mut out = self.handing_out();
+            groups.iter().for_each(|group| out.offer(*group, publication));
         }
     }
 
@@ -229,18 +245,22 @@ impl Shard {
                 let (n, bytes) = self.homes.sessions.at(slot).map_or((0, 0), |x| x.queued());
                 n >= limits.session_queue_messages_max || bytes >= limits.session_queue_bytes_max
             };
-            if route.targets.iter().any(|t| full(t.session.slot)) {
+            let share = &self.router.share;
+            let full_group =
+                route.groups.iter().flat_map(|g| g.iter()).any(|g| share.is_full(*g, limits));
+            if full_group || route.targets.iter().any(|t| full(t.session.slot)) {
                 return Some(Verdict::Refused(Reason::QUOTA_EXCEEDED, QUEUE_FULL));
             }
         }
         None
     }
 
-    /// How many of these sessions will acknowledge a publish at `qos`.
-    pub(crate) fn acknowledging(targets: &[Target], qos: QoS) -> u32 {
+    /// How many of these sessions will acknowledge a publish at `qos`; a shared group is one.
+    pub(crate) fn acknowledging(&self, targets: &[Target], groups: &Matching, qos: QoS) -> u32 {
         let counts =
             |t: &&Target| qos.min(t.options.qos()) > QoS::AtMostOnce && !t.options.is_for_own();
-        u32::try_from(targets.iter().filter(counts).count()).unwrap_or(u32::MAX)
+        let sessions = u32::try_from(targets.iter().filter(counts).count()).unwrap_or(u32::MAX);
+        sessions.saturating_add(self.router.share.acknowledging(groups, qos))
     }
 
     fn post(

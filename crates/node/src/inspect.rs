@@ -50,7 +50,7 @@ pub struct SessionDetail {
     pub output_bytes: usize,
     /// Its bound.
     pub output_bytes_max: usize,
-    /// Filter and granted QoS of each subscription.
+    /// Filter and granted QoS of each subscription, shared ones last.
     pub filters: Vec<(String, u8)>,
     /// Topic of the will, if one is set.
     pub will_topic: Option<String>,

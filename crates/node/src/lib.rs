@@ -30,6 +30,7 @@ mod publish;
 mod requests;
 mod resend;
 mod session;
+mod share;
 mod slots;
 mod source;
 mod subscribe;

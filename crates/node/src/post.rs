@@ -6,8 +6,10 @@ use crate::door::{Ingress, PublishRequest, Reply};
 use crate::inspect::{SessionDetail, SessionSummary};
 use crate::link::LinkId;
 use crate::session::Origin;
+use crate::share::Mail;
 use crate::tally::Tally;
 use broker::publication::Publication;
+use broker::share::{Handout, MemberId};
 use mqtt::qos::QoS;
 use std::sync::Arc;
 
@@ -31,11 +33,16 @@ pub enum Post {
     Delete(String, Reply<bool>),
 }
 
-/// Accepted publishes for one other reactor, in order. Small ones lie in one buffer.
+/// What one reactor has for another after a turn: accepted publishes, in order (small ones lie in
+/// one buffer), and the traffic of shared groups.
 #[derive(Default)]
 pub struct PublishBatch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) items: Vec<PostedPublish>,
+    /// What shared groups hand to sessions there.
+    pub(crate) handouts: Vec<Handout>,
+    /// What members report to groups there.
+    pub(crate) mail: Vec<(MemberId, Mail)>,
 }
 
 pub(crate) struct PostedPublish {
@@ -62,5 +69,13 @@ impl PublishBatch {
         self.bytes.len()
             + self.items.len() * size_of::<PostedPublish>()
             + self.items.iter().map(shared).sum::<usize>()
+            + self.handouts.iter().map(|h| h.publication.bytes()).sum::<usize>()
+            + self.handouts.len() * size_of::<Handout>()
+            + self.mail.iter().map(|(_, mail)| size_of::<Mail>() + mail.bytes()).sum::<usize>()
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.handouts.is_empty() && self.mail.is_empty()
     }
 }

@@ -231,8 +231,9 @@ impl Shard {
         // A stray identifier is ignored: the exchange may have ended before a reconnect.
         if let Ok(kept) = session.outbound.puback(a.packet_id) {
             session.answered(a.packet_id);
-            delivered(kept.as_ref());
-            if session.waits() {
+            let held_up = session.is_held_up();
+            self.homes.over(kept);
+            if held_up {
                 self.homes.pump(slot);
             }
         }
@@ -246,13 +247,13 @@ impl Shard {
         session.answered(a.packet_id);
         if a.reason.is_error() {
             if let Ok(kept) = session.outbound.pubrec_refused(a.packet_id) {
-                delivered(kept.as_ref());
+                self.homes.over(kept);
             }
             return self.homes.pump(slot);
         }
         let reason = match session.outbound.pubrec(a.packet_id) {
             Ok(kept) => {
-                delivered(kept.as_ref());
+                self.homes.released(slot, a.packet_id, kept);
                 Reason::SUCCESS
             }
             Err(_) => Reason::PACKET_IDENTIFIER_NOT_FOUND,
@@ -276,7 +277,12 @@ impl Shard {
     /// PUBCOMP: an outbound QoS 2 exchange is over.
     pub(crate) fn on_pubcomp(&mut self, link: u32, a: &Ack<'_>) {
         let Some((_, slot, session)) = self.homes.attached(link) else { return };
-        if session.outbound.pubcomp(a.packet_id).is_ok() && session.waits() {
+        let Ok(kept) = session.outbound.pubcomp(a.packet_id) else { return };
+        let held_up = session.is_held_up();
+        if let Some(member) = kept.and_then(|d| d.member) {
+            self.homes.shares.finished(member);
+        }
+        if held_up {
             self.homes.pump(slot);
         }
     }
@@ -286,13 +292,6 @@ impl Shard {
 #[inline]
 fn answer_to(qos: QoS) -> AckKind {
     if qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck }
-}
-
-/// Somebody may wait to hear of it.
-fn delivered(kept: Option<&crate::session::Delivery>) {
-    if let Some(watch) = kept.and_then(|d| d.publication.watch.as_ref()) {
-        watch.delivered();
-    }
 }
 
 /// The property that is larger than the namespace takes (event-grid 10).

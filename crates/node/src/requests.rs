@@ -7,6 +7,7 @@ use crate::session::{Origin, Session, State};
 use crate::shard::Shard;
 use crate::source::Source;
 use broker::publication::Publication;
+use broker::share::MemberId;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
 use mqtt::wire::Version;
@@ -16,7 +17,7 @@ impl Shard {
     /// Takes in a post.
     pub fn post_in(&mut self, post: Post) {
         match post {
-            Post::Publishes(batch) => self.publishes(&batch),
+            Post::Publishes(batch) => self.publishes(*batch),
             Post::Ingress(ingress) => self.ingress(*ingress),
             Post::Own(request) => self.own(&request),
             Post::Authenticated(link, outcome) => self.authenticated(link, outcome),
@@ -41,7 +42,10 @@ impl Shard {
     }
 
     /// Publishes that were authorized where they came in: only their receivers here are told.
-    fn publishes(&mut self, batch: &PublishBatch) {
+    fn publishes(&mut self, mut batch: PublishBatch) {
+        // Before anything that they may get, and their news.
+        self.router.take_joins();
+        self.share_post(&mut batch);
         let mut bytes = batch.bytes.as_slice();
         for item in &batch.items {
             let source = match &item.content {
@@ -61,15 +65,15 @@ impl Shard {
     }
 
     fn hear(&mut self, item: &PostedPublish, mut s: Source<'_>) {
-        let targets = if item.order > 0 {
-            self.router.targets_after(s.topic, item.order)
+        let here = if item.order > 0 {
+            self.router.here_after(s.topic, item.order)
         } else {
-            self.router.targets(s.topic)
+            self.router.here(s.topic)
         };
         if let Some(tally) = &item.tally {
-            tally.routed(Self::acknowledging(&targets, s.qos));
+            tally.routed(self.acknowledging(&here.targets, &here.groups, s.qos));
         }
-        self.tell_here(item.origin, &targets, &mut s);
+        self.tell_here(item.origin, &here.targets, &here.groups, &mut s);
     }
 
     fn summaries(&self) -> Vec<SessionSummary> {
@@ -91,6 +95,9 @@ impl Shard {
         };
         let index = &self.router.index;
         let granted = |id| index.get(id, session).map_or(0, |r| r.options.qos().bits());
+        let shared = |(text, member): (&Arc<str>, &MemberId)| {
+            (text.to_string(), self.homes.shares.granted(*member).bits())
+        };
         Some(SessionDetail {
             summary: summary(s),
             protocol: if s.version == Version::V5 { "5" } else { "3.1.1" },
@@ -111,6 +118,7 @@ impl Shard {
                 .filters
                 .iter()
                 .map(|id| (index.filter(*id).to_owned(), granted(*id)))
+                .chain(s.shares.iter().flat_map(|shares| &shares.members).map(shared))
                 .collect(),
             will_topic: s.will.as_ref().map(|w| w.message.topic().to_owned()),
         })
@@ -146,7 +154,7 @@ fn summary(s: &Session) -> SessionSummary {
         client_id: s.client.as_str().to_owned(),
         name: Arc::clone(&s.principal.name),
         connected: s.link().is_some(),
-        subscriptions: s.filters.len(),
+        subscriptions: s.subscriptions(),
         queued_messages: s.queued().0,
     }
 }

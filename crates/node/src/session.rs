@@ -3,6 +3,7 @@
 use broker::access::Principal;
 use broker::publication::Publication;
 use broker::router::Ids;
+use broker::share::MemberId;
 use broker::subscription::FilterId;
 use mqtt::client_id::ClientId;
 use mqtt::message::Message;
@@ -10,7 +11,7 @@ use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::{Outbound, Received};
 use mqtt::wire::Version;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// One client's session at its home reactor.
@@ -27,6 +28,8 @@ pub(crate) struct Session {
     /// How many unacknowledged messages may be under way to the client.
     pub window: u16,
     pub filters: Vec<FilterId>,
+    /// Its shared subscriptions. Never empty.
+    pub shares: Option<Box<Shares>>,
     pub outbound: Outbound<Delivery>,
     pub received: Received,
     pub queue: Option<Box<Queue>>,
@@ -56,6 +59,17 @@ pub(crate) struct Delivery {
     pub qos: QoS,
     /// The RETAIN flag as this receiver gets it.
     pub retain: bool,
+    /// The membership of a shared group by which it came: the group is told what becomes of it.
+    pub member: Option<MemberId>,
+}
+
+/// A session's shared subscriptions.
+#[derive(Default)]
+pub(crate) struct Shares {
+    /// By filter, `$share/{name}/` included.
+    pub members: BTreeMap<Arc<str>, MemberId>,
+    /// The groups were told that the output or the queue takes nothing.
+    pub stalled: bool,
 }
 
 /// Messages that wait for their session.
@@ -123,6 +137,23 @@ impl Session {
         }
     }
 
+    /// Whether room in the output has to be told to shared groups.
+    #[inline]
+    pub fn is_stalled(&self) -> bool {
+        self.shares.as_ref().is_some_and(|s| s.stalled)
+    }
+
+    /// Whether room in the window or output lets something go on.
+    #[inline]
+    pub fn is_held_up(&self) -> bool {
+        self.waits() || self.is_stalled()
+    }
+
+    /// Subscriptions, shared ones included.
+    pub fn subscriptions(&self) -> usize {
+        self.filters.len() + self.shares.as_ref().map_or(0, |s| s.members.len())
+    }
+
     pub fn queued(&self) -> (usize, usize) {
         self.queue.as_ref().map_or((0, 0), |q| (q.waiting.len(), q.bytes))
     }
@@ -138,6 +169,20 @@ impl Queue {
     pub fn unpop(&mut self, delivery: Delivery) {
         self.bytes += delivery.publication.bytes();
         self.waiting.push_front(delivery);
+    }
+
+    /// Takes out what is for these members, in order.
+    pub fn take_shared(&mut self, which: impl Fn(MemberId) -> bool) -> Vec<Delivery> {
+        let mut taken = Vec::new();
+        for delivery in std::mem::take(&mut self.waiting) {
+            if delivery.member.is_some_and(&which) {
+                self.bytes -= delivery.publication.bytes();
+                taken.push(delivery);
+            } else {
+                self.waiting.push_back(delivery);
+            }
+        }
+        taken
     }
 
     pub fn pop(&mut self) -> Option<Delivery> {

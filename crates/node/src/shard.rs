@@ -13,6 +13,7 @@ use crate::now::Now;
 use crate::perform::Perform;
 use crate::post::PublishBatch;
 use crate::session::Origin;
+use crate::share::HandingOut;
 use crate::timers::Timer;
 use broker::access::{Authorizer, SessionQuota};
 use broker::limits::Limits;
@@ -163,19 +164,23 @@ impl Shard {
     pub fn end(&mut self) {
         self.settle();
         let max = self.homes.limits.fanout_per_turn_max;
-        for origin in self.fanout.run(&mut self.homes, &mut self.frames, max) {
+        let Self { homes, router, posts, full_posts, fanout, frames, .. } = self;
+        let mut out = HandingOut { homes, router, posts, full_posts: *full_posts };
+        for origin in fanout.run(&mut out, frames, max) {
             self.unpause(origin, Pause::Fanout);
         }
         let more = !self.handovers.is_empty() && self.run_handovers();
         self.end_overflowed();
         // A will of an ended session may have come.
         self.settle();
+        self.share_turn();
         self.homes.end_notices();
-        self.work_left = more || !self.fanout.is_empty();
+        self.work_left = more || !self.fanout.is_empty() || self.shares_left();
+        let subscriptions = self.router.index.subscriptions() + self.homes.shares.len();
         let counters = &self.homes.counters;
         counters.connections.set(self.homes.links.len() as u64);
         counters.sessions.set(self.homes.sessions.len() as u64);
-        counters.subscriptions.set(self.router.index.subscriptions() as u64);
+        counters.subscriptions.set(subscriptions as u64);
     }
 
     /// Milliseconds until there is something to do without input; 0 = at once.
@@ -224,16 +229,19 @@ impl Shard {
         self.homes.counters.bytes_out.add(n as u64);
         if let Some(slot) = slot
             && left < self.homes.limits.output_bytes_max / 2
-            && self.homes.sessions.at(slot).is_some_and(|s| s.waits())
+            && let Some(session) = self.homes.sessions.at(slot)
+            && session.is_held_up()
         {
             self.homes.pump(slot);
+            // Groups may have more for it, and nothing else may wake us.
+            self.work_left |= self.shares_left();
         }
     }
 
     /// The turn's publishes for another reactor.
     pub fn take_post(&mut self, reactor: usize) -> Option<Box<PublishBatch>> {
         let batch = self.posts.get_mut(reactor)?;
-        (!batch.items.is_empty()).then(|| Box::new(std::mem::take(batch)))
+        (!batch.is_empty()).then(|| Box::new(std::mem::take(batch)))
     }
 
     /// The home of a client's session.

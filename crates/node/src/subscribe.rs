@@ -1,13 +1,14 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, 3.8 and 3.10): each filter on its own, one answer.
 
 use crate::handover::Handover;
+use crate::session::Session;
 use crate::shard::Shard;
 use broker::access::Principal;
-use broker::limits::SubscriptionIdentifiers;
+use broker::limits::{SharedSubscriptions, SubscriptionIdentifiers};
 use broker::subscription::{FilterId, Receiver, ReceiverOptions, Subscription, Unsubscribed};
 use mqtt::error::Wrong;
 use mqtt::reason::Reason;
-use mqtt::topic::{SharedFilter, TopicFilter};
+use mqtt::topic::{SharedFilter, TopicError, TopicFilter};
 use mqtt::wire::subscribe::Requested;
 use mqtt::wire::{
     Diagnostics, RetainHandling, SubAckOut, Subscribe, UnsubAckOut, Unsubscribe, Version,
@@ -24,6 +25,10 @@ impl Shard {
             && limits.subscription_identifiers == SubscriptionIdentifiers::Refused
         {
             return Err(NO_IDENTIFIERS);
+        }
+        let strict = limits.shared_subscriptions == SharedSubscriptions::Version5;
+        if version == Version::V311 && strict && s.filters.iter().any(|r| is_shared(r.text)) {
+            return Err(SHARED_NEEDS_5);
         }
         let mut reasons = Vec::with_capacity(s.filters.count());
         let mut said = None;
@@ -72,24 +77,35 @@ impl Shard {
         id: u32,
     ) -> Result<(Reason, Option<Handover>), (Reason, &'static str, String)> {
         let limits = &self.homes.limits;
-        if matches!(SharedFilter::parse(r.text), Ok(Some(_)) | Err(_)) && shared(r.text) {
-            let why = "shared subscriptions are not in this version".to_owned();
-            return Err((Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, "MQTT 5, 4.8.2", why));
-        }
-        let filter = r.filter.map_err(|e| {
+        let invalid = |e: TopicError| {
             (Reason::TOPIC_FILTER_INVALID, e.clause(), format!("'{}': {}", r.text, e.what()))
-        })?;
+        };
+        let whole = r.filter.map_err(invalid)?;
+        let shared = SharedFilter::parse(r.text).map_err(invalid)?;
+        if shared.is_some_and(|s| s.share.len() > limits.topic_bytes_max) {
+            let why = format!("'{}': the share name is too long", r.text);
+            return Err((Reason::TOPIC_FILTER_INVALID, "event-grid 10", why));
+        }
+        let filter = shared.map_or(whole, |s| s.filter);
         let allowed = self.router.authorizer().subscribe(&principal.permissions, filter);
         let filter = allowed
             .map_err(|d| (d.reason(), d.rule(), d.why(&principal.name, r.text)))?
             .into_inner();
-        let held = self.homes.sessions.at(slot).map_or(0, |s| s.filters.len());
-        if held >= limits.subscriptions_per_session_max && !self.has(slot, filter) {
+        let is_new = match shared {
+            Some(_) => !self.is_member(slot, r.text),
+            None => !self.has(slot, filter),
+        };
+        let held = self.homes.sessions.at(slot).map_or(0, Session::subscriptions);
+        if is_new && held >= limits.subscriptions_per_session_max {
             return Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()));
         }
         let qos = r.options.qos.min(limits.maximum_qos);
         let options = ReceiverOptions::new(qos, r.options.no_local, r.options.retain_as_published);
-        let is_new = !self.has(slot, filter);
+        if shared.is_some() {
+            // It gets no retained messages (3.8.3.1).
+            self.join(slot, r.text, filter, options, id);
+            return Ok((qos_granted(qos), None));
+        }
         let scan = match r.options.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => is_new,
@@ -116,7 +132,10 @@ impl Shard {
         let version = l.version;
         let mut reasons = Vec::new();
         for (_, filter) in u.filters.iter() {
-            let gone = filter.is_ok_and(|f| self.unsubscribe(slot, f));
+            let gone = filter.is_ok_and(|f| match SharedFilter::parse(f.as_str()) {
+                Ok(Some(_)) => self.leave(slot, f.as_str()),
+                _ => self.unsubscribe(slot, f),
+            });
             self.homes.counters.unsubscribes.add(u64::from(gone));
             let reason = match (gone, filter.is_ok()) {
                 (true, _) => Reason::SUCCESS,
@@ -148,8 +167,10 @@ impl Shard {
         true
     }
 
-    /// Ends every subscription of a session, or those that `keep` refuses.
+    /// Ends every subscription of a session, or those whose filter (of a shared one: without
+    /// `$share/{name}/`) `keep` refuses.
     pub(crate) fn unsubscribe_all(&mut self, slot: u32, keep: impl Fn(&Self, &str) -> bool) {
+        self.leave_all(slot, &keep);
         let session = self.homes.session_ref(slot);
         let Some(s) = self.homes.sessions.at_mut(slot) else { return };
         let filters = std::mem::take(&mut s.filters);
@@ -186,7 +207,7 @@ impl Shard {
     }
 }
 
-fn shared(text: &str) -> bool {
+fn is_shared(text: &str) -> bool {
     text.starts_with("$share/")
 }
 
@@ -199,6 +220,11 @@ fn qos_granted(qos: mqtt::qos::QoS) -> Reason {
 }
 
 const TOO_MANY: &str = "more topic filters than this namespace takes";
+const SHARED_NEEDS_5: Wrong = Wrong::new(
+    Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
+    "event-grid 3.6",
+    "in this namespace a shared subscription needs MQTT 5",
+);
 const NO_IDENTIFIERS: Wrong = Wrong::new(
     Reason::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
     "event-grid 3.3",

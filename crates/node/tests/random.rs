@@ -143,7 +143,19 @@ impl Run {
         match self.below(12) {
             0..=4 => self.publish(v, id, out),
             5 => {
-                let filter = ["#", "a/+", "a/b", "+/b", "b", "$share/g/a", "a/#/b"];
+                let filter = [
+                    "#",
+                    "a/+",
+                    "a/b",
+                    "+/b",
+                    "b",
+                    "a/#/b",
+                    "$share/g/a/#",
+                    "$share/g/a/b",
+                    "$share/h/a/b",
+                    "$share/h/+",
+                    "$share/h/#",
+                ];
                 let mut raw = Vec::new();
                 for _ in 0..=self.below(2) {
                     let options = SubscribeOptions {
@@ -166,7 +178,7 @@ impl Run {
             }
             6 => {
                 let mut raw = Vec::new();
-                FilterList::push(&mut raw, ["#", "a/b", "b"][self.below(3) as usize]).unwrap();
+                FilterList::push(&mut raw, UNSUBSCRIBED[self.below(6) as usize]).unwrap();
                 let filters = FilterList::parse(&raw, v).unwrap();
                 let u = Unsubscribe { packet_id: id, properties: Properties::EMPTY, filters };
                 u.encode(v, out).unwrap();
@@ -240,6 +252,8 @@ impl Run {
         }
         let left = self.reactors.left_behind();
         assert_eq!(left, (0, 0, 0), "seed {}: connections, sessions, subscriptions", self.seed);
+        let [groups, waiting, _] = self.reactors.shared();
+        assert_eq!((groups, waiting), (0, 0), "seed {}: groups, messages in them", self.seed);
     }
 
     fn lose(&mut self, client: usize) {
@@ -278,3 +292,4 @@ impl Run {
 const SEEDS: u64 = 600;
 const STEPS: usize = 300;
 const CLIENTS: usize = 6;
+const UNSUBSCRIBED: [&str; 6] = ["#", "a/b", "b", "$share/g/a/#", "$share/g/a/b", "$share/h/a/b"];

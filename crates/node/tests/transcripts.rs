@@ -67,6 +67,16 @@ transcripts! {
     fn retained_handover();
     fn session_expiry_event_grid();
     fn session_start();
+    fn shared();
+    fn shared_credit();
+    fn shared_event_grid();
+    fn shared_groups();
+    fn shared_queue();
+    fn shared_refuse();
+    fn shared_rights();
+    fn shared_session_end();
+    fn shared_session_lives();
+    fn shared_stalled();
     fn subscriptions();
     fn take_over();
     fn token_expiry();

@@ -209,6 +209,12 @@ impl Index {
         Stamp(self.shards[shard.at()] + self.wildcard_shard)
     }
 
+    /// Makes cached matches of this filter stale: something else that goes by the same stamp has
+    /// changed.
+    pub fn touch(&mut self, filter: &str) {
+        self.bump(filter);
+    }
+
     /// Number of distinct filters.
     pub fn filters(&self) -> usize {
         self.filters.len()

@@ -1,11 +1,13 @@
 //! Which reactors hold a subscription that may match a topic.
 //!
 //! Shared by all reactors. A false positive costs a post that nobody wants; a false negative
-//! would lose a message, so every change is visible before it returns. Refuses to know sessions.
+//! would lose a message, so every change is visible before it returns. The same holds for members
+//! of a shared group that lives on another reactor: they wait here until it looks. Refuses to know
+//! sessions.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -13,6 +15,7 @@ use hashbrown::HashTable;
 use super::shard::{FilterShard, SHARDS, Shard};
 use super::slab::Slab;
 use super::tree::Tree;
+use crate::share::Join;
 
 /// Which reactors hold at least one subscription that may match a topic.
 pub struct Interest {
@@ -21,7 +24,15 @@ pub struct Interest {
     wildcard: RwLock<Wildcard>,
     generations: Box<[AtomicU64]>,
     wildcard_generation: AtomicU64,
+    joins: Box<[Joins]>,
     hasher: RandomState,
+}
+
+/// Members that have joined groups of one reactor, until it takes them in.
+#[derive(Default)]
+struct Joins {
+    some: AtomicBool,
+    list: Mutex<Vec<Join>>,
 }
 
 /// An exact filter, known by its hash alone: two filters with one hash share an entry, which is a
@@ -60,6 +71,7 @@ impl Interest {
             wildcard: RwLock::new(wildcard),
             generations: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
             wildcard_generation: AtomicU64::new(0),
+            joins: (0..reactors).map(|_| Joins::default()).collect(),
             hasher: RandomState::default(),
         }
     }
@@ -118,6 +130,33 @@ impl Interest {
             }
         }
         self.bump(filter);
+    }
+
+    /// A session elsewhere joins a group at home on `reactor`, or changes its options there. When
+    /// this returns, whoever sees the new [`Interest::stamp`] of a topic that matches `filter`
+    /// finds the member by [`Interest::take_joins`].
+    pub fn join(&self, reactor: usize, filter: &str, join: Join) {
+        let joins = &self.joins[usize::from(self.checked(reactor))];
+        let mut list = joins.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.push(join);
+        // Under the lock, so that `take_joins` does not clear it for one that it has not taken.
+        joins.some.store(true, Ordering::Release);
+        drop(list);
+        self.bump(filter);
+    }
+
+    /// Whether somebody waits for [`Interest::take_joins`].
+    #[inline]
+    pub fn has_joins(&self, reactor: usize) -> bool {
+        self.joins.get(reactor).is_some_and(|j| j.some.load(Ordering::Acquire))
+    }
+
+    /// Those who joined groups of `reactor` since the last call, in their order.
+    pub fn take_joins(&self, reactor: usize) -> Vec<Join> {
+        let Some(joins) = self.joins.get(reactor) else { return Vec::new() };
+        let mut list = joins.list.lock().unwrap_or_else(PoisonError::into_inner);
+        joins.some.store(false, Ordering::Release);
+        std::mem::take(&mut *list)
     }
 
     /// Bit n set: reactor n may hold a matching subscription. Not set: it does not.

@@ -2,7 +2,8 @@
 //! Knows spelling only; what a bound means stands in `broker::limits`.
 
 use broker::limits::{
-    DollarTopics, Limits, QueueFull, RefusedDelivery, SubscriptionIdentifiers, ZeroExpiry,
+    DollarTopics, Limits, QueueFull, RefusedDelivery, SharedSubscriptions, SubscriptionIdentifiers,
+    ZeroExpiry,
 };
 use mqtt::qos::QoS;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,7 @@ limits_config! {
     will_delay_max_s: u32,
     maximum_qos: u8,
     subscription_identifiers: SubscriptionIdentifiersSpelling,
+    shared_subscriptions: SharedSubscriptionsSpelling,
     zero_expiry: ZeroExpirySpelling,
     refused_delivery: RefusedDeliverySpelling,
     dollar_topics: DollarTopicsSpelling,
@@ -109,6 +111,16 @@ pub enum SubscriptionIdentifiersSpelling {
     Available,
     /// 0xA1.
     Refused,
+}
+
+/// `limits.shared_subscriptions`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SharedSubscriptionsSpelling {
+    /// For every client.
+    AllVersions,
+    /// For clients of MQTT 5; one of 3.1.1 is disconnected.
+    Version5,
 }
 
 /// `limits.zero_expiry`.
@@ -258,6 +270,7 @@ macro_rules! spelled_by {
 spelled_by!(QueueFullSpelling for QueueFull: DropOldest, DropNewest, Refuse, EndSession);
 spelled_by!(SubscriptionIdentifiersSpelling for SubscriptionIdentifiers: Available, Refused);
 spelled_by!(RefusedDeliverySpelling for RefusedDelivery: Discard, Disconnect);
+spelled_by!(SharedSubscriptionsSpelling for SharedSubscriptions: AllVersions, Version5);
 spelled_by!(ZeroExpirySpelling for ZeroExpiry: AtOnce, Never);
 spelled_by!(DollarTopicsSpelling for DollarTopics: SystemReserved, AllReserved);
 

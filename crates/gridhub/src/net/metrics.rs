@@ -77,7 +77,7 @@ fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sampl
 type Plain = (&'static str, &'static str, fn(&Counters) -> &Count);
 
 /// What only grows.
-const TOTALS: [Plain; 12] = [
+const TOTALS: [Plain; 13] = [
     ("gridhub_mqtt_failed_connects_total", "CONNECT refused.", |c| &c.connects_refused),
     ("gridhub_mqtt_denied_publishes_total", "Publishes without permission.", |c| {
         &c.publishes_denied
@@ -96,13 +96,22 @@ const TOTALS: [Plain; 12] = [
     ("gridhub_mqtt_connections_lost_total", "Ended without DISCONNECT.", |c| &c.connections_lost),
     ("gridhub_mqtt_taken_over_total", "Connections taken over.", |c| &c.taken_over),
     ("gridhub_mqtt_sessions_expired_total", "Sessions ended by expiry.", |c| &c.sessions_expired),
+    (
+        "gridhub_mqtt_shared_messages_returned_total",
+        "Messages that a member of a shared group did not get, for another one.",
+        |c| &c.shared_returned,
+    ),
     ("gridhub_mqtt_sent_bytes_total", "MQTT bytes to clients.", |c| &c.bytes_out),
     ("gridhub_mqtt_received_bytes_total", "MQTT bytes from clients.", |c| &c.bytes_in),
 ];
 
 /// What goes up and down.
-const LEVELS: [Plain; 3] = [
+const LEVELS: [Plain; 5] = [
     ("gridhub_mqtt_connections", "Open connections.", |c| &c.connections),
     ("gridhub_mqtt_sessions", "Sessions, absent ones included.", |c| &c.sessions),
-    ("gridhub_mqtt_subscriptions", "Subscriptions.", |c| &c.subscriptions),
+    ("gridhub_mqtt_subscriptions", "Subscriptions, shared ones included.", |c| &c.subscriptions),
+    ("gridhub_mqtt_shared_groups", "Shared groups.", |c| &c.shared_groups),
+    ("gridhub_mqtt_shared_messages_waiting", "Messages that wait in shared groups.", |c| {
+        &c.shared_waiting
+    }),
 ];

@@ -36,7 +36,7 @@ pub struct Unacknowledged<'a, T> {
     pub packet_id: PacketId,
     /// Where it stands.
     pub exchange: Exchange,
-    /// What was kept; `None` once only PUBREL is to be repeated.
+    /// What was kept; of an exchange whose PUBREL is to be repeated only what `keep` got.
     pub kept: Option<&'a T>,
 }
 
@@ -103,6 +103,16 @@ impl<T> Outbound<T> {
             }
             Some(Exchange::Released) => Ok(None),
             _ => Err(UnknownPacketId),
+        }
+    }
+
+    /// Keeps something for the end of an exchange that `pubrec` has released: `pubcomp` gives it
+    /// back. Nothing happens in any other state.
+    pub fn keep(&mut self, id: PacketId, kept: T) {
+        if let Some(entry) = self.entry(id)
+            && entry.exchange == Some(Exchange::Released)
+        {
+            entry.kept = Some(kept);
         }
     }
 
@@ -236,6 +246,16 @@ mod tests {
         assert_eq!(o.unacknowledged().next().unwrap().exchange, Exchange::Released);
         assert_eq!(o.pubcomp(p), Ok(None));
         assert!(o.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_for_the_end_comes_back_with_pubcomp() {
+        let mut o = Outbound::default();
+        let p = o.send(QoS::ExactlyOnce, Some('m')).unwrap();
+        o.keep(p, 'x');
+        assert_eq!(o.pubrec(p), Ok(Some('m')), "before PUBREC nothing is replaced");
+        o.keep(p, 'x');
+        assert_eq!(o.pubcomp(p), Ok(Some('x')));
     }
 
     #[test]

@@ -136,6 +136,16 @@ impl Reactors {
         self.counters.iter().map(|c| c.dropped(why)).sum()
     }
 
+    /// Shared groups, messages that wait in them, and messages that members gave back.
+    pub fn shared(&self) -> [u64; 3] {
+        let sum = |of: fn(&Counters) -> u64| self.counters.iter().map(|c| of(c)).sum();
+        [
+            sum(|c| c.shared_groups.get()),
+            sum(|c| c.shared_waiting.get()),
+            sum(|c| c.shared_returned.get()),
+        ]
+    }
+
     /// Connections, sessions and subscriptions that are there.
     pub fn left_behind(&self) -> (u64, u64, u64) {
         let sum = |of: fn(&Counters) -> u64| self.counters.iter().map(|c| of(c)).sum();

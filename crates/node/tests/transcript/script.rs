@@ -11,7 +11,7 @@
 //! limits open receive_max=2          before everything else; `reactors 1 2` likewise
 //! principal a name=bob publish=a/# subscribe=b expires=60s | refused=0x87 why="..." | held
 //! door> PUBLISH q=1 topic=t payload="x" watch=1      a publish from outside MQTT
-//! admin> disconnect a | delete a | session a | sessions | dropped | shutdown
+//! admin> disconnect a | delete a | session a | sessions | dropped | groups | shutdown
 //! admin> posts full | posts free     between reactors
 //! ```
 

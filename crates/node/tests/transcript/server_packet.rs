@@ -69,7 +69,6 @@ fn usual(limits: &Limits) -> Vec<Property<'static>> {
     let mut usual = vec![
         Property::ReceiveMax(limits.receive_max),
         Property::PacketMax(u32::try_from(limits.packet_bytes_max).expect("a packet size")),
-        Property::SharedSubscriptionAvailable(false),
     ];
     if limits.topic_alias_max > 0 {
         usual.push(Property::TopicAliasMax(limits.topic_alias_max));

@@ -199,6 +199,11 @@ impl World {
                     .collect();
                 say(&said, format!("admin< dropped{some}"));
             }
+            "groups" => {
+                let [groups, waiting, returned] = self.reactors.shared();
+                let line = format!("groups={groups} waiting={waiting} returned={returned}");
+                say(&said, format!("admin< {line}"));
+            }
             "posts" if client == "full" => self.reactors.posts_are = Posts::Full,
             "posts" => self.reactors.posts_are = Posts::Free,
             "shutdown" => self.reactors.shut_down(),

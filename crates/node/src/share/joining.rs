@@ -1,0 +1,66 @@
+//! SUBSCRIBE and UNSUBSCRIBE of shared filters, behind the checks that all filters share.
+//!
+//! Owns where a group is at home, and that publishes are sent there as long as somebody is in it.
+
+use super::Mail;
+use super::membership::Former;
+use crate::shard::Shard;
+use broker::share::Join;
+use broker::subscription::ReceiverOptions;
+use mqtt::topic::{SharedFilter, TopicFilter};
+use std::sync::Arc;
+
+impl Shard {
+    /// The session becomes a member of the group, or gets new options. Whatever is published
+    /// after the SUBACK finds it there.
+    pub(crate) fn join(
+        &mut self,
+        slot: u32,
+        text: &str,
+        filter: TopicFilter<'_>,
+        options: ReceiverOptions,
+        subscription_id: u32,
+    ) {
+        let home = self.home_of(text);
+        let text: Arc<str> = text.into();
+        let (member, is_new) = self.homes.become_member(slot, &text, home, options.qos());
+        let window = self.homes.sessions.at(slot).map_or(0, |s| s.window);
+        let join = Join { member, text, options, subscription_id, window };
+        self.router.join(home, filter.as_str(), join);
+        if is_new {
+            self.router.want_at(home, filter.as_str());
+        }
+        self.homes.shares.mail.push((member, Mail::Joined));
+    }
+
+    /// The session leaves the group; false if it was not in it.
+    pub(crate) fn leave(&mut self, slot: u32, text: &str) -> bool {
+        let Some(Former { member, text }) = self.homes.end_membership(slot, text) else {
+            return false;
+        };
+        if let Ok(Some(shared)) = SharedFilter::parse(&text) {
+            self.router.unwant_at(member.home(), shared.filter.as_str());
+        }
+        // A group that is here gives it nothing more, from its next packet on.
+        self.send_share_mail();
+        true
+    }
+
+    /// Ends the memberships of a session whose filter `keep` refuses.
+    pub(crate) fn leave_all(&mut self, slot: u32, keep: &impl Fn(&Self, &str) -> bool) {
+        let shares = self.homes.sessions.at(slot).and_then(|s| s.shares.as_ref());
+        let Some(shares) = shares else { return };
+        let texts: Vec<Arc<str>> = shares.members.keys().cloned().collect();
+        for text in texts {
+            let filter = SharedFilter::parse(&text).ok().flatten().map(|s| s.filter);
+            if !filter.is_some_and(|f| keep(self, f.as_str())) {
+                self.leave(slot, &text);
+            }
+        }
+    }
+
+    pub(crate) fn is_member(&self, slot: u32, text: &str) -> bool {
+        let shares = self.homes.sessions.at(slot).and_then(|s| s.shares.as_ref());
+        shares.is_some_and(|s| s.members.contains_key(text))
+    }
+}
