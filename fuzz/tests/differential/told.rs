@@ -28,7 +28,7 @@ impl Told {
     }
 
     /// A field that says something only when it differs from its default.
-    pub fn unless<T: Display + PartialEq>(
+    pub fn unless<T: Display + PartialEq + Copy>(
         self,
         field: &'static str,
         value: Option<T>,
