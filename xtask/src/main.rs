@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod clients;
 mod command;
+mod fuzz;
 mod test;
 mod tidy;
 
@@ -20,7 +21,10 @@ const USAGE: &str = "cargo xtask COMMAND
   clients               set up the test clients alone
   bench [SCENARIO...] [--pairs N] [--quick] [--list]
                         measure the floor, gridhub and Mosquitto side by side,
-                        write bench/RESULTS.md";
+                        write bench/RESULTS.md
+  fuzz TARGET...|--all [--minutes N] [--minimize]
+                        look for inputs that break a property of crate fuzz; --minimize writes
+                        the smallest corpus of what was found to fuzz/corpus";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
         "tidy" => check::tidy(),
         "clients" => clients::set_up(&root()).map(drop),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -1,19 +1,7 @@
-//! The `gridhub` binary: installs the crypto provider, reads the command line, calls the verb.
-//! Owns nothing else.
-
-mod auth;
-mod cli;
-mod clock;
-mod config;
-mod http;
-mod identity;
-mod net;
-mod serve;
-mod sys;
+//! The `gridhub` binary: starts the program. Owns nothing else.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    auth::tls::install_provider();
-    cli::run()
+    gridhub::run()
 }

@@ -1,7 +1,7 @@
 //! The end of a connection and the end of a session.
 
 use crate::counters::Loss;
-use crate::effect::{Effect, Linger, Notice};
+use crate::effect::{Linger, Notice};
 use crate::link::LinkId;
 use crate::link::Phase;
 use crate::session::State;
@@ -200,8 +200,8 @@ impl Shard {
             if matches!(self.homes.links.at(link).map(|l| &l.phase), Some(Phase::Attached(_))) {
                 self.disconnect(link, Reason::SERVER_SHUTTING_DOWN, "the server shuts down");
             } else {
-                let id = self.homes.link_id(link);
-                self.homes.effects.push(Effect::Close(id, Linger::No));
+                // Closing from here on: an answer about credentials finds nobody to let in.
+                self.homes.close(link, Linger::No);
             }
         }
     }

@@ -202,6 +202,10 @@ impl Shard {
         why: Option<&str>,
     ) {
         let Some(l) = self.homes.links.get_mut(id.slot, id.generation) else { return };
+        if l.session().is_none() {
+            // It was closed while this waited, and nothing follows a DISCONNECT (3.14.4-1).
+            return;
+        }
         l.uncommitted -= u16::from(qos == QoS::AtLeastOnce && l.uncommitted > 0);
         let version = l.version;
         if why.is_none() {

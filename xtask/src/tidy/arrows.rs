@@ -57,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cluster", &["mqtt", "store", "engine"]),
     ("gridhub", &["mqtt", "store", "broker", "hub", "engine", "node", "cluster"]),
     ("sim", &["mqtt", "store", "broker", "hub", "engine", "node", "cluster"]),
+    ("fuzz", &["mqtt", "store", "broker", "hub", "engine", "node", "gridhub"]),
     ("e2e", &["mqtt"]),
     ("xtask", &[]),
 ];
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn arrows_point_downwards() {
-        let rows: [(&str, &[&str], usize); 9] = [
+        let rows: [(&str, &[&str], usize); 10] = [
             ("node", &["mqtt", "broker", "engine", "hashbrown"], 0),
             ("broker", &["node"], 1),
             ("broker", &["engine"], 1),
@@ -92,6 +93,7 @@ mod tests {
             ("node", &["tokio"], 1),
             ("gridhub", &["tokio", "node", "mio"], 0),
             ("gridhub", &["xtask", "e2e"], 2),
+            ("node", &["fuzz"], 1),
             ("mqtt", &["hashbrown"], 1),
             ("junk", &[], 1),
         ];

@@ -265,7 +265,7 @@ fn websocket(https: &str) -> String {
 
 /// What to type for this program: its name where the PATH leads to it, else where it lies.
 fn command_name() -> String {
-    let name = env!("CARGO_BIN_NAME");
+    let name = env!("CARGO_PKG_NAME");
     let Ok(me) = std::env::current_exe() else { return name.into() };
     let on_path = std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path)

@@ -55,13 +55,13 @@ struct Admitted {
 
 /// How the items are written down.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Array,
     Lines,
 }
 
 /// An item that can be sent, or why it cannot.
-type Parsed = Result<(Draft, Vec<u8>), HttpError>;
+pub(super) type Parsed = Result<(Draft, Vec<u8>), HttpError>;
 
 fn admit<B: Backend>(
     app: &App<B>,
@@ -81,7 +81,7 @@ fn admit<B: Backend>(
     Ok(Admitted { caller, key, form })
 }
 
-fn form(headers: &HeaderMap) -> Result<Form, HttpError> {
+pub(super) fn form(headers: &HeaderMap) -> Result<Form, HttpError> {
     let text = header(headers, &CONTENT_TYPE)?.unwrap_or("");
     let essence = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match &*essence {
@@ -97,7 +97,7 @@ fn form(headers: &HeaderMap) -> Result<Form, HttpError> {
 }
 
 /// The text of each item. An array must be JSON as a whole; a line stands for itself.
-fn items(body: &[u8], form: Form) -> Result<Vec<Cow<'_, [u8]>>, HttpError> {
+pub(super) fn items(body: &[u8], form: Form) -> Result<Vec<Cow<'_, [u8]>>, HttpError> {
     let items: Vec<Cow<'_, [u8]>> = match form {
         Form::Array => {
             let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(|e| {
@@ -146,7 +146,7 @@ enum Flag {
     Number(u8),
 }
 
-fn item(text: &[u8], limits: &Limits) -> Parsed {
+pub(super) fn item(text: &[u8], limits: &Limits) -> Parsed {
     let item: Item = serde_json::from_slice(text)
         .map_err(|e| HttpError::bad_request("InvalidItem", e.to_string()))?;
     let qos = match item.qos {

@@ -10,6 +10,7 @@ pub mod fields;
 pub mod idempotency;
 pub mod outcome;
 pub mod properties;
+pub mod trial;
 pub mod user_properties;
 
 use std::sync::Arc;
