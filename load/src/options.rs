@@ -1,0 +1,89 @@
+//! The command line. Refuses to know how a proof is carried out.
+
+use crate::proof::Size;
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Options {
+    /// Which run.
+    pub what: What,
+    /// Of the measured part, if not the usual.
+    pub seconds: Option<u64>,
+    /// Whole or short.
+    pub size: Size,
+    /// The page to write the result to.
+    pub record: Option<PathBuf>,
+    binary: Option<PathBuf>,
+}
+
+/// The runs there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// One proof by name.
+    Proof(String),
+    /// The names.
+    List,
+}
+
+impl Options {
+    /// Reads the words after the program's name.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn parse(words: &[String]) -> Result<Self> {
+        let mut words = words.iter().map(String::as_str);
+        let what = match words.next() {
+            Some("proof") => match words.next() {
+                Some("--list") | None => What::List,
+                Some(name) => What::Proof(name.to_owned()),
+            },
+            other => bail!("load proof NAME, not {other:?}"),
+        };
+        let (size, binary) = (Size::Full, std::env::var_os("GRIDHUB_BIN").map(PathBuf::from));
+        let mut options = Self { what, seconds: None, size, record: None, binary };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+            match word {
+                "--seconds" => options.seconds = Some(number(value()?)?),
+                "--smoke" => options.size = Size::Smoke,
+                "--record" => options.record = Some(value()?.into()),
+                "--binary" => options.binary = Some(value()?.into()),
+                other => bail!("there is no option '{other}'"),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The server to prove, as an absolute path: it is started elsewhere.
+    ///
+    /// # Errors
+    /// When none is named or there is none.
+    pub fn binary(&self) -> Result<PathBuf> {
+        let path = self.binary.as_ref().context("no server: --binary FILE or GRIDHUB_BIN")?;
+        path.canonicalize().with_context(|| path.display().to_string())
+    }
+
+    /// The command that repeats it.
+    pub fn command(&self) -> String {
+        let mut command = match &self.what {
+            What::Proof(name) => format!("cargo xtask proof {name}"),
+            What::List => "cargo xtask proof --list".to_owned(),
+        };
+        if let Some(seconds) = self.seconds {
+            command.push_str(&format!(" --seconds {seconds}"));
+        }
+        if self.size == Size::Smoke {
+            command.push_str(" --smoke");
+        }
+        command
+    }
+}
+
+fn number(text: &str) -> Result<u64> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => bail!("'{text}' is no number above zero"),
+    }
+}
