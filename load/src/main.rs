@@ -16,6 +16,7 @@ mod process;
 mod proof;
 mod report;
 mod server;
+mod soak;
 mod waiting;
 
 use options::{Options, What};
@@ -38,6 +39,7 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let binary = options.binary()?;
     let report = match &options.what {
         What::Proof(name) => proof::run(name, &binary, options.seconds, options.size)?,
+        What::Soak => soak::run(&binary, options.seconds.unwrap_or(SOAK_S), options.size)?,
         What::List => {
             for (name, shows, seconds, _) in proof::PROOFS {
                 println!("{name:<12} {seconds:>4} s  {shows}");
@@ -51,3 +53,6 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
+
+/// An hour.
+const SOAK_S: u64 = 3_600;

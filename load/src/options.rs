@@ -25,6 +25,8 @@ pub enum What {
     Proof(String),
     /// The names.
     List,
+    /// The soak.
+    Soak,
 }
 
 impl Options {
@@ -39,7 +41,8 @@ impl Options {
                 Some("--list") | None => What::List,
                 Some(name) => What::Proof(name.to_owned()),
             },
-            other => bail!("load proof NAME, not {other:?}"),
+            Some("soak") => What::Soak,
+            other => bail!("load proof NAME or load soak, not {other:?}"),
         };
         let (size, binary) = (Size::Full, std::env::var_os("GRIDHUB_BIN").map(PathBuf::from));
         let mut options = Self { what, seconds: None, size, record: None, binary };
@@ -47,6 +50,7 @@ impl Options {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word {
                 "--seconds" => options.seconds = Some(number(value()?)?),
+                "--minutes" => options.seconds = Some(60 * number(value()?)?),
                 "--smoke" => options.size = Size::Smoke,
                 "--record" => options.record = Some(value()?.into()),
                 "--binary" => options.binary = Some(value()?.into()),
@@ -70,6 +74,7 @@ impl Options {
         let mut command = match &self.what {
             What::Proof(name) => format!("cargo xtask proof {name}"),
             What::List => "cargo xtask proof --list".to_owned(),
+            What::Soak => "cargo xtask soak".to_owned(),
         };
         if let Some(seconds) = self.seconds {
             command.push_str(&format!(" --seconds {seconds}"));
