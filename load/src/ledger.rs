@@ -26,11 +26,6 @@ pub enum Dup {
 }
 
 impl Track {
-    /// Whoever begins to listen late misses nothing that came before `sequence`.
-    pub fn from(sequence: u64) -> Self {
-        Self { next: sequence, ..Self::default() }
-    }
-
     /// Enters a message of the stream; true if it is new.
     pub fn enter(&mut self, mark: Mark, dup: Dup) -> bool {
         if mark.sequence >= self.next {
@@ -89,7 +84,7 @@ mod tests {
 
     #[test]
     fn counts_what_is_new_and_what_must_not_be() {
-        let mut track = Track::from(1);
+        let mut track = Track { next: 1, ..Track::default() };
         let rows = [(1, Dup::Unmarked), (2, Dup::Marked), (2, Dup::Marked), (5, Dup::Unmarked)];
         for (sequence, dup) in rows {
             track.enter(mark(sequence), dup);

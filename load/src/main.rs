@@ -1,8 +1,9 @@
 //! The load proofs and the soak of gridhub: one process that starts the built binary, loads it,
 //! keeps a ledger of every message, and judges it from outside.
 //!
-//! `load proof NAME [--seconds N] [--smoke]` and `load soak [--minutes N] [--smoke]`; both with
-//! `--binary FILE` (else `GRIDHUB_BIN`) and `--record PAGE` to write the result down.
+//! `load proof NAME [--seconds N] [--smoke]` and `load soak [--minutes N] [--smoke]
+//! [--with websocket] [--with shared]`; both with `--binary FILE` (else `GRIDHUB_BIN`) and
+//! `--record PAGE` to write the result down.
 mod engine;
 mod flood;
 mod https;
@@ -39,7 +40,10 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let binary = options.binary()?;
     let report = match &options.what {
         What::Proof(name) => proof::run(name, &binary, options.seconds, options.size)?,
-        What::Soak => soak::run(&binary, options.seconds.unwrap_or(SOAK_S), options.size)?,
+        What::Soak => {
+            let seconds = options.seconds.unwrap_or(SOAK_S);
+            soak::run(&binary, seconds, options.size, &options.extras)?
+        }
         What::List => {
             for (name, shows, seconds, _) in proof::PROOFS {
                 println!("{name:<12} {seconds:>4} s  {shows}");

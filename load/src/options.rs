@@ -1,6 +1,7 @@
 //! The command line. Refuses to know how a proof is carried out.
 
 use crate::proof::Size;
+use crate::soak::Extra;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
@@ -15,6 +16,8 @@ pub struct Options {
     pub size: Size,
     /// The page to write the result to.
     pub record: Option<PathBuf>,
+    /// What the soak has beside the usual.
+    pub extras: Vec<Extra>,
     binary: Option<PathBuf>,
 }
 
@@ -45,13 +48,15 @@ impl Options {
             other => bail!("load proof NAME or load soak, not {other:?}"),
         };
         let (size, binary) = (Size::Full, std::env::var_os("GRIDHUB_BIN").map(PathBuf::from));
-        let mut options = Self { what, seconds: None, size, record: None, binary };
+        let extras = Vec::new();
+        let mut options = Self { what, seconds: None, size, record: None, extras, binary };
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word {
                 "--seconds" => options.seconds = Some(number(value()?)?),
                 "--minutes" => options.seconds = Some(60 * number(value()?)?),
                 "--smoke" => options.size = Size::Smoke,
+                "--with" => options.extras.push(extra(value()?)?),
                 "--record" => options.record = Some(value()?.into()),
                 "--binary" => options.binary = Some(value()?.into()),
                 other => bail!("there is no option '{other}'"),
@@ -79,10 +84,24 @@ impl Options {
         if let Some(seconds) = self.seconds {
             command.push_str(&format!(" --seconds {seconds}"));
         }
+        for extra in &self.extras {
+            command.push_str(match extra {
+                Extra::WebSocket => " --with websocket",
+                Extra::Shared => " --with shared",
+            });
+        }
         if self.size == Size::Smoke {
             command.push_str(" --smoke");
         }
         command
+    }
+}
+
+fn extra(text: &str) -> Result<Extra> {
+    match text {
+        "websocket" => Ok(Extra::WebSocket),
+        "shared" => Ok(Extra::Shared),
+        other => bail!("--with is websocket or shared, not '{other}'"),
     }
 }
 

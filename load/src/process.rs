@@ -33,20 +33,6 @@ impl Process {
         Ok(std::fs::read_dir(format!("/proc/{}/fd", self.0))?.count())
     }
 
-    /// CPU time of all threads so far, in milliseconds.
-    ///
-    /// # Errors
-    /// When it has ended.
-    pub fn cpu_ms(self) -> Result<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The name may hold anything; what follows its last bracket are numbers.
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let mut ticks = fields.split_whitespace().skip(11).take(2);
-        let mut next = || ticks.next().and_then(|t| t.parse::<u64>().ok());
-        let (user, system) = next().zip(next()).context("no CPU times")?;
-        Ok((user + system) * MS_PER_TICK)
-    }
-
     /// Asks it to end.
     pub fn terminate(self) {
         if let Some(pid) = i32::try_from(self.0).ok().and_then(Pid::from_raw) {
@@ -81,8 +67,6 @@ pub fn give_way() {
     let _ = rustix::process::setpriority_process(None, LOWEST);
 }
 
-/// The kernel's USER_HZ is 100 on every platform we build for.
-const MS_PER_TICK: u64 = 10;
 const LOWEST: i32 = 19;
 
 #[cfg(test)]
@@ -94,7 +78,6 @@ mod tests {
         let own = Process::new(std::process::id());
         assert!(own.resident_kib().unwrap() > 500);
         assert!(own.descriptors().unwrap() > 2);
-        assert!(own.cpu_ms().is_ok());
-        assert!(Process::new(u32::MAX).cpu_ms().is_err());
+        assert!(Process::new(u32::MAX).descriptors().is_err());
     }
 }

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod clients;
 mod command;
+mod proof;
 mod test;
 mod tidy;
 
@@ -20,7 +21,11 @@ const USAGE: &str = "cargo xtask COMMAND
   clients               set up the test clients alone
   bench [SCENARIO...] [--pairs N] [--quick] [--list]
                         measure the floor, gridhub and Mosquitto side by side,
-                        write bench/RESULTS.md";
+                        write bench/RESULTS.md
+  proof NAME [--seconds N] [--smoke] | --list
+                        load a server and judge it from outside, write docs/PROOFS.md
+  soak [--minutes N] [--smoke]
+                        500 connections of every kind, a ledger over every message";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +39,7 @@ fn main() -> ExitCode {
         "tidy" => check::tidy(),
         "clients" => clients::set_up(&root()).map(drop),
         "bench" => bench::run(rest),
+        "proof" | "soak" => proof::run(&arguments),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

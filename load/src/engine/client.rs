@@ -79,6 +79,9 @@ enum Stage {
     Published(QoS, Option<Box<Kept>>),
     /// PUBREL sent.
     Released,
+    /// PUBREL sent again: the server may have forgotten the exchange, which is no error during
+    /// recovery (MQTT 5, 3.7.2.1).
+    ReleasedAgain,
 }
 
 struct Kept {
@@ -268,9 +271,12 @@ impl Client {
     /// What the server has not answered, in its order (MQTT 5, 4.4).
     fn send_again(&mut self, out: &mut Vec<u8>) {
         let version = self.plan.version;
-        for flight in &self.flights {
+        for flight in &mut self.flights {
             match &flight.stage {
-                Stage::Released => ack(out, version, AckKind::PubRel, flight.id, Reason::SUCCESS),
+                Stage::Released | Stage::ReleasedAgain => {
+                    flight.stage = Stage::ReleasedAgain;
+                    ack(out, version, AckKind::PubRel, flight.id, Reason::SUCCESS);
+                }
                 Stage::Published(_, None) => {}
                 Stage::Published(qos, Some(kept)) => {
                     let (topic, payload) = (&*kept.topic, &*kept.payload);
@@ -299,8 +305,10 @@ impl Client {
 
     fn finished(&mut self, a: &Ack<'_>, wrong: &'static str) -> Result<Event, &'static str> {
         let at = self.find(a.packet_id).ok_or(wrong)?;
-        self.flights.remove(at);
-        Ok(Event::Done(a.reason))
+        let again =
+            self.flights.remove(at).is_some_and(|f| matches!(f.stage, Stage::ReleasedAgain));
+        let forgotten = again && a.reason == Reason::PACKET_IDENTIFIER_NOT_FOUND;
+        Ok(Event::Done(if forgotten { Reason::SUCCESS } else { a.reason }))
     }
 
     fn released(&mut self, a: &Ack<'_>, out: &mut Vec<u8>) -> Result<Option<Event>, &'static str> {
@@ -387,6 +395,8 @@ mod tests {
             Some(Event::Done(Reason::SUCCESS))
         );
         assert_eq!(client.under_way(), 2);
+        let forgotten = take(&mut client, &[0x70, 3, 0, 3, 0x92], &mut out);
+        assert_eq!(forgotten, Some(Event::Done(Reason::SUCCESS)), "in recovery only");
         out.clear();
         up(&mut client, false, &mut out);
         assert_eq!((client.under_way(), out.len()), (0, 0));

@@ -176,11 +176,6 @@ impl Stream {
         }
     }
 
-    /// Whether the socket owes us writability.
-    pub fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
-    }
-
     /// Closes so that the peer sees a reset and the port is free at once: a lost connection.
     pub fn reset(self) {
         // Without the option it is an ordinary close, which loses the connection as well.

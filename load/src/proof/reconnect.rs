@@ -8,10 +8,11 @@ use crate::mark::Mark;
 use crate::report::Report;
 use crate::server::{Options, Server};
 use crate::waiting::{Clock, until};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
 use serde_json::json;
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub fn run(binary: &Path, scale: Scale) -> Result<Report> {
     // The first time there is no session yet, and they come a few at a time.
     let first = fleet.connect(OPENING_MAX)?;
     report.figure("first connect", first.figures());
+    anyhow::ensure!(first.failed.is_empty(), "not all connect at first: {first:?}");
     fleet.subscribe()?;
     fleet.reset();
     let storm = fleet.connect(usize::MAX)?;
@@ -84,11 +86,13 @@ struct Fleet {
 }
 
 /// How a wave of connects went.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Wave {
     up: usize,
     present: usize,
-    failed: Vec<String>,
+    failed: HashSet<Key>,
+    /// The first few of them, in words.
+    how: Vec<String>,
     half_s: f64,
     all_s: f64,
 }
@@ -99,8 +103,15 @@ impl Wave {
             "all_s": self.all_s })
     }
 
+    fn fail(&mut self, key: Key, event: &Event) {
+        self.failed.insert(key);
+        if self.how.len() < HOW_KEPT_MAX {
+            self.how.push(format!("{key}: {event:?}"));
+        }
+    }
+
     fn judge(&self, report: &mut Report, when: &str, clients: usize) {
-        let detail = format!("{when}: {} of {clients} up, {:?}", self.up, self.failed);
+        let detail = format!("{when}: {} of {clients} up, {:?}", self.up, self.how);
         let served = self.up == clients && self.failed.is_empty();
         report.check("all are served, none fails", served, detail);
         let detail = format!("{when}: {} of {clients}", self.present);
@@ -129,7 +140,7 @@ impl Fleet {
         let Self { engine, clients, tracks, patience, .. } = self;
         let (clock, mut wave, mut begun) = (Clock::new(), Wave::default(), 0);
         let (first, total) = (clients[0], clients.len());
-        until(engine, "the fleet", *patience, |engine, heard| {
+        let waited = until(engine, "the fleet", *patience, |engine, heard| {
             for Heard { key, event } in heard {
                 match event {
                     Event::Up { session_present } => {
@@ -140,8 +151,7 @@ impl Fleet {
                         }
                     }
                     Event::Message(m) => hear(&mut tracks[key - first], m),
-                    other if wave.failed.len() < 5 => wave.failed.push(format!("{key}: {other:?}")),
-                    _ => {}
+                    other => wave.fail(*key, other),
                 }
             }
             let done = wave.up + wave.failed.len();
@@ -150,7 +160,8 @@ impl Fleet {
                 begun += 1;
             }
             done >= total
-        })?;
+        });
+        waited.with_context(|| format!("{begun} of {total} begun, {wave:?}"))?;
         wave.all_s = clock.s();
         Ok(wave)
     }
@@ -229,3 +240,4 @@ fn topic(n: usize) -> String {
 /// Every tenth comes over TLS: more would measure the generator's own handshakes.
 const TLS_EVERY: usize = 10;
 const OPENING_MAX: usize = 256;
+const HOW_KEPT_MAX: usize = 6;

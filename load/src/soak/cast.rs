@@ -15,8 +15,18 @@ use mqtt::qos::QoS;
 use mqtt::wire::Version;
 
 /// Gathers everybody.
-pub fn gather(engine: &mut Engine, size: Size, https: Https) -> Vec<Box<dyn Role>> {
-    let mut cast = Cast { roles: Vec::new(), next: 0, size };
+pub fn gather(
+    engine: &mut Engine,
+    size: Size,
+    extras: &[Extra],
+    https: Https,
+) -> Vec<Box<dyn Role>> {
+    let mut transports = vec![Transport::Tcp, Transport::Tls, Transport::Tcp];
+    if extras.contains(&Extra::WebSocket) {
+        transports.push(Transport::WebSocket);
+    }
+    let groups = if extras.contains(&Extra::Shared) { GROUPS } else { 0 };
+    let mut cast = Cast { roles: Vec::new(), next: 0, size, transports, groups };
     cast.steady(engine);
     cast.sleepers(engine);
     cast.away(engine);
@@ -30,6 +40,17 @@ struct Cast {
     /// The next stream's number.
     next: u32,
     size: Size,
+    transports: Vec<Transport>,
+    groups: usize,
+}
+
+/// What not every server offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extra {
+    /// MQTT over WebSocket on the HTTPS listener.
+    WebSocket,
+    /// Shared subscriptions.
+    Shared,
 }
 
 impl Cast {
@@ -44,10 +65,10 @@ impl Cast {
     }
 
     /// The mix: versions and transports come around in turn.
-    fn plan(name: &str, id: u32, place: u32) -> Plan {
+    fn plan(&self, name: &str, id: u32, place: u32) -> Plan {
         let turn = id.wrapping_mul(5).wrapping_add(place);
-        let version = if turn % 2 == 0 { Version::V5 } else { Version::V311 };
-        let over = TRANSPORTS[(turn / 2) as usize % TRANSPORTS.len()];
+        let version = if turn.is_multiple_of(2) { Version::V5 } else { Version::V311 };
+        let over = self.transports[(turn / 2) as usize % self.transports.len()];
         Plan { keep_alive_s: KEEP_ALIVE_S, ..Plan::new(version, format!("{name}-{id}-{place}")) }
             .over(over)
     }
@@ -63,10 +84,10 @@ impl Cast {
                 period_us: if large { 2_000_000 } else { 100_000 },
                 publisher: Habit::Steady,
             };
-            let publisher = Self::plan("steady", id, 0);
+            let publisher = self.plan("steady", id, 0);
             // Some have more receivers.
             let receivers = 1 + u32::from(n % 17 == 3);
-            let receivers = (1..=receivers).map(|p| (Self::plan("steady", id, p), Habit::Steady));
+            let receivers = (1..=receivers).map(|p| (self.plan("steady", id, p), Habit::Steady));
             let receivers = receivers.collect();
             let stream = Stream::new(engine, id, "steady", settings, publisher, receivers);
             self.roles.push(Box::new(stream));
@@ -83,11 +104,11 @@ impl Cast {
                 period_us: 2_500,
                 publisher: Habit::Steady,
             };
-            let receivers = vec![(Self::plan("sleeper", id, 1), Habit::Sleeps(15_000_000)), {
-                let quick = Self::plan("sleeper", id, 2);
+            let receivers = vec![(self.plan("sleeper", id, 1), Habit::Sleeps(15_000_000)), {
+                let quick = self.plan("sleeper", id, 2);
                 (quick, Habit::Steady)
             }];
-            let publisher = Self::plan("sleeper", id, 0);
+            let publisher = self.plan("sleeper", id, 0);
             let stream = Stream::new(engine, id, "sleeper", settings, publisher, receivers);
             self.roles.push(Box::new(stream));
         }
@@ -103,9 +124,9 @@ impl Cast {
                 period_us: 100_000,
                 publisher: Habit::Steady,
             };
-            let receiver = Self::plan("away", id, 1).lasting(EXPIRY_S);
+            let receiver = self.plan("away", id, 1).lasting(EXPIRY_S);
             let receivers = vec![(receiver, Habit::Leaves(3_000_000))];
-            let publisher = Self::plan("away", id, 0);
+            let publisher = self.plan("away", id, 0);
             let stream = Stream::new(engine, id, "away", settings, publisher, receivers);
             self.roles.push(Box::new(stream));
         }
@@ -125,8 +146,8 @@ impl Cast {
                 0 => Habit::Leaves(4_000_000),
                 _ => Habit::Lost(3_000_000),
             };
-            let receivers = vec![(Self::plan("comer", id, 1).lasting(EXPIRY_S), habit)];
-            let publisher = Self::plan("comer", id, 0);
+            let receivers = vec![(self.plan("comer", id, 1).lasting(EXPIRY_S), habit)];
+            let publisher = self.plan("comer", id, 0);
             let publisher = if lost { publisher.lasting(EXPIRY_S) } else { publisher };
             let stream = Stream::new(engine, id, "comer", settings, publisher, receivers);
             self.roles.push(Box::new(stream));
@@ -137,33 +158,32 @@ impl Cast {
     fn rest(&mut self, engine: &mut Engine, https: Https) {
         for _ in 0..self.count(45) {
             let id = self.number();
-            self.roles.push(Box::new(Visitor::new(engine, id, Self::plan("visitor", id, 0))));
+            self.roles.push(Box::new(Visitor::new(engine, id, self.plan("visitor", id, 0))));
         }
         for _ in 0..self.count(10) {
             let id = self.number();
-            let mut duelist = Self::plan("duel", id, 1).lasting(EXPIRY_S);
+            let mut duelist = self.plan("duel", id, 1).lasting(EXPIRY_S);
             duelist.credential = Credential::Token;
-            let publisher = Self::plan("duel", id, 0);
+            let publisher = self.plan("duel", id, 0);
             self.roles.push(Box::new(Duel::new(engine, id, publisher, duelist)));
         }
-        let mortals = (1..=self.count(10) as u32).map(|p| Self::plan("will", p, p)).collect();
-        let (first, watcher) = (self.next + 1, Self::plan("will", 0, 0));
+        let mortals = (1..=self.count(10) as u32).map(|p| self.plan("will", p, p)).collect();
+        let (first, watcher) = (self.next + 1, self.plan("will", 0, 0));
         self.next += self.count(10) as u32;
         self.roles.push(Box::new(Mourners::new(engine, first, watcher, mortals)));
-        for _ in 0..self.count(GROUPS) {
+        for _ in 0..self.count(self.groups) {
             let id = self.number();
-            let members = (1..=4).map(|p| Self::plan("group", id, p)).collect();
-            let publisher = Self::plan("group", id, 0);
+            let members = (1..=4).map(|p| self.plan("group", id, p)).collect();
+            let publisher = self.plan("group", id, 0);
             self.roles.push(Box::new(Group::new(engine, id, publisher, members)));
         }
         let id = self.number();
-        self.roles.push(Box::new(Postman::new(engine, id, Self::plan("post", id, 0), https)));
+        self.roles.push(Box::new(Postman::new(engine, id, self.plan("post", id, 0), https)));
     }
 }
 
 const LEVELS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
-const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Tcp];
-const GROUPS: usize = 0;
+const GROUPS: usize = 3;
 const SMOKE_PART: usize = 10;
 const EXPIRY_S: u32 = 3_600;
 /// Pings come every 20 seconds.

@@ -12,6 +12,8 @@ mod slope;
 mod stream;
 mod visitor;
 
+pub use cast::Extra;
+
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::proof::Size;
@@ -29,12 +31,12 @@ use std::time::Duration;
 ///
 /// # Errors
 /// When the server or the generator fails, which is no verdict.
-pub fn run(binary: &Path, seconds: u64, size: Size) -> Result<Report> {
+pub fn run(binary: &Path, seconds: u64, size: Size, extras: &[Extra]) -> Result<Report> {
     let limits = vec![format!("limits.session_queue_messages_max = {QUEUE_MESSAGES}")];
     let mut server = Server::start(binary, &Options { reactors: 2, core: None, limits })?;
     let before = server.metrics()?;
     let mut engine = Engine::new(server.target())?;
-    let roles = cast::gather(&mut engine, size, server.https());
+    let roles = cast::gather(&mut engine, size, extras, server.https());
     let mut soak = Soak::new(engine, roles);
     soak.until_done(Stage::Opening, Duration::ZERO)?;
     let mut watch = Watch::new(seconds);

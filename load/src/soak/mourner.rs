@@ -49,7 +49,7 @@ impl Mortal {
         if engine.is_up(self.key) {
             self.next_us = now_us + LIFE_US / 4;
             self.lives += 1;
-            if self.lives % 3 == 0 {
+            if self.lives.is_multiple_of(3) {
                 return engine.leave(self.key);
             }
             self.losses += 1;

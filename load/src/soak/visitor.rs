@@ -123,7 +123,7 @@ impl Visitor {
     fn end(&mut self, engine: &mut Engine) {
         self.kept = Some(self.visits);
         self.visits += 1;
-        if self.visits % 2 == 0 {
+        if self.visits.is_multiple_of(2) {
             engine.reset(self.key);
             self.step = Step::Away;
         } else {
