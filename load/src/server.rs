@@ -138,10 +138,11 @@ fn identity(binary: &Path, folder: &Path) -> Result<Value> {
     Ok(ready)
 }
 
-/// Starts it and reads its first line; its log goes to ours when it is an error: what is refused
-/// and left out is counted too.
+/// Starts it and reads its first line; its log goes to ours, errors only unless `RUST_LOG` says more:
+/// what is refused is counted too.
 fn ready(mut command: Command, folder: &Path) -> Result<(Child, Value)> {
-    command.current_dir(folder).env("RUST_LOG", "error").stdin(Stdio::null());
+    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "error".into());
+    command.current_dir(folder).env("RUST_LOG", level).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
     let mut line = String::new();
