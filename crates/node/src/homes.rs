@@ -35,6 +35,9 @@ pub(crate) struct Homes {
     pub pool: Pool,
     pub timers: Timers,
     pub effects: Vec<Effect>,
+    /// Links that move to their home: their places are taken until the outer loop is told, which
+    /// has their sockets under these numbers.
+    pub moving: Vec<LinkId>,
     /// Sessions that end because their queue overflowed.
     pub overflowed: Vec<SessionRef>,
     notices: u64,
@@ -61,6 +64,7 @@ impl Homes {
             pool: Pool::new(),
             timers: Timers::default(),
             effects: Vec::new(),
+            moving: Vec::new(),
             overflowed: Vec::new(),
             notices: 0,
         }
