@@ -7,6 +7,7 @@ mod check;
 mod clients;
 mod command;
 mod fuzz;
+mod proof;
 mod test;
 mod tidy;
 
@@ -24,7 +25,11 @@ const USAGE: &str = "cargo xtask COMMAND
                         write bench/RESULTS.md
   fuzz TARGET...|--all [--minutes N] [--minimize]
                         look for inputs that break a property of crate fuzz; --minimize writes
-                        the smallest corpus of what was found to fuzz/corpus";
+                        the smallest corpus of what was found to fuzz/corpus
+  proof NAME [--seconds N] [--smoke] | --list
+                        load a server and judge it from outside, write docs/PROOFS.md
+  soak [--minutes N] [--smoke]
+                        500 connections of every kind, a ledger over every message";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
         "clients" => clients::set_up(&root()).map(drop),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "proof" | "soak" => proof::run(&arguments),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

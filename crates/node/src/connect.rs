@@ -77,7 +77,7 @@ impl Shard {
         if home == self.homes.me {
             return self.attach(id.slot, &opening, &principal);
         }
-        self.homes.links.remove(id.slot);
+        self.homes.moving.push(id);
         let adoption = Box::new(Adoption { opening, principal });
         self.homes.effects.push(Effect::Move(id, home, adoption));
     }

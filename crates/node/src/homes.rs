@@ -37,6 +37,9 @@ pub(crate) struct Homes {
     pub timers: Timers,
     pub shares: Memberships,
     pub effects: Vec<Effect>,
+    /// Links that move to their home: their places are taken until the outer loop is told, which
+    /// has their sockets under these numbers.
+    pub moving: Vec<LinkId>,
     /// Sessions that end because their queue overflowed.
     pub overflowed: Vec<SessionRef>,
     notices: u64,
@@ -64,6 +67,7 @@ impl Homes {
             timers: Timers::default(),
             shares: Memberships::default(),
             effects: Vec::new(),
+            moving: Vec::new(),
             overflowed: Vec::new(),
             notices: 0,
         }

@@ -191,8 +191,12 @@ impl Shard {
         self.homes.timers.wait_ms(self.homes.now.mono_ms, self.homes.now.wall_ms)
     }
 
-    /// What is to be done outside, in order.
+    /// What is to be done outside, in order, before anything is accepted or adopted: the places
+    /// of connections that move are free from now on.
     pub fn take_effects(&mut self, into: &mut Vec<Effect>) {
+        while let Some(id) = self.homes.moving.pop() {
+            self.forget(id);
+        }
         into.append(&mut self.homes.effects);
     }
 

@@ -59,13 +59,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sim", &["mqtt", "store", "broker", "hub", "engine", "node", "cluster"]),
     ("fuzz", &["mqtt", "store", "broker", "hub", "engine", "node", "gridhub"]),
     ("e2e", &["mqtt"]),
+    ("load", &["mqtt"]),
     ("xtask", &[]),
 ];
 /// Nothing at all, not even from outside.
 const LEAN: [&str; 1] = ["mqtt"];
 const RUNTIMES: [&str; 9] =
     ["tokio", "axum", "hyper", "hyper-util", "mio", "socket2", "rustls", "tokio-rustls", "rand"];
-const WITH_RUNTIME: [&str; 5] = ["gridhub", "cluster", "e2e", "xtask", "sim"];
+const WITH_RUNTIME: [&str; 6] = ["gridhub", "cluster", "e2e", "load", "xtask", "sim"];
 const DOWN: &str = "arrows point downwards only: each crate is small enough to know whole";
 
 #[cfg(test)]
