@@ -119,7 +119,7 @@ fn a_bad_connect_is_refused_and_closed() {
     let rows: [(&str, Vec<u8>, &[u8]); 12] = [
         ("another protocol", name("MQTX", 5, 2), &[0x84]),
         ("level 6", name("MQTT", 6, 2), &[0x84, 0x01]),
-        ("level 3", name("MQIsdp", 3, 2), &[0x84, 0x01]),
+        ("level 3 of this name", name("MQTT", 3, 2), &[0x84, 0x01]),
         ("the reserved flag", connect(5, 3, "id", &[]), EITHER),
         ("will QoS without a will", connect(5, 0x0A, "id", &[]), EITHER),
         ("will retain without a will", connect(5, 0x22, "id", &[]), EITHER),

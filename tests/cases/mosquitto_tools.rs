@@ -1,10 +1,10 @@
-//! `mosquitto_pub` and `mosquitto_sub` in every QoS and both versions, over TCP, TLS and TLS with a
+//! `mosquitto_pub` and `mosquitto_sub` in every QoS and all versions, over TCP, TLS and TLS with a
 //! client certificate.
 use e2e::foreign::{background, succeeds};
 use e2e::server::Running;
 use e2e::{Foreign, Mosquitto, Server, mosquitto};
 
-const VERSIONS: [&str; 2] = ["mqttv311", "mqttv5"];
+const VERSIONS: [&str; 3] = ["mqttv31", "mqttv311", "mqttv5"];
 
 /// `mosquitto_sub` for `count` messages, back when the server granted the subscription.
 #[track_caller]

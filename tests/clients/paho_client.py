@@ -98,7 +98,7 @@ class Client:
 
     def connect(self, c):
         self.v5 = c.get("version", 5) == 5
-        protocol = mqtt.MQTTv5 if self.v5 else mqtt.MQTTv311
+        protocol = {3: mqtt.MQTTv31, 4: mqtt.MQTTv311, 5: mqtt.MQTTv5}[c.get("version", 5)]
         extra = {} if self.v5 else {"clean_session": c.get("clean", True)}
         transport = "websockets" if "path" in c else "tcp"
         client = mqtt.Client(

@@ -45,6 +45,8 @@ pub struct Limits {
     pub shared_subscriptions: SharedSubscriptions,
     /// What a Message Expiry Interval of zero means.
     pub zero_expiry: ZeroExpiry,
+    /// Whether clients of MQTT 3.1 are taken. If not: CONNACK 1.
+    pub mqtt_31: Mqtt31,
     /// What follows when a client answers a delivery with an error.
     pub refused_delivery: RefusedDelivery,
     /// Which topics that start with `$` clients may use.
@@ -134,6 +136,15 @@ pub enum SharedSubscriptions {
     Version5,
 }
 
+/// Whether clients that name the protocol "MQIsdp" (MQTT 3.1) may connect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mqtt31 {
+    /// As clients of 3.1.1.
+    Accepted,
+    /// CONNACK 1: unacceptable protocol version.
+    Refused,
+}
+
 /// What a Message Expiry Interval of zero means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ZeroExpiry {
@@ -183,6 +194,7 @@ impl Limits {
             maximum_qos: QoS::ExactlyOnce,
             subscription_identifiers: SubscriptionIdentifiers::Available,
             shared_subscriptions: SharedSubscriptions::AllVersions,
+            mqtt_31: Mqtt31::Accepted,
             zero_expiry: ZeroExpiry::AtOnce,
             refused_delivery: RefusedDelivery::Discard,
             dollar_topics: DollarTopics::SystemReserved,
@@ -230,6 +242,7 @@ impl Limits {
             maximum_qos: QoS::AtLeastOnce,
             subscription_identifiers: SubscriptionIdentifiers::Refused,
             shared_subscriptions: SharedSubscriptions::Version5,
+            mqtt_31: Mqtt31::Refused,
             zero_expiry: ZeroExpiry::Never,
             refused_delivery: RefusedDelivery::Disconnect,
             dollar_topics: DollarTopics::AllReserved,

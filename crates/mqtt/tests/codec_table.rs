@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use mqtt::limits::PACKET_BYTES_MAX;
-use mqtt::wire::{Packet, Properties, Version, decode, frame};
+use mqtt::wire::{Packet, Properties, ProtocolName, Version, decode, frame, frame_v31};
 
 #[test]
 fn fixed_header_rows() {
@@ -53,6 +53,22 @@ fn a_packet_is_incomplete_until_its_last_byte() {
                 assert_eq!(frame(&row.bytes[..cut], row.max), Ok(None), "{}", row.name);
             }
         }
+    }
+}
+
+/// A repeat of MQTT 3.1 has DUP set where later versions forbid it.
+#[test]
+fn mqtt_31_repeats_with_dup() {
+    for (repeat, plain) in [(0x6A, 0x62), (0x8A, 0x82), (0xAA, 0xA2)] {
+        assert!(frame(&[repeat, 2, 0, 1], 100).is_err());
+        let bytes = [repeat, 2, 0, 1];
+        let found = frame_v31(&bytes, 100).unwrap().unwrap();
+        assert_eq!((found.first, found.body, found.len), (plain, &[0, 1][..], 4));
+        assert_eq!(frame_v31(&[repeat], 100), Ok(None));
+        assert!(frame_v31(&[repeat, 2, 0, 1], 3).is_err(), "bounds hold");
+    }
+    for wrong in [0x60, 0x80, 0x6B, 0x4A, 0xC8, 0x00] {
+        assert!(frame_v31(&[wrong, 2, 0, 1], 100).is_err(), "{wrong:02x}");
     }
 }
 
@@ -129,7 +145,11 @@ fn summary(packet: &Packet<'_>) -> String {
             let user = c.user_name.map_or(String::new(), |u| format!(" user {u:?}"));
             let password = c.password.map_or(String::new(), |p| format!(" password {}", text(p)));
             let (id, keep, props) = (c.client_id, c.keep_alive, properties(c.properties));
-            format!("{name} {:?} {id:?}{clean} keep {keep}{will}{user}{password}{props}", c.version)
+            let old = if c.name == ProtocolName::MqIsdp { " MQIsdp" } else { "" };
+            format!(
+                "{name} {:?}{old} {id:?}{clean} keep {keep}{will}{user}{password}{props}",
+                c.version
+            )
         }
         Packet::ConnAck(c) => {
             let present = if c.session_present { " session" } else { "" };

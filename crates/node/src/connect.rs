@@ -16,7 +16,7 @@ use mqtt::error::Wrong;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::session::{Outbound, Received};
-use mqtt::wire::{ConnAckOut, Connect, Diagnostics, Version};
+use mqtt::wire::{ConnAckOut, Connect, Diagnostics, ProtocolName, Version};
 use std::sync::Arc;
 
 impl Shard {
@@ -159,6 +159,7 @@ impl Shard {
             l.keep_alive_s = o.keep_alive_s;
             l.last_seen_ms = now_ms;
             l.flags.terse = o.terse;
+            l.flags.mq_isdp = o.name == ProtocolName::MqIsdp;
             if o.method.is_some() || expires_at_ms.is_some() {
                 let extra = l.extra.get_or_insert_default();
                 extra.method.clone_from(&o.method);
@@ -242,7 +243,8 @@ impl<'a> From<&'a Opening> for Applicant<'a> {
 
 fn connack<'a>(o: &'a Opening, limits: &Limits, present: bool) -> ConnAckOut<'a> {
     let mut ack = ConnAckOut::new(Reason::SUCCESS);
-    ack.session_present = present;
+    // In 3.1 the bit is reserved.
+    ack.session_present = present && o.name == ProtocolName::Mqtt;
     if o.version == Version::V5 {
         ack.session_expiry = (o.expiry_s != o.expiry_asked_s).then_some(o.expiry_s);
         ack.receive_max = (limits.receive_max < u16::MAX).then_some(limits.receive_max);

@@ -70,6 +70,8 @@ pub(crate) struct Flags {
     pub terse: bool,
     /// The peer broke the protocol; a WebSocket is closed with another code then.
     pub broken: bool,
+    /// The client speaks MQTT 3.1.
+    pub mq_isdp: bool,
 }
 
 /// Why a connection is not read: too much of what it published waits somewhere.

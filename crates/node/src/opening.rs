@@ -1,16 +1,17 @@
 //! A CONNECT that was understood and waits for the answer about its credentials.
 
 use crate::session::Will;
-use broker::limits::Limits;
+use broker::limits::{Limits, Mqtt31};
 use mqtt::client_id::ClientId;
 use mqtt::error::Wrong;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
-use mqtt::wire::{Connect, Version};
+use mqtt::wire::{Connect, ProtocolName, Version};
 
 /// What a CONNECT asked for, owned, with our limits applied.
 pub(crate) struct Opening {
     pub version: Version,
+    pub name: ProtocolName,
     pub clean_start: bool,
     pub client: ClientId,
     /// The identifier is ours: CONNACK must tell it.
@@ -35,6 +36,14 @@ impl Opening {
     pub fn read(c: &Connect<'_>, limits: &Limits, id: &str) -> Result<Box<Self>, Wrong> {
         let assigned = c.client_id.is_empty();
         let v5 = c.version == Version::V5;
+        if c.name == ProtocolName::MqIsdp {
+            if limits.mqtt_31 == Mqtt31::Refused {
+                return Err(OLD_PROTOCOL);
+            }
+            if assigned {
+                return Err(NO_IDENTIFIER_V31);
+            }
+        }
         if assigned && !v5 && !c.clean_start {
             return Err(NO_IDENTIFIER);
         }
@@ -54,6 +63,7 @@ impl Opening {
         };
         Ok(Box::new(Self {
             version: c.version,
+            name: c.name,
             clean_start: c.clean_start,
             client,
             assigned,
@@ -99,6 +109,15 @@ const NO_IDENTIFIER: Wrong = Wrong::new(
     Reason::CLIENT_IDENTIFIER_NOT_VALID,
     "MQTT 3.1.1, 3.1.3-8",
     "an empty client identifier needs clean session 1",
+);
+const NO_IDENTIFIER_V31: Wrong = Wrong::new(
+    Reason::CLIENT_IDENTIFIER_NOT_VALID,
+    "MQTT 3.1, 3.1",
+    "MQTT 3.1 needs a client identifier; give one, or speak 3.1.1",
+);
+const OLD_PROTOCOL: Wrong = Wrong::version(
+    "limits.mqtt_31",
+    "MQTT 3.1 is not accepted in this namespace; speak 3.1.1 or 5",
 );
 const LONG_IDENTIFIER: Wrong = Wrong::new(
     Reason::CLIENT_IDENTIFIER_NOT_VALID,

@@ -11,7 +11,7 @@ use mqtt::error::Wrong;
 use mqtt::reason::Reason;
 use mqtt::wire::{
     Auth, AuthOut, ConnAckOut, Connect, Diagnostics, Frame, PINGRESP, Packet, Version, decode,
-    frame,
+    frame, frame_v31,
 };
 use std::sync::Arc;
 
@@ -33,7 +33,11 @@ impl Shard {
                 // Whatever a closing connection still says is not heard.
                 return if matches!(l.phase, Phase::Closing) { bytes.len() } else { at };
             }
-            let f = match frame(&bytes[at..], packet_max) {
+            let framed = match frame(&bytes[at..], packet_max) {
+                Err(_) if l.flags.mq_isdp => frame_v31(&bytes[at..], packet_max),
+                framed => framed,
+            };
+            let f = match framed {
                 Ok(Some(f)) => f,
                 Ok(None) => return at,
                 Err(wrong) => {
@@ -215,8 +219,8 @@ fn first(f: Frame<'_>) -> Result<Packet<'_>, Wrong> {
 fn answering(body: &[u8], wrong: Wrong) -> Option<Version> {
     match Connect::peek_version(body) {
         Some(level) if level >= 5 => Some(Version::V5),
-        Some(4) if wrong.reason == Reason::MALFORMED_PACKET => None,
-        Some(4) if wrong.reason == Reason::PROTOCOL_ERROR => None,
+        Some(3 | 4) if wrong.reason == Reason::MALFORMED_PACKET => None,
+        Some(3 | 4) if wrong.reason == Reason::PROTOCOL_ERROR => None,
         Some(_) => Some(Version::V311),
         None => None,
     }

@@ -19,7 +19,7 @@ impl Shard {
     pub(crate) fn on_subscribe(&mut self, link: u32, s: &Subscribe<'_>) -> Result<(), Wrong> {
         let limits = Arc::clone(&self.homes.limits);
         let Some((l, slot, session)) = self.homes.attached(link) else { return Ok(()) };
-        let (version, terse) = (l.version, l.flags.terse);
+        let (version, flags) = (l.version, l.flags);
         let principal = Arc::clone(&session.principal);
         if s.subscription_id.is_some()
             && limits.subscription_identifiers == SubscriptionIdentifiers::Refused
@@ -50,12 +50,17 @@ impl Shard {
                     let client = self.homes.client_of(link);
                     self.homes.refused(&client, reason, rule, why.clone());
                     said.get_or_insert(why);
-                    reasons.push(if version == Version::V5 { reason.code() } else { 0x80 });
+                    reasons.push(match version {
+                        Version::V5 => reason.code(),
+                        // 3.1 has no code for a failure. Mosquitto answers the same.
+                        Version::V311 if flags.mq_isdp => r.options.qos.bits(),
+                        Version::V311 => 0x80,
+                    });
                 }
             }
         }
         let diagnostics =
-            Diagnostics { reason_string: said.as_deref().filter(|_| !terse), user: &[] };
+            Diagnostics { reason_string: said.as_deref().filter(|_| !flags.terse), user: &[] };
         let ack = SubAckOut { packet_id: s.packet_id, reasons: &reasons, diagnostics };
         let max = self.packet_max(link);
         if let Some(out) = self.homes.output(link) {

@@ -38,6 +38,8 @@ transcripts! {
     fn malformed();
     fn message_expiry();
     fn message_expiry_event_grid();
+    fn mqtt_31();
+    fn mqtt_31_event_grid();
     fn no_local();
     fn no_local_overlapping();
     fn order();

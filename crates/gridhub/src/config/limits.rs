@@ -2,8 +2,8 @@
 //! Knows spelling only; what a bound means stands in `broker::limits`.
 
 use broker::limits::{
-    DollarTopics, Limits, QueueFull, RefusedDelivery, SharedSubscriptions, SubscriptionIdentifiers,
-    ZeroExpiry,
+    DollarTopics, Limits, Mqtt31, QueueFull, RefusedDelivery, SharedSubscriptions,
+    SubscriptionIdentifiers, ZeroExpiry,
 };
 use mqtt::qos::QoS;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,7 @@ limits_config! {
     maximum_qos: u8,
     subscription_identifiers: SubscriptionIdentifiersSpelling,
     shared_subscriptions: SharedSubscriptionsSpelling,
+    mqtt_31: Mqtt31Spelling,
     zero_expiry: ZeroExpirySpelling,
     refused_delivery: RefusedDeliverySpelling,
     dollar_topics: DollarTopicsSpelling,
@@ -121,6 +122,16 @@ pub enum SharedSubscriptionsSpelling {
     AllVersions,
     /// For clients of MQTT 5; one of 3.1.1 is disconnected.
     Version5,
+}
+
+/// `limits.mqtt_31`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mqtt31Spelling {
+    /// As clients of 3.1.1.
+    Accepted,
+    /// CONNACK 1.
+    Refused,
 }
 
 /// `limits.zero_expiry`.
@@ -271,6 +282,7 @@ spelled_by!(QueueFullSpelling for QueueFull: DropOldest, DropNewest, Refuse, End
 spelled_by!(SubscriptionIdentifiersSpelling for SubscriptionIdentifiers: Available, Refused);
 spelled_by!(RefusedDeliverySpelling for RefusedDelivery: Discard, Disconnect);
 spelled_by!(SharedSubscriptionsSpelling for SharedSubscriptions: AllVersions, Version5);
+spelled_by!(Mqtt31Spelling for Mqtt31: Accepted, Refused);
 spelled_by!(ZeroExpirySpelling for ZeroExpiry: AtOnce, Never);
 spelled_by!(DollarTopicsSpelling for DollarTopics: SystemReserved, AllReserved);
 

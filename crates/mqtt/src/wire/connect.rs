@@ -14,6 +14,8 @@ use crate::wire::{self, Version};
 pub struct Connect<'a> {
     /// Protocol version of the whole connection.
     pub version: Version,
+    /// What the client calls the protocol; only a 3.1.1 connection can have the old name.
+    pub name: ProtocolName,
     /// Clean Start; Clean Session in 3.1.1.
     pub clean_start: bool,
     /// Seconds, 0 for none.
@@ -47,11 +49,21 @@ pub struct Connect<'a> {
     pub properties: Properties<'a>,
 }
 
+/// What a client calls the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolName {
+    /// MQTT 3.1.1 and 5.
+    Mqtt,
+    /// MQTT 3.1, level 3: packets as in 3.1.1, with what `decode` and `wire::frame_v31` overlook.
+    MqIsdp,
+}
+
 impl<'a> Connect<'a> {
     /// A CONNECT with nothing but a client identifier.
     pub const fn new(version: Version, client_id: &'a str) -> Self {
         Self {
             version,
+            name: ProtocolName::Mqtt,
             clean_start: true,
             keep_alive: 0,
             client_id,
@@ -81,11 +93,11 @@ impl<'a> Connect<'a> {
     /// Decodes a body. 0x84 for a protocol that we do not speak, 0x81 or 0x82 for the rest.
     pub fn decode(body: &'a [u8]) -> Result<Self, Wrong> {
         let mut r = Reader::new(body);
-        let version = decode_version(&mut r)?;
-        let flags = ConnectFlags::parse(r.u8()?, version)?;
+        let (name, version) = decode_version(&mut r)?;
+        let flags = ConnectFlags::parse(r.u8()?, name, version)?;
         let keep_alive = r.u16()?;
         let mut connect =
-            Self { clean_start: flags.clean_start, keep_alive, ..Self::new(version, "") };
+            Self { name, clean_start: flags.clean_start, keep_alive, ..Self::new(version, "") };
         if version == Version::V5 {
             connect.take_properties(r.block()?)?;
         }
@@ -93,10 +105,12 @@ impl<'a> Connect<'a> {
         if let Some((qos, retain)) = flags.will {
             connect.will = Some(Will::decode(&mut r, qos, retain, version)?);
         }
-        if flags.user_name {
+        // MQTT 3.1, 3.1: where the packet has ended, the flag is not believed.
+        let missing = |r: &Reader<'_>| name == ProtocolName::MqIsdp && r.rest.is_empty();
+        if flags.user_name && !missing(&r) {
             connect.user_name = Some(r.string()?);
         }
-        if flags.password {
+        if flags.password && !missing(&r) {
             connect.password = Some(r.binary()?);
         }
         r.end()?;
@@ -126,8 +140,13 @@ impl<'a> Connect<'a> {
     /// Appends the packet. `Err`, and nothing written, if a string is over 65,535 bytes.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         let mut w = Writer::begin(out, wire::CONNECT << 4);
-        w.string("MQTT");
-        w.u8(if self.version == Version::V5 { 5 } else { 4 });
+        let (name, level) = match (self.version, self.name) {
+            (Version::V5, _) => ("MQTT", 5),
+            (Version::V311, ProtocolName::Mqtt) => ("MQTT", 4),
+            (Version::V311, ProtocolName::MqIsdp) => ("MQIsdp", 3),
+        };
+        w.string(name);
+        w.u8(level);
         w.u8(self.flags());
         w.u16(self.keep_alive);
         if self.version == Version::V5 {
@@ -185,42 +204,51 @@ struct ConnectFlags {
 
 impl ConnectFlags {
     /// The flag byte (MQTT 5, 3.1.2.3 to 3.1.2.9).
-    fn parse(byte: u8, version: Version) -> Result<Self, Wrong> {
-        if byte & 0x01 != 0 {
+    fn parse(byte: u8, name: ProtocolName, version: Version) -> Result<Self, Wrong> {
+        // 3.1 says of several combinations that they are ignored, where 3.1.1 forbids them.
+        let strict = name == ProtocolName::Mqtt;
+        if strict && byte & 0x01 != 0 {
             return Err(RESERVED_FLAG);
         }
-        let qos = QoS::from_bits(byte >> 3 & 3).ok_or(WILL_QOS)?;
+        let has_will = byte & 0x04 != 0;
+        let bits = if strict || has_will { byte >> 3 & 3 } else { 0 };
+        let qos = QoS::from_bits(bits).ok_or(WILL_QOS)?;
         let retain = byte & 0x20 != 0;
-        let will = if byte & 0x04 != 0 {
+        let will = if has_will {
             Some((qos, retain))
         } else if qos != QoS::AtMostOnce {
             return Err(WILL_QOS_ALONE);
-        } else if retain {
+        } else if strict && retain {
             return Err(WILL_RETAIN_ALONE);
         } else {
             None
         };
         let (user_name, password) = (byte & 0x80 != 0, byte & 0x40 != 0);
-        if version == Version::V311 && password && !user_name {
+        if strict && version == Version::V311 && password && !user_name {
             return Err(PASSWORD_ALONE);
         }
         Ok(Self { clean_start: byte & 0x02 != 0, will, user_name, password })
     }
 }
 
-fn decode_version(r: &mut Reader<'_>) -> Result<Version, Wrong> {
-    if r.binary()? != b"MQTT" {
-        return Err(PROTOCOL_NAME);
-    }
-    match r.u8()? {
-        4 => Ok(Version::V311),
-        5 => Ok(Version::V5),
-        _ => Err(PROTOCOL_LEVEL),
-    }
+fn decode_version(r: &mut Reader<'_>) -> Result<(ProtocolName, Version), Wrong> {
+    let name = match r.binary()? {
+        b"MQTT" => ProtocolName::Mqtt,
+        b"MQIsdp" => ProtocolName::MqIsdp,
+        _ => return Err(PROTOCOL_NAME),
+    };
+    let version = match (name, r.u8()?) {
+        (ProtocolName::Mqtt, 4) | (ProtocolName::MqIsdp, 3) => Version::V311,
+        (ProtocolName::Mqtt, 5) => Version::V5,
+        _ => return Err(PROTOCOL_LEVEL),
+    };
+    Ok((name, version))
 }
 
-const PROTOCOL_NAME: Wrong = Wrong::version("MQTT 5, 3.1.2-1", "protocol name is not MQTT");
-const PROTOCOL_LEVEL: Wrong = Wrong::version("MQTT 5, 3.1.2-2", "protocol level is not 4 or 5");
+const PROTOCOL_NAME: Wrong =
+    Wrong::version("MQTT 5, 3.1.2-1", "protocol name is neither MQTT nor MQIsdp");
+const PROTOCOL_LEVEL: Wrong =
+    Wrong::version("MQTT 5, 3.1.2-2", "protocol level is not 4 or 5, or 3 of MQIsdp");
 const RESERVED_FLAG: Wrong = Wrong::malformed("MQTT 5, 3.1.2-3", "reserved connect flag is not 0");
 const WILL_QOS: Wrong = Wrong::malformed("MQTT 5, 3.1.2-12", "will QoS is 3");
 const WILL_QOS_ALONE: Wrong = Wrong::malformed("MQTT 5, 3.1.2-11", "will QoS without a will");

@@ -26,7 +26,7 @@ mod writer;
 pub use ack::{Ack, AckKind, AckOut};
 pub use auth::{Auth, AuthOut};
 pub use connack::{ConnAck, ConnAckOut};
-pub use connect::Connect;
+pub use connect::{Connect, ProtocolName};
 pub use disconnect::{Disconnect, DisconnectOut};
 pub use encoder::{PINGREQ, PINGRESP, PublishOut, ack};
 pub use forward::{Forward, publish_forward};
@@ -67,6 +67,28 @@ pub struct Frame<'a> {
 pub fn frame(buf: &[u8], packet_max: usize) -> Result<Option<Frame<'_>>, Wrong> {
     let [first, short, ..] = *buf else { return first_alone(buf) };
     check_first(first)?;
+    whole(first, short, buf, packet_max)
+}
+
+/// As [`frame`], for a client of MQTT 3.1: it may set DUP on a PUBREL, SUBSCRIBE or UNSUBSCRIBE
+/// that it repeats (MQTT 3.1, 2.1). The flag is taken off.
+#[cold]
+pub fn frame_v31(buf: &[u8], packet_max: usize) -> Result<Option<Frame<'_>>, Wrong> {
+    let [first, ref rest @ ..] = *buf else { return Ok(None) };
+    let first = match first >> 4 {
+        PUBREL | SUBSCRIBE | UNSUBSCRIBE => first & !DUP,
+        _ => first,
+    };
+    check_first(first)?;
+    match rest.first() {
+        Some(&short) => whole(first, short, buf, packet_max),
+        None => Ok(None),
+    }
+}
+
+/// The packet that begins with `first` and, in its length, with `short`.
+#[inline(always)]
+fn whole(first: u8, short: u8, buf: &[u8], packet_max: usize) -> Result<Option<Frame<'_>>, Wrong> {
     let (header, remaining) = if short < 0x80 {
         (2, usize::from(short))
     } else {
@@ -237,7 +259,7 @@ fn check_shortest(f: Frame<'_>, v: Version) -> Result<(), Wrong> {
     }
     let level = if f.first >> 4 == CONNECT { Connect::peek_version(f.body) } else { None };
     match (v, level) {
-        (_, Some(4)) | (Version::V311, None) => Ok(()),
+        (_, Some(3 | 4)) | (Version::V311, None) => Ok(()),
         _ => Err(reader::VARINT_PADDED),
     }
 }
@@ -267,6 +289,7 @@ const PINGRESP_TYPE: u8 = 13;
 pub(crate) const DISCONNECT: u8 = 14;
 pub(crate) const AUTH: u8 = 15;
 
+const DUP: u8 = 0x08;
 const FLAGS: [u8; 16] = [0, 0, 0, 0, 0, 0, 2, 0, 2, 0, 2, 0, 0, 0, 0, 0];
 const OVERSIZE: Wrong = Wrong::too_large("MQTT 5, 3.2.2-15", "packet is larger than allowed");
 const TYPE_RESERVED: Wrong = Wrong::malformed("MQTT 5, 2.1.2", "packet type is reserved");

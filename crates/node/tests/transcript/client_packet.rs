@@ -10,7 +10,8 @@ use mqtt::wire::subscribe::Filters;
 use mqtt::wire::unsubscribe::FilterList;
 use mqtt::wire::{
     Ack, AckKind, AuthOut, Connect, Diagnostics, DisconnectOut, PINGREQ, Properties, Property,
-    PublishOut, RetainHandling, Subscribe, SubscribeOptions, Unsubscribe, Version, Will,
+    ProtocolName, PublishOut, RetainHandling, Subscribe, SubscribeOptions, Unsubscribe, Version,
+    Will,
 };
 
 /// The bytes of the packet in `text`; a CONNECT sets the version of its connection.
@@ -44,19 +45,21 @@ pub fn encode(text: &str, version: &mut Version) -> Vec<u8> {
     out
 }
 
-/// `v5` or `v3`, then `id clean keep-alive expiry recv-max packet-max alias-max problem-info
+/// `v5`, `v3` or `v31`, then `id clean keep-alive expiry recv-max packet-max alias-max problem-info
 /// response-info method data user-name password will-*`.
 fn connect(f: &mut Fields, out: &mut Vec<u8>) -> Version {
-    let version = match f.bare().as_deref() {
-        Some("v5") => Version::V5,
-        Some("v3") => Version::V311,
-        other => panic!("v3 or v5, not {other:?}"),
+    let (version, name) = match f.bare().as_deref() {
+        Some("v5") => (Version::V5, ProtocolName::Mqtt),
+        Some("v3") => (Version::V311, ProtocolName::Mqtt),
+        Some("v31") => (Version::V311, ProtocolName::MqIsdp),
+        other => panic!("v31, v3 or v5, not {other:?}"),
     };
     let id = f.text("id").unwrap_or_default();
     let (method, user_name) = (f.text("method"), f.text("user-name"));
     let (data, password) = (f.bytes("data"), f.bytes("password"));
     let (topic, payload) = (f.text("will-topic"), f.bytes("will-payload").unwrap_or_default());
     let mut c = Connect::new(version, &id);
+    c.name = name;
     c.clean_start = f.flag("clean").unwrap_or(true);
     c.keep_alive = f.number("keep-alive").unwrap_or(0);
     c.session_expiry = f.number("expiry");
