@@ -52,6 +52,30 @@ fn properties_arrive() {
     assert_eq!(message["properties"], with(sent, json!({"subscription_id": [9]})));
 }
 
+/// mqtt.js looks aliases up by itself: an unknown one or one above its maximum is an error there.
+#[test]
+fn aliases_of_the_server_are_understood() {
+    if !Foreign::MqttJs.ready() {
+        return;
+    }
+    let server = Server::new();
+    let (mut sender, mut hearer) = (javascript(), javascript());
+    connect(&mut sender, &plain(&server, 5, "sender"));
+    let aliases = json!({"properties": {"topic_alias_max": 2}});
+    connect(&mut hearer, &with(plain(&server, 5, "hearer"), aliases));
+    subscribe(&mut hearer, "alias/#", 1);
+    let mut used = 0;
+    for round in 0..4 {
+        for topic in ["alias/one", "alias/two", "alias/three", "alias/three"] {
+            publish(&mut sender, topic, "x", round % 2);
+            let message = receive(&mut hearer);
+            assert_eq!(message["topic"], topic);
+            used += usize::from(!message["properties"]["topic_alias"].is_null());
+        }
+    }
+    assert!(used > 8, "{used} of 16 messages carry an alias");
+}
+
 #[test]
 fn sessions_are_resumed_and_taken_over() {
     if !Foreign::MqttJs.ready() {

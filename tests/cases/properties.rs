@@ -29,6 +29,28 @@ fn every_user_visible_property_arrives() {
     assert_eq!(message["properties"], sent);
 }
 
+/// As the public interoperability tests expect it: topic and alias first, then the alias alone.
+/// paho shows the packets as they are.
+#[test]
+fn the_server_sets_aliases_for_who_takes_them() {
+    if !Foreign::Paho.ready() {
+        return;
+    }
+    let server = Server::new();
+    let mut hearer = client(&server, "hearer", json!({"properties": {"topic_alias_max": 1}}));
+    subscribe(&mut hearer, "TopicA", 2);
+    for qos in 0..3 {
+        publish(&mut hearer, "TopicA", "x", qos);
+    }
+    for topic in ["TopicA", "", ""] {
+        let message = receive(&mut hearer);
+        assert_eq!(
+            (&message["topic"], &message["properties"]["topic_alias"]),
+            (&json!(topic), &json!(1))
+        );
+    }
+}
+
 #[test]
 fn a_topic_alias_stands_for_its_topic() {
     if !Foreign::Paho.ready() {

@@ -28,6 +28,9 @@ pub struct Limits {
     pub queue_full: QueueFull,
     /// Topic aliases a client may set on one connection. Above: 0x94.
     pub topic_alias_max: u16,
+    /// Topic aliases that we set on one connection whose client takes some; its Topic Alias
+    /// Maximum may lower it, 0 = none. At it a topic has to come twice to take another's place.
+    pub topic_alias_out_max: u16,
     /// Longest keep-alive in seconds; longer, or none at all, is lowered to it and announced
     /// (MQTT 5, 3.2.2.3.14). `None` = the client's own.
     pub keep_alive_max_s: Option<u16>,
@@ -188,6 +191,8 @@ impl Limits {
             // Devices publish to few topics. An alias saves its topic on every packet and costs
             // us the topic's bytes while connected: 64 of them are about 4 KiB.
             topic_alias_max: 64,
+            // A topic is at most 512 bytes here: 8 KiB, and only where a client takes aliases.
+            topic_alias_out_max: 16,
             keep_alive_max_s: None,
             session_expiry_max_s: u32::MAX,
             will_delay_max_s: u32::MAX,
@@ -236,6 +241,7 @@ impl Limits {
             session_queue_bytes_max: MIB,
             queue_full: QueueFull::EndSession,
             topic_alias_max: 10,
+            topic_alias_out_max: 0,
             keep_alive_max_s: Some(1160),
             session_expiry_max_s: 3600,
             will_delay_max_s: 300,

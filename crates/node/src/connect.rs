@@ -15,7 +15,7 @@ use broker::limits::{Limits, SubscriptionIdentifiers};
 use mqtt::error::Wrong;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
-use mqtt::session::{Outbound, Received};
+use mqtt::session::{Outbound, Received, SentAliases};
 use mqtt::wire::{ConnAckOut, Connect, Diagnostics, ProtocolName, Version};
 use std::sync::Arc;
 
@@ -146,6 +146,7 @@ impl Shard {
             s.version = o.version;
             s.expiry_s = o.expiry_s;
             s.packet_max = o.packet_max;
+            s.measured = o.packet_max != u32::MAX || o.sent_alias_max > 0;
             s.window = window;
             s.will = o.will.as_ref().map(|w| Box::new(w.as_ref().clone()));
         }
@@ -160,6 +161,10 @@ impl Shard {
             l.last_seen_ms = now_ms;
             l.flags.terse = o.terse;
             l.flags.mq_isdp = o.name == ProtocolName::MqIsdp;
+            if o.sent_alias_max > 0 {
+                let extra = l.extra.get_or_insert_default();
+                extra.sent_aliases = Some(Box::new(SentAliases::new(o.sent_alias_max)));
+            }
             if o.method.is_some() || expires_at_ms.is_some() {
                 let extra = l.extra.get_or_insert_default();
                 extra.method.clone_from(&o.method);
@@ -269,6 +274,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         version: o.version,
         expiry_s: o.expiry_s,
         packet_max: o.packet_max,
+        measured: false,
         window: 1,
         filters: Vec::new(),
         shares: None,

@@ -33,6 +33,8 @@ pub struct Counters {
     pub bytes_in: Count,
     /// Bytes to sockets.
     pub bytes_out: Count,
+    /// Bytes of topics that were not sent because the client knew an alias.
+    pub alias_bytes_saved: Count,
     /// Connections that were taken over.
     pub taken_over: Count,
     /// Sessions that ended by expiry.

@@ -7,6 +7,7 @@ use crate::counters::Loss;
 use crate::frames::{Frames, append};
 use crate::homes::Homes;
 use crate::link::Link;
+use crate::measured::fit;
 use crate::session::{Delivery, Origin, Session, State};
 use crate::source::Source;
 use broker::limits::QueueFull;
@@ -39,26 +40,12 @@ impl Homes {
         if full || t.ids != Ids::None || session.waits() {
             return self.deliver_slowly(slot, qos, retain, t, s);
         }
-        if session.packet_max != u32::MAX {
-            let len = f.frame(s, session.version, qos).bytes.len();
-            if len > session.packet_max as usize {
-                // As if delivered (MQTT 5, 3.1.2-25).
-                return self.drop_one(slot, Loss::TooLarge);
-            }
+        if session.measured {
+            return self.deliver_measured((slot, link), (qos, retain), t, s, f);
         }
-        let mut id = 0;
-        if qos > QoS::AtMostOnce {
-            if session.outbound.open() >= session.window {
-                return self.enqueue(slot, Delivery::new(t, s, qos, retain));
-            }
-            // Without a durable session only the identifier is kept.
-            let kept = session.is_durable() || s.is_watched();
-            let kept = kept.then(|| Delivery::new(t, s, qos, retain));
-            match session.outbound.send(qos, kept) {
-                Some(sent) => id = sent.get(),
-                None => return self.enqueue(slot, Delivery::new(t, s, qos, retain)),
-            }
-        }
+        let Some(id) = session.identify((qos, retain), t, s) else {
+            return self.enqueue(slot, Delivery::new(t, s, qos, retain));
+        };
         let frame = f.frame(s, session.version, qos);
         let out = write_to(l, &mut self.dirty, link).buffer(&mut self.pool);
         append(out, frame, qos, retain, id);
@@ -212,9 +199,10 @@ impl Homes {
         let now_ms = self.now.wall_ms;
         let Some(session) = self.sessions.at(slot) else { return true };
         let Some(link) = session.link() else { return true };
+        let Some(l) = self.links.at_mut(link) else { return true };
         let m = &d.publication.message;
         let expiry = m.expiry_at().zip(d.publication.remaining_s(now_ms));
-        let packet = PublishOut {
+        let mut packet = PublishOut {
             version: session.version,
             dup,
             qos: d.qos,
@@ -228,14 +216,12 @@ impl Homes {
             expiry,
             payload: m.payload(),
         };
-        if packet.len() > session.packet_max as usize {
+        let Some(alias) = fit(&mut packet, l, session.packet_max) else {
             self.drop_one(slot, Loss::TooLarge);
             return false;
-        }
+        };
         self.counters.sent(session.version, d.qos);
-        if let Some(out) = self.output(link) {
-            packet.encode(out);
-        }
+        self.put(link, &packet, alias);
         true
     }
 
@@ -254,7 +240,7 @@ impl Homes {
 }
 
 impl Delivery {
-    fn new(t: &Target, s: &mut Source<'_>, qos: QoS, retain: bool) -> Self {
+    pub fn new(t: &Target, s: &mut Source<'_>, qos: QoS, retain: bool) -> Self {
         Self { publication: s.keep().clone(), ids: t.ids.clone(), qos, retain, member: None }
     }
 }
@@ -279,6 +265,27 @@ fn write_to<'l>(l: &'l mut Link, dirty: &mut Vec<u32>, slot: u32) -> &'l mut cra
 }
 
 impl Session {
+    /// Opens an exchange for a message above QoS 0 and gives its identifier; 0 at QoS 0. `None`
+    /// while the window is full or every identifier is taken.
+    #[inline(always)]
+    pub fn identify(
+        &mut self,
+        (qos, retain): (QoS, bool),
+        t: &Target,
+        s: &mut Source<'_>,
+    ) -> Option<u16> {
+        if qos == QoS::AtMostOnce {
+            return Some(0);
+        }
+        if self.outbound.open() >= self.window {
+            return None;
+        }
+        // Without a durable session only the identifier is kept.
+        let kept = self.is_durable() || s.is_watched();
+        let kept = kept.then(|| Delivery::new(t, s, qos, retain));
+        self.outbound.send(qos, kept).map(PacketId::get)
+    }
+
     /// What the queue holds is not needed any more.
     pub fn forget_queue(&mut self) -> usize {
         self.queue.take().map_or(0, |q| q.waiting.len())

@@ -22,6 +22,7 @@ mod handover;
 mod homes;
 mod ingress;
 mod link;
+mod measured;
 mod opening;
 mod output;
 mod packets;

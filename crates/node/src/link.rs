@@ -3,7 +3,7 @@
 use crate::auth::Listener;
 use crate::opening::Opening;
 use crate::output::Output;
-use mqtt::session::Aliases;
+use mqtt::session::{Aliases, SentAliases};
 use mqtt::wire::Version;
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ pub(crate) struct Extra {
     pub method: Option<Box<str>>,
     /// A re-authentication is under way.
     pub renewing: bool,
+    /// Topic aliases that we set; none where the client takes none.
+    pub sent_aliases: Option<Box<SentAliases>>,
     /// When the token ends, domain clock.
     pub expires_at_ms: Option<u64>,
 }
@@ -110,6 +112,11 @@ impl Link {
             Phase::Attached(slot) => Some(slot),
             _ => None,
         }
+    }
+
+    /// The aliases that we set for this client, if it takes any.
+    pub fn sent_aliases(&mut self) -> Option<&mut SentAliases> {
+        self.extra.as_mut()?.sent_aliases.as_deref_mut()
     }
 
     /// Whether its bytes may be decoded now.

@@ -25,6 +25,8 @@ pub(crate) struct Opening {
     pub keep_alive_changed: bool,
     pub receive_max: u16,
     pub packet_max: u32,
+    /// Aliases that we may set; 0 = none.
+    pub sent_alias_max: u16,
     pub terse: bool,
     pub method: Option<Box<str>>,
     pub will: Option<Box<Will>>,
@@ -74,6 +76,7 @@ impl Opening {
             keep_alive_changed: v5 && keep_alive_s != c.keep_alive,
             receive_max: c.receive_max.unwrap_or(u16::MAX),
             packet_max: c.packet_max.unwrap_or(u32::MAX),
+            sent_alias_max: c.topic_alias_max.unwrap_or(0).min(limits.topic_alias_out_max),
             terse: v5 && !c.request_problem_information,
             method: c.authentication_method.map(Into::into),
             will: will(c, limits)?,

@@ -25,6 +25,8 @@ pub(crate) struct Session {
     pub expiry_s: u32,
     /// The largest packet the client takes; `u32::MAX` = no bound.
     pub packet_max: u32,
+    /// Its packets have to be looked at one by one: for `packet_max`, or for topic aliases.
+    pub measured: bool,
     /// How many unacknowledged messages may be under way to the client.
     pub window: u16,
     pub filters: Vec<FilterId>,

@@ -15,9 +15,10 @@ use mqtt::wire::encoder::{PINGREQ, PublishOut, ack};
 use mqtt::wire::subscribe::Filters;
 use mqtt::wire::unsubscribe::FilterList;
 use mqtt::wire::{
-    AckKind, Disconnect, Properties, RetainHandling, Subscribe, SubscribeOptions, Unsubscribe,
-    Version, Will, decode, frame,
+    AckKind, Disconnect, Packet, Properties, RetainHandling, Subscribe, SubscribeOptions,
+    Unsubscribe, Version, Will, decode, frame,
 };
+use std::collections::HashMap;
 use std::sync::Arc;
 use transcript::authority::Authority;
 use transcript::reactors::Reactors;
@@ -37,6 +38,8 @@ struct Run {
     authority: Authority,
     /// Connection and version of each client that has one.
     clients: Vec<Option<(usize, Version)>>,
+    /// Topics that each connection knows by alias; none where it announced none.
+    aliases: HashMap<usize, [String; ALIASES]>,
 }
 
 impl Run {
@@ -63,6 +66,7 @@ impl Run {
             reactors: Reactors::new(reactors, &Arc::new(limits)),
             authority: Authority::default(),
             clients: vec![None; CLIENTS],
+            aliases: HashMap::new(),
         }
     }
 
@@ -120,6 +124,10 @@ impl Run {
             c.session_expiry = (self.below(2) == 0).then_some(30);
             c.receive_max = (self.below(2) == 0).then_some(2);
             c.packet_max = (self.below(4) == 0).then_some(60);
+            if self.below(2) == 0 {
+                c.topic_alias_max = Some(ALIASES as u16);
+                self.aliases.insert(at, [const { String::new() }; ALIASES]);
+            }
         }
         let topic = self.topic();
         if self.below(2) == 0 {
@@ -227,8 +235,23 @@ impl Run {
             let received = &mut self.reactors.connections[*at].received;
             let mut from = 0;
             while let Some(f) = frame(&received[from..], usize::MAX).unwrap() {
-                decode(f, *version)
+                let packet = decode(f, *version)
                     .unwrap_or_else(|e| panic!("seed {}: {e}: {:02x?}", self.seed, f.body));
+                if let Packet::Publish(p) = packet
+                    && p.alias > 0
+                {
+                    let known = self.aliases.get_mut(at).expect("only who takes aliases gets one");
+                    let known = &mut known[usize::from(p.alias) - 1];
+                    if !p.topic.is_empty() {
+                        p.topic.clone_into(known);
+                    }
+                    assert!(
+                        !known.is_empty(),
+                        "seed {}: alias {} is not known",
+                        self.seed,
+                        p.alias
+                    );
+                }
                 from += f.len;
             }
             received.drain(..from);
@@ -274,7 +297,7 @@ impl Run {
     }
 
     fn topic(&mut self) -> &'static str {
-        ["a", "a/b", "b", "a/b/c", "$x"][self.below(5) as usize]
+        ["a", "a/b", "b", "a/b/c", "$x", "a/long", "b/long", "c/long"][self.below(8) as usize]
     }
 
     fn qos(&mut self) -> QoS {
@@ -293,3 +316,5 @@ const SEEDS: u64 = 600;
 const STEPS: usize = 300;
 const CLIENTS: usize = 6;
 const UNSUBSCRIBED: [&str; 6] = ["#", "a/b", "b", "$share/g/a/#", "$share/g/a/b", "$share/h/a/b"];
+/// Topic Alias Maximum of those that announce one.
+const ALIASES: usize = 2;

@@ -21,6 +21,8 @@ macro_rules! transcripts {
 transcripts! {
     fn aliases();
     fn aliases_off();
+    fn aliases_sent();
+    fn aliases_sent_full();
     fn authentication();
     fn client_identifier();
     fn client_identifier_event_grid();

@@ -55,6 +55,7 @@ limits_config! {
     session_queue_bytes_max: usize,
     queue_full: QueueFullSpelling,
     topic_alias_max: u16,
+    topic_alias_out_max: u16,
     keep_alive_max_s: u16,
     session_expiry_max_s: u32,
     will_delay_max_s: u32,
@@ -203,6 +204,9 @@ pub fn check(config: &LimitsConfig, profile: Profile, mistakes: &mut Vec<Mistake
             refuse(key, "must be at least packet_bytes_max, or one packet could fill it");
         }
     }
+    if limits.topic_alias_out_max > mqtt::session::ALIASES_MAX {
+        refuse("topic_alias_out_max", "must be at most 64: each is looked for in all of them");
+    }
     if limits.packet_bytes_max > PROTOCOL_PACKET_MAX {
         refuse("packet_bytes_max", "must be at most 268435460, the protocol's own bound");
     }
@@ -305,13 +309,17 @@ mod tests {
 
     #[test]
     fn written_bounds_win_and_silly_ones_are_refused() {
-        let written: LimitsConfig =
-            toml::from_str("receive_max = 0\nqueue_full = \"refuse\"\nmaximum_qos = 3\n")
-                .expect("toml");
+        let written: LimitsConfig = toml::from_str(
+            "receive_max = 0\ntopic_alias_out_max = 65\nqueue_full = \"refuse\"\nmaximum_qos = 3\n",
+        )
+        .expect("toml");
         assert_eq!(written.limits(Profile::Open).queue_full, QueueFull::Refuse);
         let mut mistakes = Vec::new();
         check(&written, Profile::Open, &mut mistakes);
         let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
-        assert_eq!(paths, ["limits.receive_max", "limits.maximum_qos"]);
+        assert_eq!(
+            paths,
+            ["limits.receive_max", "limits.topic_alias_out_max", "limits.maximum_qos"]
+        );
     }
 }

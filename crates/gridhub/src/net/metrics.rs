@@ -77,7 +77,7 @@ fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sampl
 type Plain = (&'static str, &'static str, fn(&Counters) -> &Count);
 
 /// What only grows.
-const TOTALS: [Plain; 13] = [
+const TOTALS: [Plain; 14] = [
     ("gridhub_mqtt_failed_connects_total", "CONNECT refused.", |c| &c.connects_refused),
     ("gridhub_mqtt_denied_publishes_total", "Publishes without permission.", |c| {
         &c.publishes_denied
@@ -100,6 +100,11 @@ const TOTALS: [Plain; 13] = [
         "gridhub_mqtt_shared_messages_returned_total",
         "Messages that a member of a shared group did not get, for another one.",
         |c| &c.shared_returned,
+    ),
+    (
+        "gridhub_mqtt_topic_alias_saved_bytes_total",
+        "Bytes not sent thanks to topic aliases.",
+        |c| &c.alias_bytes_saved,
     ),
     ("gridhub_mqtt_sent_bytes_total", "MQTT bytes to clients.", |c| &c.bytes_out),
     ("gridhub_mqtt_received_bytes_total", "MQTT bytes from clients.", |c| &c.bytes_in),

@@ -32,6 +32,7 @@ fn set(l: &mut Limits, key: &str, text: &str) {
         "session_queue_messages_max" => l.session_queue_messages_max = n(),
         "session_queue_bytes_max" => l.session_queue_bytes_max = n(),
         "topic_alias_max" => l.topic_alias_max = short(),
+        "topic_alias_out_max" => l.topic_alias_out_max = short(),
         "session_expiry_max_s" => l.session_expiry_max_s = u32::try_from(n()).expect("32 bits"),
         "subscriptions_per_session_max" => l.subscriptions_per_session_max = n(),
         "retained_bytes_max" => l.retained_bytes_max = n(),
