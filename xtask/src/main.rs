@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod clients;
 mod command;
+mod counts;
 mod fuzz;
 mod proof;
 mod test;
@@ -20,6 +21,9 @@ const USAGE: &str = "cargo xtask COMMAND
   check                 format, clippy without warnings, architecture
   tidy                  the architecture checks alone
   clients               set up the test clients alone
+  counts [NAME...] [--accept]
+                        count instructions of the hot paths under valgrind, compare with
+                        bench/counts.txt or write it
   bench [SCENARIO...] [--pairs N] [--quick] [--list]
                         measure the floor, gridhub and Mosquitto side by side,
                         write bench/RESULTS.md
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         "check" => check::run(),
         "tidy" => check::tidy(),
         "clients" => clients::set_up(&root()).map(drop),
+        "counts" => counts::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
         "proof" | "soak" => proof::run(&arguments),

@@ -56,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node", &["mqtt", "store", "broker", "hub", "engine"]),
     ("cluster", &["mqtt", "store", "engine"]),
     ("gridhub", &["mqtt", "store", "broker", "hub", "engine", "node", "cluster"]),
+    ("counts", &["mqtt", "store", "broker", "engine", "node"]),
     ("sim", &["mqtt", "store", "broker", "hub", "engine", "node", "cluster"]),
     ("fuzz", &["mqtt", "store", "broker", "hub", "engine", "node", "gridhub"]),
     ("e2e", &["mqtt"]),
