@@ -33,17 +33,14 @@ impl Shard {
                 // Whatever a closing connection still says is not heard.
                 return if matches!(l.phase, Phase::Closing) { bytes.len() } else { at };
             }
-            let framed = match frame(&bytes[at..], packet_max) {
-                Err(_) if l.flags.mq_isdp => frame_v31(&bytes[at..], packet_max),
-                framed => framed,
-            };
-            let f = match framed {
+            let f = match frame(&bytes[at..], packet_max) {
                 Ok(Some(f)) => f,
                 Ok(None) => return at,
-                Err(wrong) => {
-                    self.fail(id, wrong, None);
-                    return bytes.len();
-                }
+                Err(wrong) => match self.repeat_of_v31(id, &bytes[at..], wrong) {
+                    Some(Some(f)) => f,
+                    Some(None) => return at,
+                    None => return bytes.len(),
+                },
             };
             let whole = Whole { bytes: &bytes[at..at + f.len], header: f.len - f.body.len() };
             if let Err(wrong) = self.packet(id, f, whole) {
@@ -52,6 +49,22 @@ impl Shard {
             }
             at += f.len;
         }
+    }
+
+    /// What is no packet may be one to a client of MQTT 3.1: the packet, or `Some(None)` while it
+    /// is incomplete. `None`: the connection has failed.
+    #[cold]
+    #[inline(never)]
+    fn repeat_of_v31<'b>(
+        &mut self,
+        id: LinkId,
+        bytes: &'b [u8],
+        wrong: Wrong,
+    ) -> Option<Option<Frame<'b>>> {
+        let packet_max = self.homes.limits.packet_bytes_max;
+        let old = self.homes.links.at(id.slot).is_some_and(|l| l.flags.mq_isdp);
+        let found = if old { frame_v31(bytes, packet_max) } else { Err(wrong) };
+        found.map_err(|wrong| self.fail(id, wrong, None)).ok()
     }
 
     /// How many bytes may be read at once: little, until we know who it is.
