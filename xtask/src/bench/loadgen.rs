@@ -1,7 +1,7 @@
 //! Running the lab's load generator against a server.
 use super::figures::Figures;
 use super::scenario::{Scenario, Transport};
-use super::server::Server;
+use super::server::{Cores, Server};
 use crate::command::output;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -24,18 +24,44 @@ impl Loadgen {
     /// When it breaks off or its ledger does not balance (exit status 3): such a run counts as
     /// failed, whatever its figures say.
     pub fn run(&self, scenario: &Scenario, server: &Server, quick: bool) -> Result<Figures> {
-        let mut command = Command::new("taskset");
-        command.args(["-c", CORE]).arg(&self.binary).args(scenario.arguments);
-        command.args(["--port", &server.port.to_string(), "--pid", &server.pid().to_string()]);
-        let (secs, warm) = if quick { ("0.5", "0.2") } else { ("2", "0.5") };
-        command.args(["--secs", secs]);
-        if !matches!(scenario.arguments[0], "idle" | "wild") {
-            command.args(["--warm", warm]);
-        }
+        let mut command = self.command(scenario.arguments, server, Cores::First, quick);
         if let (Transport::Tls, Some(token)) = (scenario.transport, &server.token) {
             command.args(["--user", "bench", "--pass", token]);
         }
-        let done = output(&mut command)?;
+        Self::figures(&mut command)
+    }
+
+    /// What to run; `server_on` tells which core is left for it.
+    pub fn command(
+        &self,
+        arguments: &[&str],
+        server: &Server,
+        server_on: Cores,
+        quick: bool,
+    ) -> Command {
+        let mut command = match server_on {
+            Cores::First => Command::new("taskset"),
+            Cores::All => Command::new(&self.binary),
+        };
+        if server_on == Cores::First {
+            command.args(["-c", CORE]).arg(&self.binary);
+        }
+        command.args(arguments);
+        command.args(["--port", &server.port.to_string(), "--pid", &server.pid().to_string()]);
+        let (secs, warm) = if quick { ("0.5", "0.2") } else { ("2", "0.5") };
+        command.args(["--secs", secs]);
+        if !matches!(arguments[0], "idle" | "wild") {
+            command.args(["--warm", warm]);
+        }
+        command
+    }
+
+    /// Runs the load generator, alone or under another program.
+    ///
+    /// # Errors
+    /// As `run`.
+    pub fn figures(command: &mut Command) -> Result<Figures> {
+        let done = output(command)?;
         let line = String::from_utf8_lossy(&done.stdout);
         if !done.status.success() {
             let said = String::from_utf8_lossy(&done.stderr);

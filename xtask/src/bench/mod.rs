@@ -2,12 +2,14 @@
 //!
 //! Owns the order of the runs. The load generator of the lab does the measuring; here its figures
 //! are only collected, compared in pairs and written down.
+mod calls;
 mod figures;
 mod loadgen;
 mod report;
 mod scenario;
 mod server;
 mod start;
+mod twins;
 
 use crate::command::{cargo, run as execute};
 use crate::{clients, root, test};
@@ -19,7 +21,7 @@ use server::{Binaries, Competitor, Server};
 use std::path::{Path, PathBuf};
 
 /// Measures the named scenarios, or all; a full run of the release build writes `bench/RESULTS.md`.
-/// `GRIDHUB_BIN` names another binary to measure.
+/// `GRIDHUB_BIN` names another binary to measure, `GRIDHUB_LAB` another place of the lab.
 ///
 /// # Errors
 /// When the lab is not there, a build fails, or a server does not come up.
@@ -28,6 +30,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if options.list {
         for scenario in SCENARIOS {
             println!("{:<18} {}", scenario.name, scenario.arguments.join(" "));
+        }
+        for twin in twins::TWINS {
+            println!("{:<18} gridhub twice", twin.name);
+        }
+        for calls in calls::CALLS {
+            println!("{:<18} system calls by perf", calls.name);
         }
         println!("{:<18} exec to ready line, size, memory", start::NAME);
         return Ok(());
@@ -40,6 +48,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         let pairs = options.pairs.unwrap_or(if options.quick { 1 } else { scenario.pairs });
         let measured = measure(&binaries, &loadgen, scenario, pairs, options.quick)?;
         report.scenario(scenario, &measured);
+    }
+    for twin in twins::TWINS.iter().filter(|t| options.wants(t.name)) {
+        let pairs = options.pairs.unwrap_or(if options.quick { 1 } else { 5 });
+        let measured = twins::measure(&binaries, &loadgen, twin, (pairs, options.quick));
+        report.owns(twin.name, measured);
+    }
+    for calls in calls::CALLS.iter().filter(|c| options.wants(c.name)) {
+        report.owns(calls.name, calls::measure(&binaries, &loadgen, calls, options.quick));
     }
     if options.wants(start::NAME) {
         report.start(&start::measure(&binaries, options.pairs.unwrap_or(5))?);
@@ -90,7 +106,11 @@ fn measure(
 }
 
 fn build(root: &Path) -> Result<Binaries> {
-    let lab = root.join("../shared/lab/loadgen/Cargo.toml");
+    let lab = match std::env::var_os("GRIDHUB_LAB") {
+        Some(path) => PathBuf::from(path),
+        None => root.join("../shared/lab"),
+    };
+    let lab = lab.join("loadgen/Cargo.toml");
     if !lab.is_file() {
         bail!("the load generator is not at {}: there is nothing to measure with", lab.display());
     }
@@ -131,7 +151,7 @@ impl Options {
                     Some(pairs) if pairs > 0 => options.pairs = Some(pairs),
                     _ => bail!("--pairs needs a number above zero"),
                 },
-                name if SCENARIOS.iter().any(|s| s.name == name) || name == start::NAME => {
+                name if names().any(|known| known == name) => {
                     options.scenarios.push(name.into());
                 }
                 other => bail!("there is no scenario or option '{other}'; --list shows them"),
@@ -143,6 +163,14 @@ impl Options {
     fn wants(&self, name: &str) -> bool {
         self.scenarios.is_empty() || self.scenarios.iter().any(|s| s == name)
     }
+}
+
+/// Everything that can be measured alone.
+fn names() -> impl Iterator<Item = &'static str> {
+    let scenarios = SCENARIOS.iter().map(|s| s.name);
+    let twins = twins::TWINS.iter().map(|t| t.name);
+    let calls = calls::CALLS.iter().map(|c| c.name);
+    scenarios.chain(twins).chain(calls).chain([start::NAME])
 }
 
 #[cfg(test)]

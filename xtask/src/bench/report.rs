@@ -46,6 +46,20 @@ impl Measured {
     }
 }
 
+/// A figure that only gridhub has.
+pub struct Own {
+    /// What was measured.
+    pub name: &'static str,
+    /// For the reader.
+    pub unit: &'static str,
+    /// Nothing when it was not measured.
+    pub value: Option<Spread>,
+    /// The most that the median may be.
+    pub most: Option<f64>,
+    /// What is to be reached in the end.
+    pub goal: &'static str,
+}
+
 /// The page as it grows.
 pub struct Report {
     table: String,
@@ -98,23 +112,36 @@ impl Report {
             ("resident when ready", "MB", resident, None, "25"),
         ];
         for (name, unit, value, most, goal) in rows {
-            let held = value.zip(most).map(|(v, most)| v.median <= most);
-            let bar = most.map_or("-".into(), |m| format!("{m}"));
-            let dash = || "-".to_string();
-            self.line(&[
-                name.into(),
-                unit.into(),
-                dash(),
-                shown(value),
-                dash(),
-                dash(),
-                dash(),
-                bar,
-                word(held, most.is_some()).into(),
-                goal.into(),
-            ]);
+            self.own(&Own { name, unit, value, most, goal });
         }
         self.notes.extend(start.note.iter().map(|n| format!("start: {n}")));
+    }
+
+    /// A line about something that only gridhub has.
+    pub fn own(&mut self, row: &Own) {
+        let held = row.value.zip(row.most).map(|(v, most)| v.median <= most);
+        let bar = row.most.map_or("-".into(), |m| format!("{m}"));
+        let dash = || "-".to_string();
+        self.line(&[
+            row.name.into(),
+            row.unit.into(),
+            dash(),
+            shown(row.value),
+            dash(),
+            dash(),
+            dash(),
+            bar,
+            word(held, row.most.is_some()).into(),
+            row.goal.into(),
+        ]);
+    }
+
+    /// Own rows, or why there are none.
+    pub fn owns(&mut self, name: &str, rows: Result<Vec<Own>>) {
+        match rows {
+            Ok(rows) => rows.iter().for_each(|row| self.own(row)),
+            Err(why) => self.notes.push(format!("{name}: {why:#}")),
+        }
     }
 
     fn line(&mut self, cells: &[String]) {

@@ -215,8 +215,13 @@ pub const SCENARIOS: &[Scenario] = &[
         &["wild", "--subs", "200000", "--n", "1000", "--pubs", "4", "--window", "1000"],
         &[
             row(DELIVERY, US, Bar::None, "3.5"),
-            row("rss_bytes_per_sub", "bytes a filter", Bar::None, "160"),
+            row("rss_bytes_per_sub", "bytes a filter", Bar::Most(220.0), "160"),
         ],
+    ),
+    memory(
+        "retained",
+        &["retained", "--msgs", "200000"],
+        &[row("all_ms", "ms for 200k retained", Bar::Most(250.0), "250")],
     ),
     tls(
         "tls-pairs-q0",

@@ -58,6 +58,29 @@ impl Competitor {
     }
 }
 
+/// How gridhub is spread over the machine.
+#[derive(Clone, Copy)]
+pub struct Layout {
+    /// Threads that serve connections.
+    pub reactors: usize,
+    /// Where they run.
+    pub cores: Cores,
+}
+
+/// Which cores the server has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cores {
+    /// The first, alone; the load generator has the second.
+    First,
+    /// All, together with the load generator.
+    All,
+}
+
+impl Layout {
+    /// As most scenarios measure.
+    pub const ALONE: Self = Self { reactors: 1, cores: Cores::First };
+}
+
 /// A running server; dropped, it is killed and waited for.
 pub struct Server {
     child: Child,
@@ -77,7 +100,8 @@ impl Server {
             Competitor::Floor => floor(binaries, scenario.floor),
             Competitor::Gridhub => {
                 let data = ["--ephemeral"].map(Into::into);
-                gridhub(binaries, &data, scenario.transport).map(|(server, _)| server)
+                gridhub(binaries, Layout::ALONE, &data, scenario.transport)
+                    .map(|(server, _)| server)
             }
             Competitor::Mosquitto => mosquitto(binaries, scenario.transport),
         }
@@ -103,11 +127,16 @@ impl Drop for Server {
 /// When it ends before that.
 pub fn gridhub(
     binaries: &Binaries,
+    layout: Layout,
     data: &[std::ffi::OsString],
     transport: Transport,
 ) -> Result<(Server, serde_json::Value)> {
-    let mut command = pinned(&binaries.gridhub);
-    command.args(["dev", "--json", "--reactors", "1"]).args(data).current_dir(&binaries.scratch);
+    let mut command = match layout.cores {
+        Cores::First => pinned(&binaries.gridhub),
+        Cores::All => Command::new(&binaries.gridhub),
+    };
+    command.args(["dev", "--json", "--reactors", &layout.reactors.to_string()]);
+    command.args(data).current_dir(&binaries.scratch).stdin(Stdio::null());
     for listener in ["--mqtt", "--mqtts", "--https"] {
         command.args([listener, "127.0.0.1:0"]);
     }

@@ -1,7 +1,7 @@
 //! How long gridhub takes from exec to its ready line, how big it is, how much it holds then.
 use super::figures::Spread;
 use super::scenario::Transport;
-use super::server::{Binaries, gridhub};
+use super::server::{Binaries, Layout, gridhub};
 use anyhow::Result;
 use std::time::Instant;
 
@@ -56,7 +56,7 @@ pub fn measure(binaries: &Binaries, times: usize) -> Result<Start> {
 fn once(binaries: &Binaries, data: &std::path::Path) -> Result<(f64, Option<f64>)> {
     let arguments = ["--data".into(), data.as_os_str().to_owned()];
     let start = Instant::now();
-    let (server, _) = gridhub(binaries, &arguments, Transport::Tcp)?;
+    let (server, _) = gridhub(binaries, Layout::ALONE, &arguments, Transport::Tcp)?;
     let ms = start.elapsed().as_secs_f64() * 1e3;
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()))?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
