@@ -7,6 +7,7 @@ mod clock;
 mod config;
 mod http;
 mod identity;
+mod machine;
 mod net;
 mod serve;
 mod sys;

@@ -4,12 +4,15 @@ use crate::counters::Counters;
 use crate::effect::{Effect, Linger, Notice};
 use crate::link::LinkId;
 use crate::link::{Link, Phase};
+use crate::meter::Meter;
 use crate::now::Now;
 use crate::output::Pool;
+use crate::pace::Pace;
 use crate::session::{Origin, Session};
 use crate::slots::Slots;
 use crate::timers::{Timer, Timers};
 use broker::access::{SessionQuota, Source};
+use broker::budget::Budget;
 use broker::limits::Limits;
 use broker::subscription::SessionRef;
 use foldhash::fast::RandomState;
@@ -33,6 +36,11 @@ pub(crate) struct Homes {
     /// Links with bytes to write, each once.
     pub dirty: Vec<u32>,
     pub pool: Pool,
+    pub meter: Meter,
+    /// Output that one connection may hold: the namespace's bound, less under pressure.
+    pub output_bytes_max: usize,
+    /// How fast one connection may publish, where that is bounded.
+    pub pace: Option<Pace>,
     pub timers: Timers,
     pub effects: Vec<Effect>,
     /// Sessions that end because their queue overflowed.
@@ -46,8 +54,12 @@ impl Homes {
         limits: Arc<Limits>,
         quota: Arc<SessionQuota>,
         counters: Arc<Counters>,
+        budget: Arc<Budget>,
     ) -> Self {
         Self {
+            output_bytes_max: limits.output_bytes_max,
+            pace: Pace::of(&limits),
+            meter: Meter::new(budget, me),
             me,
             limits,
             quota,

@@ -7,6 +7,7 @@ use crate::inspect::{SessionDetail, SessionSummary};
 use crate::link::LinkId;
 use crate::session::Origin;
 use crate::tally::Tally;
+use broker::budget::Charge;
 use broker::publication::Publication;
 use mqtt::qos::QoS;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub enum Post {
 pub struct PublishBatch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) items: Vec<PostedPublish>,
+    /// Its bytes in the budget until it has arrived.
+    pub(crate) charge: Option<Charge>,
 }
 
 pub(crate) struct PostedPublish {
@@ -53,6 +56,11 @@ pub(crate) enum Content {
 }
 
 impl PublishBatch {
+    /// Bytes that it holds itself: what it shares is charged where it was made.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.bytes.capacity() + self.items.capacity() * size_of::<PostedPublish>()
+    }
+
     /// Bytes that wait in this batch; what `limits.post_bytes_max` bounds.
     pub fn bytes(&self) -> usize {
         let shared = |p: &PostedPublish| match &p.content {

@@ -9,13 +9,17 @@ use crate::frames::Frames;
 use crate::handover::Handover;
 use crate::homes::Homes;
 use crate::link::{Link, LinkId, Pause, Phase};
+use crate::meter::Sum;
 use crate::now::Now;
 use crate::perform::Perform;
 use crate::post::PublishBatch;
+use crate::seldom::Seldom;
 use crate::session::Origin;
 use crate::timers::Timer;
 use broker::access::{Authorizer, SessionQuota};
+use broker::budget::Budget;
 use broker::limits::Limits;
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::router::Router;
 use broker::subscription::Interest;
@@ -39,6 +43,12 @@ pub struct Shard {
     pub(crate) posts: Vec<PublishBatch>,
     /// Reactors whose post takes nothing more now.
     pub(crate) full_posts: u64,
+    /// Full posts that the log knows of.
+    pub(crate) told_posts: u64,
+    pub(crate) post_line: Seldom,
+    /// CONNECT of all reactors.
+    pub(crate) connects: Arc<SharedBucket>,
+    pub(crate) turned_away_line: Seldom,
     /// Publishers that wait for another reactor.
     pub(crate) waiting_for_posts: Vec<Origin>,
     ids: Ids,
@@ -55,6 +65,10 @@ pub struct Settings {
     pub limits: Arc<Limits>,
     /// How many sessions each name has.
     pub quota: Arc<SessionQuota>,
+    /// The memory of the process.
+    pub budget: Arc<Budget>,
+    /// How many CONNECT came lately.
+    pub connects: Arc<SharedBucket>,
     /// Who may publish and subscribe.
     pub authorizer: Authorizer,
     /// Which reactor wants which topics.
@@ -84,7 +98,7 @@ impl Shard {
         let mut posts = Vec::new();
         posts.resize_with(s.reactors, PublishBatch::default);
         Self {
-            homes: Homes::new(s.reactor, s.limits, s.quota, s.counters),
+            homes: Homes::new(s.reactor, s.limits, s.quota, s.counters, s.budget),
             router: Router::new(s.authorizer, s.interest, s.reactor),
             retained: s.retained,
             perform: Perform::new(Memory::new(s.log), s.namespace),
@@ -93,6 +107,10 @@ impl Shard {
             frames: Frames::default(),
             posts,
             full_posts: 0,
+            told_posts: 0,
+            post_line: Seldom::default(),
+            connects: s.connects,
+            turned_away_line: Seldom::default(),
             waiting_for_posts: Vec::new(),
             ids: Ids {
                 key: foldhash::quality::FixedState::with_seed(s.seed[1]),
@@ -106,7 +124,9 @@ impl Shard {
     /// A turn begins: the time, and which reactors' posts are full (bit n = reactor n).
     pub fn begin(&mut self, now: Now, full_posts: u64) {
         self.homes.now = now;
-        self.full_posts = full_posts;
+        self.homes.meter.begin(self.retained.index_bytes());
+        self.feel();
+        self.see_posts(full_posts);
         if self.homes.me == 0 {
             self.homes.arm(Timer::Sweep, now.wall_ms + SWEEP_MS);
         }
@@ -135,7 +155,8 @@ impl Shard {
     /// A new connection; `certificate` is the client's, verified by TLS.
     pub fn accept(&mut self, listener: Listener, certificate: Option<Arc<[u8]>>) -> LinkId {
         let now_ms = self.homes.now.mono_ms;
-        let (slot, generation) = self.homes.links.insert(Link::new(listener, certificate, now_ms));
+        let link = Link::new(listener, certificate, now_ms, &self.homes.meter.openings);
+        let (slot, generation) = self.homes.links.insert(link);
         let deadline_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
         self.homes.arm(Timer::Link(slot), now_ms + deadline_ms);
         LinkId { slot, generation }
@@ -159,9 +180,11 @@ impl Shard {
         self.end_overflowed();
         // A will of an ended session may have come.
         self.settle();
+        self.tell_account();
         self.homes.end_notices();
         self.work_left = more || !self.fanout.is_empty();
         let counters = &self.homes.counters;
+        counters.openings.set(self.homes.meter.openings.get() as u64);
         counters.connections.set(self.homes.links.len() as u64);
         counters.sessions.set(self.homes.sessions.len() as u64);
         counters.subscriptions.set(self.router.index.subscriptions() as u64);
@@ -185,6 +208,7 @@ impl Shard {
         for link in self.homes.dirty.drain(..) {
             if let Some(l) = self.homes.links.at_mut(link) {
                 l.flags.dirty = false;
+                l.output.count(&mut self.homes.pool);
                 into.push(link);
             }
         }
@@ -194,6 +218,22 @@ impl Shard {
     #[inline]
     pub fn count_input(&self, n: usize) {
         self.homes.counters.bytes_in.add(n as u64);
+    }
+
+    /// Connections whose CONNECT has not come.
+    #[inline]
+    pub fn openings(&self) -> usize {
+        self.homes.meter.openings.get()
+    }
+
+    /// Newcomers wait because too many connections have not sent their CONNECT.
+    pub fn count_crowd(&self) {
+        self.homes.counters.crowds.add(1);
+    }
+
+    /// Where the outer loop counts bytes of connections that are not decoded yet.
+    pub fn unread(&self) -> &Sum {
+        &self.homes.meter.unread
     }
 
     /// The bytes that wait for the connection at this place.
@@ -212,17 +252,23 @@ impl Shard {
         self.work_left |= !self.handovers.is_empty();
         self.homes.counters.bytes_out.add(n as u64);
         if let Some(slot) = slot
-            && left < self.homes.limits.output_bytes_max / 2
-            && self.homes.sessions.at(slot).is_some_and(|s| s.waits())
+            && left < self.homes.output_bytes_max / 2
+            && self.homes.sessions.at(slot).is_some_and(|s| s.waits() || s.losses.is_some())
         {
             self.homes.pump(slot);
+            self.homes.keeps_up(slot);
         }
     }
 
     /// The turn's publishes for another reactor.
     pub fn take_post(&mut self, reactor: usize) -> Option<Box<PublishBatch>> {
         let batch = self.posts.get_mut(reactor)?;
-        (!batch.items.is_empty()).then(|| Box::new(std::mem::take(batch)))
+        if batch.items.is_empty() {
+            return None;
+        }
+        let mut batch = std::mem::take(batch);
+        batch.charge = Some(self.homes.meter.charge(batch.own_bytes()));
+        Some(Box::new(batch))
     }
 
     /// The home of a client's session.
@@ -250,47 +296,13 @@ impl Shard {
         format!("auto-{:016x}{:08x}", half(1), half(2) as u32)
     }
 
-    /// A publisher whose earlier messages wait is not read.
-    pub(crate) fn pause(&mut self, origin: Origin, why: Pause) {
-        if why == Pause::Post && !self.waiting_for_posts.contains(&origin) {
-            self.waiting_for_posts.push(origin);
-        }
-        if let Some(link) = self.link_of(origin)
-            && let Some(l) = self.homes.links.at_mut(link)
-        {
-            l.flags.paused |= why as u8;
-        }
-    }
-
-    pub(crate) fn unpause(&mut self, origin: Origin, why: Pause) {
-        let now_ms = self.homes.now.mono_ms;
-        let Some(link) = self.link_of(origin) else { return };
-        let id = self.homes.link_id(link);
-        if let Some(l) = self.homes.links.at_mut(link)
-            && l.flags.paused & why as u8 != 0
-        {
-            l.flags.paused &= !(why as u8);
-            l.last_seen_ms = now_ms;
-            if l.flags.paused == 0 {
-                self.homes.effects.push(Effect::Resume(id));
-            }
-        }
-    }
-
-    fn link_of(&self, origin: Origin) -> Option<u32> {
-        if origin.reactor as usize != self.homes.me {
-            return None;
-        }
-        self.homes.sessions.get(origin.slot, origin.generation)?.link()
-    }
-
     /// A connection's deadline may have passed: CONNECT, or keep-alive (3.1.2-22).
     fn link_due(&mut self, link: u32) {
         let now_ms = self.homes.now.mono_ms;
         let Some(l) = self.homes.links.at_mut(link) else { return };
         let connect_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
         let (silence_max_ms, why) = match l.phase {
-            Phase::Opening => (connect_ms, "no CONNECT came in time"),
+            Phase::Opening(_) => (connect_ms, "no CONNECT came in time"),
             Phase::Authenticating(_) => (connect_ms, "authentication took too long"),
             Phase::Attached(_) if l.keep_alive_s > 0 => {
                 if l.flags.paused != 0 {

@@ -57,10 +57,13 @@ impl Run {
             QueueFull::Refuse,
             QueueFull::EndSession,
         ][seed as usize % 4];
+        // Plenty, or so little that every rule of a full memory has its turn.
+        let memory_bytes_max = [1 << 30, 20_000][seed as usize / 3 % 2];
+        limits.queued_total_bytes_max = seed.is_multiple_of(5).then_some(1_000);
         Self {
             seed,
             chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            reactors: Reactors::new(reactors, &Arc::new(limits)),
+            reactors: Reactors::new(reactors, &Arc::new(limits), memory_bytes_max),
             authority: Authority::default(),
             clients: vec![None; CLIENTS],
         }
@@ -238,6 +241,9 @@ impl Run {
             self.reactors.now.wall_ms += 3_600_000;
             self.reactors.now.mono_ms += 3_600_000;
         }
+        let (held, retained) = (self.reactors.held_bytes(), self.reactors.retained_bytes());
+        assert_eq!(held, retained, "seed {}: bytes of the budget", self.seed);
+        assert_eq!(self.reactors.paused_and_opening(), (0, 0), "seed {}", self.seed);
         let left = self.reactors.left_behind();
         assert_eq!(left, (0, 0, 0), "seed {}: connections, sessions, subscriptions", self.seed);
     }

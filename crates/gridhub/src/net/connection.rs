@@ -2,6 +2,7 @@
 
 use mio::net::TcpStream;
 use node::auth::Listener;
+use node::meter::Held;
 use node::{LinkId, Shard};
 use rustls::ServerConnection;
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,6 +17,8 @@ pub(super) struct Connection {
     pub tls: Option<Box<ServerConnection>>,
     /// An incomplete packet, or bytes that may not be decoded yet.
     pub unread: Vec<u8>,
+    /// The same for the budget.
+    pub held: Held,
     pub state: State,
     /// The socket may have more to read.
     pub readable: bool,
@@ -46,13 +49,14 @@ pub(super) enum Got {
 }
 
 impl Connection {
-    pub fn new(id: LinkId, listener: Listener, socket: TcpStream) -> Self {
+    pub fn new(id: LinkId, listener: Listener, socket: TcpStream, held: Held) -> Self {
         Self {
             id,
             listener,
             socket,
             tls: None,
             unread: Vec::new(),
+            held,
             state: State::Open,
             readable: false,
             ended: false,
@@ -118,6 +122,12 @@ impl Connection {
                 return Got::End;
             }
         }
+    }
+
+    /// Counts what is left unread: once a read.
+    #[inline]
+    pub fn count_unread(&mut self) {
+        self.held.set(self.unread.capacity());
     }
 
     /// The client's certificate, once, after the handshake.
