@@ -190,7 +190,8 @@ pub fn check(config: &LimitsConfig, profile: Profile, mistakes: &mut Vec<Mistake
             refuse(key, "must be at least packet_bytes_max, or one packet could fill it");
         }
     }
-    if limits.topic_alias_max > 0 && limits.topic_alias_bytes_max < limits.topic_bytes_max {
+    let topic_bytes_max = limits.topic_bytes_max.min(usize::from(u16::MAX));
+    if limits.topic_alias_max > 0 && limits.topic_alias_bytes_max < topic_bytes_max {
         refuse(
             "topic_alias_bytes_max",
             "must be at least topic_bytes_max, or a topic has no alias",
