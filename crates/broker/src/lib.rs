@@ -2,8 +2,8 @@
 //!
 //! Owns permissions ([`access`]), the subscription index of one reactor and the interest of all of
 //! them ([`subscription`]), retained messages ([`retained`]) and the bounds of all that
-//! ([`limits`], [`budget`], [`rate`]). Knows no socket, no clock, no file and no session state: every decision gets the
-//! records and the time it needs as arguments.
+//! ([`limits`], [`budget`], [`rate`]). Knows no socket, no clock, no file and no session state:
+//! every decision gets the records and the time it needs as arguments.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail by panicking"))]
 

@@ -20,7 +20,7 @@ use mqtt::wire::{
 };
 use std::sync::Arc;
 use transcript::authority::Authority;
-use transcript::reactors::Reactors;
+use transcript::reactors::{Posts, Reactors};
 
 #[test]
 fn random_clients_leave_nothing_behind() {
@@ -77,6 +77,8 @@ impl Run {
                 1 => self.reactors.now.wall_ms += self.below(20_000),
                 2 => self.reactors.now.mono_ms += self.below(20_000),
                 3 => self.stall(client),
+                4 => self.reactors.posts_are = Posts::Full,
+                5 => self.reactors.posts_are = Posts::Free,
                 _ => self.say(client),
             }
             if self.below(3) == 0 {
@@ -227,9 +229,12 @@ impl Run {
     }
 
     fn end(&mut self) {
+        // Some are not read when they go.
+        self.reactors.settle(&self.authority);
         for client in 0..CLIENTS {
             self.lose(client);
         }
+        self.reactors.posts_are = Posts::Free;
         // Connections of replaced clients, then keep-alives, wills and expiries.
         for _ in 0..4 {
             for at in 0..self.reactors.connections.len() {
@@ -243,6 +248,7 @@ impl Run {
         }
         let (held, retained) = (self.reactors.held_bytes(), self.reactors.retained_bytes());
         assert_eq!(held, retained, "seed {}: bytes of the budget", self.seed);
+        assert_eq!(self.reactors.queued_bytes(), 0, "seed {}: bytes in queues", self.seed);
         assert_eq!(self.reactors.paused_and_opening(), (0, 0), "seed {}", self.seed);
         let left = self.reactors.left_behind();
         assert_eq!(left, (0, 0, 0), "seed {}: connections, sessions, subscriptions", self.seed);

@@ -166,9 +166,11 @@ const TOTALS: [Plain; 15] = [
     ("gridhub_memory_pressures_total", "Times the memory for data came to its mark.", |c| {
         &c.pressures
     }),
-    ("gridhub_mqtt_accept_waits_total", "Times newcomers waited for others' CONNECT.", |c| {
-        &c.crowds
-    }),
+    (
+        "gridhub_mqtt_accept_waits_total",
+        "Times accepting stopped for connections before CONNECT.",
+        |c| &c.crowds,
+    ),
     ("gridhub_mqtt_sent_bytes_total", "MQTT bytes to clients.", |c| &c.bytes_out),
     ("gridhub_mqtt_received_bytes_total", "MQTT bytes from clients.", |c| &c.bytes_in),
 ];

@@ -152,6 +152,7 @@ impl Reactor {
                         if self.accepts() {
                             self.accept(n);
                         } else {
+                            self.notice_crowd();
                             self.accept_later(n);
                         }
                     }
@@ -222,8 +223,7 @@ impl Reactor {
             if self.stop_at_ms.is_some() {
                 return;
             }
-            if self.shard.openings() >= self.openings_max {
-                self.crowded();
+            if self.notice_crowd() {
                 break;
             }
             let Some(Socket { socket, kind, tls }) = self.listeners.get(n) else { return };
@@ -252,8 +252,11 @@ impl Reactor {
         }
     }
 
-    /// As many connections as may be have not sent their CONNECT: who comes waits at the door.
-    fn crowded(&mut self) {
+    /// Whether as many connections as may be have not sent their CONNECT: who comes waits.
+    fn notice_crowd(&mut self) -> bool {
+        if self.shard.openings() < self.openings_max {
+            return false;
+        }
         self.shard.count_crowd();
         let now_ms = self.clock.mono_ms();
         if now_ms >= self.crowd_told_ms {
@@ -261,6 +264,7 @@ impl Reactor {
             let max = self.openings_max;
             tracing::warn!(max, "connections before CONNECT are at their bound; newcomers wait");
         }
+        true
     }
 
     /// No descriptor or memory is left: who waits at the door waits until somebody has gone.

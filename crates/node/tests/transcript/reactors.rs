@@ -159,6 +159,11 @@ impl Reactors {
         kept.bytes + kept.messages * KEPT_BYTES
     }
 
+    /// Bytes in the queues of all sessions.
+    pub fn queued_bytes(&self) -> usize {
+        self.budget.queued_bytes()
+    }
+
     /// How full the process is.
     pub fn level(&self) -> Level {
         self.budget.level()
