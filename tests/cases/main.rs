@@ -7,6 +7,7 @@
 mod accept;
 mod access;
 mod authentication;
+mod bounds;
 mod command_line;
 mod dev;
 mod event_grid;

@@ -56,7 +56,7 @@ fn server_topics_follow_what_happens() {
 }
 
 /// The sum over the labels of a metric whose line has `label`.
-fn metric(server: &Server, name: &str, label: &str) -> f64 {
+pub fn metric(server: &Server, name: &str, label: &str) -> f64 {
     let text = Curl::anonymous(server, "/metrics").send().text();
     let lines = text.lines().filter(|l| l.split(['{', ' ']).next() == Some(name));
     let fitting = lines.filter(|l| l.contains(label));

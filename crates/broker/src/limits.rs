@@ -24,6 +24,9 @@ pub struct Limits {
     pub session_queue_messages_max: usize,
     /// Bytes waiting for one session, or for one shared group. At it: `queue_full`.
     pub session_queue_bytes_max: usize,
+    /// Bytes waiting in all session queues of the namespace, a message counted in each; `None` =
+    /// nine tenths of the process's memory for data. At it: `queue_full`, as at the session's own.
+    pub queued_total_bytes_max: Option<usize>,
     /// What happens when a session's queue is full.
     pub queue_full: QueueFull,
     /// Topic aliases a client may set on one connection. Above: 0x94.
@@ -31,6 +34,13 @@ pub struct Limits {
     /// Topic aliases that we set on one connection whose client takes some; its Topic Alias
     /// Maximum may lower it, 0 = none. At it a topic has to come twice to take another's place.
     pub topic_alias_out_max: u16,
+    /// Bytes of the topics behind one connection's aliases. More: 0x97.
+    pub topic_alias_bytes_max: usize,
+    /// Publishes a second of one connection, and as many at once; 0 = any number. Above: 0x97, QoS
+    /// 0 dropped and counted; who goes on so for a second's worth: 0x96.
+    pub session_publishes_per_second_max: u32,
+    /// As `session_publishes_per_second_max`, in bytes of packets; 0 = any number.
+    pub session_publish_bytes_per_second_max: u32,
     /// Longest keep-alive in seconds; longer, or none at all, is lowered to it and announced
     /// (MQTT 5, 3.2.2.3.14). `None` = the client's own.
     pub keep_alive_max_s: Option<u16>,
@@ -87,6 +97,16 @@ pub struct Limits {
     pub sessions_per_name_max: usize,
     /// Connections waiting for an authentication that needs IO. At it: CONNACK 0x97.
     pub authentications_pending_max: usize,
+    /// Connections of the process, refused ones not counted; `None` = as many as there are
+    /// descriptors. Above: CONNACK 0x97.
+    pub connections_max: Option<usize>,
+    /// Connections of the process whose CONNECT has not come yet (TLS handshakes among them). At
+    /// it newcomers wait to be accepted.
+    pub opening_connections_max: usize,
+    /// CONNECT packets a second; 0 = any number. Above: CONNACK 0x9F, before any authentication.
+    pub connects_per_second_max: u32,
+    /// CONNECT packets at once after a silence, where their rate is bounded.
+    pub connects_burst_max: u32,
     /// TLS, WebSocket, CONNECT and authentication together, in seconds. Later: closed.
     pub connect_deadline_s: u32,
     /// Bytes buffered before the CONNECT is decided. At it reading stops.
@@ -187,12 +207,17 @@ impl Limits {
             receive_max: 1000,
             session_queue_messages_max: 100_000,
             session_queue_bytes_max: 256 * MIB,
+            queued_total_bytes_max: None,
             queue_full: QueueFull::DropOldest,
             // Devices publish to few topics. An alias saves its topic on every packet and costs
             // us the topic's bytes while connected: 64 of them are about 4 KiB.
             topic_alias_max: 64,
             // A topic is at most 512 bytes here: 8 KiB, and only where a client takes aliases.
             topic_alias_out_max: 16,
+            // The longest topic; sixty-four of a thousand bytes.
+            topic_alias_bytes_max: 64 * KIB,
+            session_publishes_per_second_max: 0,
+            session_publish_bytes_per_second_max: 0,
             keep_alive_max_s: None,
             session_expiry_max_s: u32::MAX,
             will_delay_max_s: u32::MAX,
@@ -221,6 +246,11 @@ impl Limits {
             authentication_data_bytes_max: 65_535,
             sessions_per_name_max: 1_000_000,
             authentications_pending_max: 1024,
+            connections_max: None,
+            // A TLS handshake holds some 30 KiB: 120 MiB in all, for at most the deadline.
+            opening_connections_max: 4096,
+            connects_per_second_max: 0,
+            connects_burst_max: 200,
             connect_deadline_s: 30,
             first_read_bytes_max: 16 * KIB,
             fanout_per_turn_max: 2048,
@@ -242,6 +272,10 @@ impl Limits {
             queue_full: QueueFull::EndSession,
             topic_alias_max: 10,
             topic_alias_out_max: 0,
+            // One throughput unit.
+            session_publishes_per_second_max: 1000,
+            session_publish_bytes_per_second_max: 1024 * 1024,
+            connects_per_second_max: 200,
             keep_alive_max_s: Some(1160),
             session_expiry_max_s: 3600,
             will_delay_max_s: 300,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use mqtt::message::Message;
 
+use crate::budget::{Account, Charge};
+
 /// One publish, owned and shared by everyone who must keep it: retained store, session queues,
 /// other reactors. Immutable; a new publish to the topic is a new value.
 pub struct Publication {
@@ -17,6 +19,8 @@ pub struct Publication {
     pub deadline_ms: u64,
     /// Who wants to hear of deliveries (`?wait=delivered` of HTTP Publish), if anybody.
     pub watch: Option<Arc<dyn Watch>>,
+    /// Its bytes in the process's budget, given back with it.
+    pub charge: Option<Charge>,
 }
 
 /// Hears of acknowledged deliveries of one publication (HTTP Publish, `?wait=delivered`).
@@ -31,7 +35,12 @@ pub trait Watch: Send + Sync {
 impl Publication {
     /// A publish that is not in the log, never expires and is watched by nobody.
     pub fn new(message: Message) -> Self {
-        Self { message, deadline_ms: NEVER, watch: None }
+        Self { message, deadline_ms: NEVER, watch: None, charge: None }
+    }
+
+    /// Charges what keeping it costs to an account.
+    pub fn charge_to(&mut self, account: &Arc<Account>) {
+        self.charge = Some(account.charge(self.bytes() + KEPT_BYTES));
     }
 
     /// Whether the deadline has come. A publication without expiry never does.
@@ -70,6 +79,8 @@ impl fmt::Debug for Publication {
     }
 }
 
+/// Besides its content a kept publication is this value and its two counts.
+pub const KEPT_BYTES: usize = size_of::<Publication>() + 2 * size_of::<usize>();
 /// The deadline of what does not expire.
 pub const NEVER: u64 = u64::MAX;
 

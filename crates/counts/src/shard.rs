@@ -3,7 +3,9 @@
 use crate::wire::publish;
 use crate::{Case, Turns};
 use broker::access::{Authorizer, Manage, PermissionSets, Principal, SessionQuota, Source};
+use broker::budget::Budget;
 use broker::limits::Limits;
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::LogEnd;
@@ -156,6 +158,8 @@ impl Reactor {
             reactor: 0,
             reactors: 1,
             quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
+            budget: Arc::new(Budget::new(1 << 30, None, 1)),
+            connects: Arc::new(SharedBucket::default()),
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(1)),
             retained: Arc::new(Retained::new(&limits)),

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod http;
 mod identity;
+mod machine;
 mod net;
 mod serve;
 mod sys;

@@ -13,7 +13,8 @@ use crate::net::{Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, Reac
 use crate::sys;
 use anyhow::Context;
 use broker::access::{Authorizer, Principal, SessionQuota};
-
+use broker::budget::Budget;
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::LogEnd;
@@ -159,6 +160,10 @@ fn start_reactors(
     let authorizer = Authorizer::new(&limits);
     let retained = Arc::new(Retained::new(&limits));
     let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
+    let memory_bytes_max = config.process.memory_bytes_max();
+    let budget = Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, count));
+    tracing::info!(memory_bytes_max, reactors = count, "memory for data is bounded");
+    let connects = Arc::new(SharedBucket::default());
     let interest = Arc::new(Interest::new(count));
     let (log, mut polls, mut inboxes) = (LogEnd::default(), Vec::new(), Vec::new());
     for _ in 0..count {
@@ -180,6 +185,8 @@ fn start_reactors(
             reactors: count,
             limits: Arc::clone(&limits),
             quota: Arc::clone(&quota),
+            budget: Arc::clone(&budget),
+            connects: Arc::clone(&connects),
             authorizer: authorizer.clone(),
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),
@@ -194,6 +201,7 @@ fn start_reactors(
             clock: clock.clone(),
             authenticate: Arc::clone(&authenticate),
             post_bytes_max: limits.post_bytes_max,
+            openings_max: limits.opening_connections_max.div_ceil(count),
         };
         let sockets = Reactor::sockets(&poll, listening)?;
         let thread = std::thread::Builder::new().name(format!("reactor-{me}"));
@@ -203,7 +211,7 @@ fn start_reactors(
         })?);
     }
     let clock = clock.clone();
-    let hub = HubSettings { inboxes, counters, retained, limits, authorizer, clock };
+    let hub = HubSettings { inboxes, counters, retained, budget, limits, authorizer, clock };
     Ok((Hub::new(hub), threads))
 }
 

@@ -4,6 +4,7 @@
 
 use crate::auth::{AuthOutcome, AuthRequest};
 use crate::effect::{Adoption, Effect, Linger, Notice};
+use crate::gate::MEMORY_FULL;
 use crate::link::LinkId;
 use crate::link::{Extra, Link, Phase};
 use crate::opening::Opening;
@@ -22,6 +23,9 @@ use std::sync::Arc;
 impl Shard {
     /// The first packet of a connection.
     pub(crate) fn on_connect(&mut self, link: u32, c: &Connect<'_>) {
+        if let Some(refused) = self.turned_away(c) {
+            return self.turn_away(link, c, refused);
+        }
         let id = if c.client_id.is_empty() { self.new_client_id() } else { String::new() };
         let opening = match Opening::read(c, &self.homes.limits, &id) {
             Ok(opening) => opening,
@@ -84,7 +88,8 @@ impl Shard {
 
     /// Takes in a connection that another reactor accepted. Gives its place here.
     pub fn adopt(&mut self, listener: crate::auth::Listener, adoption: &Adoption) -> LinkId {
-        let mut link = Link::new(listener, None, self.homes.now.mono_ms);
+        let mut link =
+            Link::new(listener, None, self.homes.now.mono_ms, &self.homes.meter.openings);
         link.version = adoption.opening.version;
         let (slot, generation) = self.homes.links.insert(link);
         self.attach(slot, &adoption.opening, &adoption.principal);
@@ -98,6 +103,9 @@ impl Shard {
             && self.homes.sessions.at(slot).is_some_and(|s| s.principal.name != principal.name)
         {
             return self.refuse_connect(link, Applicant::from(o), OTHER_OWNER);
+        }
+        if found.is_none() && self.is_pressed() {
+            return self.refuse_connect(link, Applicant::from(o), MEMORY_FULL);
         }
         if !self.connack_fits(o) {
             return self.refuse_connect(link, Applicant::from(o), SMALL_PACKETS);
@@ -148,7 +156,7 @@ impl Shard {
             s.packet_max = o.packet_max;
             s.measured = o.packet_max != u32::MAX || o.sent_alias_max > 0;
             s.window = window;
-            s.will = o.will.as_ref().map(|w| Box::new(w.as_ref().clone()));
+            s.will = o.will.as_ref().map(|w| Box::new(w.charged(&self.homes.meter)));
         }
         if became_durable && let Some(s) = self.homes.sessions.at(slot) {
             self.router.refresh_session(self.homes.session_ref(slot), &s.filters);
@@ -203,7 +211,13 @@ impl Shard {
         self.answer_refused(link, &a, wrong.reason, wrong.what);
     }
 
-    fn answer_refused(&mut self, link: u32, a: &Applicant<'_>, reason: Reason, why: &str) {
+    pub(crate) fn answer_refused(
+        &mut self,
+        link: u32,
+        a: &Applicant<'_>,
+        reason: Reason,
+        why: &str,
+    ) {
         self.homes.counters.connects_refused.add(1);
         let mut ack = ConnAckOut::new(reason);
         // CONNACK may carry it whatever Request Problem Information says (3.1.2-29).
@@ -283,7 +297,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         queue: None,
         resend: None,
         will: None,
-        dropped: 0,
+        losses: None,
     }
 }
 

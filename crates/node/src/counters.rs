@@ -39,6 +39,22 @@ pub struct Counters {
     pub taken_over: Count,
     /// Sessions that ended by expiry.
     pub sessions_expired: Count,
+    /// Publishers that were not read for a while, by cause (`Pause::ALL`).
+    pub pauses: [Count; 3],
+    /// Gauge: publishers that are not read now, by cause.
+    pub paused: [Count; 3],
+    /// Times a reactor found another one's post full.
+    pub posts_filled: Count,
+    /// Times the memory for data came to its mark.
+    pub pressures: Count,
+    /// CONNECT refused because they came too fast.
+    pub connects_throttled: Count,
+    /// Publishes of one connection that came too fast.
+    pub publishes_throttled: Count,
+    /// Times newcomers had to wait because too many connections had not sent their CONNECT.
+    pub crowds: Count,
+    /// Gauge: connections whose CONNECT has not come.
+    pub openings: Count,
     /// Gauge: open connections.
     pub connections: Count,
     /// Gauge: sessions.
@@ -74,6 +90,12 @@ pub enum Loss {
     PostFull,
     /// Its session or shared group ended while it waited.
     SessionEnded,
+    /// The queues of all sessions together were full.
+    NamespaceFull,
+    /// A QoS 0 publish while the memory for data was nearly full.
+    Memory,
+    /// A QoS 0 publish of a connection that publishes too fast.
+    Throttled,
 }
 
 impl Loss {
@@ -86,6 +108,9 @@ impl Loss {
         Self::TooLarge,
         Self::PostFull,
         Self::SessionEnded,
+        Self::NamespaceFull,
+        Self::Memory,
+        Self::Throttled,
     ];
 
     /// The label in metrics.
@@ -98,6 +123,9 @@ impl Loss {
             Self::TooLarge => "too_large",
             Self::PostFull => "post_full",
             Self::SessionEnded => "session_ended",
+            Self::NamespaceFull => "namespace_full",
+            Self::Memory => "memory",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -107,6 +135,12 @@ impl Count {
     #[inline]
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Takes away from a gauge; only the owner calls this.
+    #[inline]
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
     }
 
     /// Sets a gauge; only the owner calls this.
@@ -161,4 +195,4 @@ fn place(version: Version, qos: QoS) -> usize {
     usize::from(version == Version::V5) * 3 + usize::from(qos.bits())
 }
 
-const DROPS: usize = 7;
+const DROPS: usize = 10;

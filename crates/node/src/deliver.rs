@@ -4,11 +4,14 @@
 //! place in the window, or wait in the session's queue, in order (MQTT 5, 4.6 and 4.9).
 
 use crate::counters::Loss;
+use crate::effect::Notice;
 use crate::frames::{Frames, append};
 use crate::homes::Homes;
 use crate::link::Link;
+use crate::losses::{Recovered, Tell};
 use crate::measured::fit;
-use crate::session::{Delivery, Origin, Session, State};
+use crate::meter::Meter;
+use crate::session::{Delivery, Origin, Queue, Session, State};
 use crate::source::Source;
 use broker::limits::QueueFull;
 use broker::router::{Ids, Target};
@@ -32,7 +35,7 @@ impl Homes {
             return self.deliver_absent(slot, qos, retain, t, s);
         };
         let Some(l) = self.links.at_mut(link) else { return };
-        let full = l.output.len() > self.limits.output_bytes_max;
+        let full = l.output.len() > self.output_bytes_max;
         if full && qos == QoS::AtMostOnce {
             // Before anything is made for it: a stalled receiver costs its publishers nothing.
             return self.drop_one(slot, Loss::OutputFull);
@@ -43,8 +46,9 @@ impl Homes {
         if session.measured {
             return self.deliver_measured((slot, link), (qos, retain), t, s, f);
         }
-        let Some(id) = session.identify((qos, retain), t, s) else {
-            return self.enqueue(slot, Delivery::new(t, s, qos, retain));
+        let Some(id) = session.identify(&mut self.meter, (qos, retain), t, s) else {
+            let delivery = Delivery::new(&mut self.meter, t, s, (qos, retain));
+            return self.enqueue(slot, delivery);
         };
         let frame = f.frame(s, session.version, qos);
         let out = write_to(l, &mut self.dirty, link).buffer(&mut self.pool);
@@ -61,7 +65,7 @@ impl Homes {
         t: &Target,
         s: &mut Source<'_>,
     ) {
-        let delivery = Delivery::new(t, s, qos, retain);
+        let delivery = Delivery::new(&mut self.meter, t, s, (qos, retain));
         if qos == QoS::AtMostOnce {
             self.send(slot, &delivery, 0, false);
         } else if self.sessions.at(slot).is_some_and(|s| !s.waits()) && self.has_room(slot) {
@@ -84,7 +88,8 @@ impl Homes {
         if qos == QoS::AtMostOnce {
             self.drop_one(slot, Loss::Absent);
         } else {
-            self.enqueue(slot, Delivery::new(t, s, qos, retain));
+            let delivery = Delivery::new(&mut self.meter, t, s, (qos, retain));
+            self.enqueue(slot, delivery);
         }
     }
 
@@ -95,35 +100,38 @@ impl Homes {
             (limits.session_queue_messages_max, limits.session_queue_bytes_max);
         let policy = limits.queue_full;
         let Some(session) = self.sessions.at_mut(slot) else { return };
-        let queue = session.queue.get_or_insert_default();
-        let full = queue.waiting.len() >= messages_max
-            || queue.bytes + delivery.publication.bytes() > bytes_max;
-        if !full {
+        let bytes = delivery.publication.bytes();
+        let namespace_full = self.meter.is_namespace_full(bytes);
+        let queue = session.queue.get_or_insert_with(|| Queue::new(&self.meter.queued));
+        let own_full = queue.waiting.len() >= messages_max || queue.bytes + bytes > bytes_max;
+        if !own_full && !namespace_full {
             return queue.push(delivery);
         }
-        if delivery.publication.bytes() > bytes_max && policy == QueueFull::DropOldest {
-            // It could not stay even alone: what waits need not make room.
-            return self.drop_one(slot, Loss::QueueFull);
-        }
+        let why = if own_full { Loss::QueueFull } else { Loss::NamespaceFull };
+        // `Refuse` is decided before a publish is accepted; what still comes is the newest. What
+        // could not stay even alone need not have others make room.
+        let alone = queue.waiting.is_empty() || bytes > bytes_max;
         match policy {
-            QueueFull::DropOldest => {
+            QueueFull::EndSession => {
+                self.counters.lose(why);
+                self.overflowed.push(self.session_ref(slot));
+            }
+            QueueFull::DropOldest if !alone => {
                 queue.push(delivery);
                 let mut displaced = Vec::new();
-                while queue.waiting.len() > messages_max || queue.bytes > bytes_max {
+                while queue.waiting.len() > messages_max
+                    || queue.bytes > bytes_max
+                    || (self.meter.is_namespace_full(0) && !queue.waiting.is_empty())
+                {
                     match queue.pop() {
                         Some(oldest) => displaced.push(oldest),
                         None => break,
                     }
                 }
-                for oldest in displaced {
-                    self.displace(slot, oldest, Loss::QueueFull);
-                }
+                self.displace(slot, displaced, why);
             }
-            // `Refuse` is decided before a publish is accepted; what still comes is the newest.
-            QueueFull::DropNewest | QueueFull::Refuse => self.drop_one(slot, Loss::QueueFull),
-            QueueFull::EndSession => {
-                self.counters.lose(Loss::QueueFull);
-                self.overflowed.push(self.session_ref(slot));
+            QueueFull::DropOldest | QueueFull::DropNewest | QueueFull::Refuse => {
+                self.drop_one(slot, why);
             }
         }
     }
@@ -145,7 +153,7 @@ impl Homes {
         let Some(session) = self.sessions.at(slot) else { return false };
         let Some(link) = session.link() else { return false };
         let output = self.links.at(link).map_or(usize::MAX, |l| l.output.len());
-        session.under_way() < session.window && output <= self.limits.output_bytes_max
+        session.under_way() < session.window && output <= self.output_bytes_max
     }
 
     /// Sends the first message of the queue; false if there is none that can be sent.
@@ -175,7 +183,7 @@ impl Homes {
         let told = delivery.publication.watch.is_some() || delivery.member.is_some();
         let kept = session.is_durable() || told;
         let Some(id) = session.outbound.send(delivery.qos, kept.then(|| delivery.clone())) else {
-            session.queue.get_or_insert_default().unpop(delivery);
+            session.queue.get_or_insert_with(|| Queue::new(&self.meter.queued)).unpop(delivery);
             return false;
         };
         if !self.send(slot, &delivery, id.get(), false) {
@@ -227,9 +235,27 @@ impl Homes {
 
     /// Nothing is dropped silently.
     pub fn drop_one(&mut self, slot: u32, why: Loss) {
-        self.counters.lose(why);
-        if let Some(session) = self.sessions.at_mut(slot) {
-            session.dropped += 1;
+        self.drop_many(slot, why, 1);
+    }
+
+    pub fn drop_many(&mut self, slot: u32, why: Loss, n: u64) {
+        self.counters.lose_many(why, n);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let losses = session.losses.get_or_insert_default();
+        if losses.add(why, n, self.now.mono_ms) == Tell::Begun {
+            let client = session.client.as_str().to_owned();
+            self.notice(Notice::Stalled { client, why: why.name() });
+        }
+    }
+
+    /// A session whose output has been taken: if nothing waits any more, its stall is over.
+    pub fn keeps_up(&mut self, slot: u32) {
+        let now_ms = self.now.mono_ms;
+        let Some(session) = self.sessions.at_mut(slot).filter(|s| !s.waits()) else { return };
+        let recovered = session.losses.as_mut().and_then(|l| l.recover(now_ms));
+        if let Some(Recovered { lost, seconds }) = recovered {
+            let client = session.client.as_str().to_owned();
+            self.notice(Notice::Recovered { client, lost, seconds });
         }
     }
 
@@ -240,8 +266,15 @@ impl Homes {
 }
 
 impl Delivery {
-    pub fn new(t: &Target, s: &mut Source<'_>, qos: QoS, retain: bool) -> Self {
-        Self { publication: s.keep().clone(), ids: t.ids.clone(), qos, retain, member: None }
+    pub fn new(
+        meter: &mut Meter,
+        t: &Target,
+        s: &mut Source<'_>,
+        (qos, retain): (QoS, bool),
+    ) -> Self {
+        let publication = s.keep(meter).clone();
+        let place = meter.deliveries.one();
+        Self { publication, ids: t.ids.clone(), qos, retain, member: None, place }
     }
 }
 
@@ -270,6 +303,7 @@ impl Session {
     #[inline(always)]
     pub fn identify(
         &mut self,
+        meter: &mut Meter,
         (qos, retain): (QoS, bool),
         t: &Target,
         s: &mut Source<'_>,
@@ -282,7 +316,7 @@ impl Session {
         }
         // Without a durable session only the identifier is kept.
         let kept = self.is_durable() || s.is_watched();
-        let kept = kept.then(|| Delivery::new(t, s, qos, retain));
+        let kept = kept.then(|| Delivery::new(meter, t, s, (qos, retain)));
         self.outbound.send(qos, kept).map(PacketId::get)
     }
 

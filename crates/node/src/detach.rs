@@ -69,6 +69,10 @@ impl Shard {
     pub fn forget(&mut self, id: LinkId) {
         if let Some(l) = self.homes.links.get_mut(id.slot, id.generation) {
             l.output.discard(&mut self.homes.pool);
+            self.homes.meter.alias_bytes -= l.aliases.bytes();
+            for why in l.pauses() {
+                self.homes.counters.paused[why.place()].sub(1);
+            }
             self.homes.links.remove(id.slot);
         }
     }

@@ -4,6 +4,7 @@ use crate::auth::AuthRequest;
 use crate::link::LinkId;
 use crate::opening::Opening;
 use broker::access::Principal;
+use broker::budget::Level;
 use mqtt::reason::Reason;
 use std::sync::Arc;
 
@@ -63,6 +64,58 @@ pub enum Notice {
         rule: &'static str,
         /// What would have to change.
         why: String,
+    },
+    /// A session does not keep up: its first loss.
+    Stalled {
+        /// Client identifier.
+        client: String,
+        /// The bound at which it lost a message.
+        why: &'static str,
+    },
+    /// Nothing waits any more for a session that did not keep up.
+    Recovered {
+        /// Client identifier.
+        client: String,
+        /// Messages it lost meanwhile.
+        lost: u64,
+        /// How long it took.
+        seconds: u64,
+    },
+    /// Another reactor's post takes nothing more.
+    PostFull {
+        /// Whose.
+        reactor: usize,
+        /// How often that was not said since the last time.
+        left_out: u64,
+    },
+    /// It takes something again.
+    PostFree {
+        /// Whose.
+        reactor: usize,
+    },
+    /// The memory for data has come to a level, or has left it.
+    Pressure {
+        /// From.
+        before: Level,
+        /// To.
+        level: Level,
+        /// Bytes held.
+        bytes: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// Clients are turned away before anybody asks who they are.
+    TurnedAway {
+        /// The last one's client identifier.
+        client: String,
+        /// Reason code as sent.
+        reason: Reason,
+        /// The rule.
+        rule: &'static str,
+        /// What would have to change.
+        why: &'static str,
+        /// How many others were turned away since the last line.
+        left_out: u64,
     },
     /// So many notices were left out because a turn had too many.
     Suppressed(u64),

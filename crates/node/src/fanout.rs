@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub(crate) struct Fanout {
     jobs: VecDeque<Job>,
     held: HashMap<Origin, usize, foldhash::fast::RandomState>,
+    /// Of all jobs.
+    messages: usize,
 }
 
 struct Job {
@@ -49,6 +51,11 @@ impl Fanout {
         self.jobs.is_empty()
     }
 
+    /// Bytes of the jobs, without the messages, which are charged where they were made.
+    pub fn bytes(&self) -> usize {
+        self.jobs.len() * size_of::<Job>() + self.messages * size_of::<Arc<Publication>>()
+    }
+
     /// Adds a message; gives how many of this publisher wait.
     pub fn add(
         &mut self,
@@ -59,6 +66,7 @@ impl Fanout {
     ) -> usize {
         let held = self.held.entry(origin).or_insert(0);
         *held += 1;
+        self.messages += 1;
         match self.jobs.back_mut() {
             Some(job)
                 if job.origin == origin
@@ -103,6 +111,7 @@ impl Fanout {
     }
 
     fn release(&mut self, job: &Job) -> bool {
+        self.messages -= job.messages.len();
         let Some(held) = self.held.get_mut(&job.origin) else { return false };
         *held -= job.messages.len();
         if *held == 0 {

@@ -59,7 +59,7 @@ impl Shard {
         };
         let Some(link) = s.link() else { return true };
         let output = self.homes.links.at(link).map_or(0, |l| l.output.len());
-        output < self.homes.limits.output_bytes_max / 2 && s.queued().0 < CHUNK
+        output < self.homes.output_bytes_max / 2 && s.queued().0 < CHUNK
     }
 
     fn hand_over_some(&mut self, h: &mut Handover) -> ScanEnd {
@@ -79,8 +79,9 @@ impl Shard {
             }
             let qos = item.publication.message.qos().min(h.qos);
             let ids = if h.id == 0 { Ids::None } else { Ids::One(h.id) };
+            let place = self.homes.meter.deliveries.one();
             let publication = item.publication;
-            let delivery = Delivery { publication, ids, qos, retain: true, member: None };
+            let delivery = Delivery { publication, ids, qos, retain: true, member: None, place };
             if qos > QoS::AtMostOnce {
                 self.homes.enqueue(slot, delivery);
             } else if self.homes.sessions.at(slot).is_some_and(|s| s.link().is_some()) {

@@ -4,13 +4,16 @@ use crate::counters::Counters;
 use crate::effect::{Effect, Linger, Notice};
 use crate::link::LinkId;
 use crate::link::{Link, Phase};
+use crate::meter::{Held, Meter};
 use crate::now::Now;
 use crate::output::Pool;
+use crate::pace::Pace;
 use crate::session::{Origin, Session};
 use crate::share::Memberships;
 use crate::slots::Slots;
 use crate::timers::{Timer, Timers};
 use broker::access::{SessionQuota, Source};
+use broker::budget::Budget;
 use broker::limits::Limits;
 use broker::subscription::SessionRef;
 use foldhash::fast::RandomState;
@@ -34,8 +37,15 @@ pub(crate) struct Homes {
     /// Links with bytes to write, each once.
     pub dirty: Vec<u32>,
     pub pool: Pool,
+    pub meter: Meter,
+    /// Output that one connection may hold: the namespace's bound, less under pressure.
+    pub output_bytes_max: usize,
+    /// How fast one connection may publish, where that is bounded.
+    pub pace: Option<Pace>,
     pub timers: Timers,
     pub shares: Memberships,
+    /// What waits in the shared groups at home here, as part of `meter.queued`.
+    pub group_bytes: Held,
     pub effects: Vec<Effect>,
     /// Links that move to their home: their places are taken until the outer loop is told, which
     /// has their sockets under these numbers.
@@ -51,8 +61,12 @@ impl Homes {
         limits: Arc<Limits>,
         quota: Arc<SessionQuota>,
         counters: Arc<Counters>,
+        budget: Arc<Budget>,
     ) -> Self {
+        let meter = Meter::new(budget, me);
         Self {
+            output_bytes_max: limits.output_bytes_max,
+            pace: Pace::of(&limits),
             me,
             limits,
             quota,
@@ -66,6 +80,8 @@ impl Homes {
             pool: Pool::new(),
             timers: Timers::default(),
             shares: Memberships::default(),
+            group_bytes: meter.queued.hold(),
+            meter,
             effects: Vec::new(),
             moving: Vec::new(),
             overflowed: Vec::new(),

@@ -6,11 +6,12 @@ use crate::door::{Ingress, Published};
 use crate::link::Pause;
 use crate::perform::{Completion, Waiting};
 use crate::post::{Content, PostedPublish};
-use crate::session::Origin;
+use crate::session::{Origin, Session};
 use crate::shard::Shard;
 use crate::source::{Source, deadline};
 use crate::tally::Tally;
 use broker::access::{Authorized, Denied, Principal};
+use broker::budget::Level;
 use broker::limits::QueueFull;
 use broker::publication::Publication;
 use broker::router::{Route, Target};
@@ -56,6 +57,9 @@ impl Shard {
         let route = self.route(who, source.topic);
         let Some(permit) = route.permit else { return self.denied(who, source.topic) };
         let publish = permit.authorize(source);
+        if self.homes.meter.level() != Level::Normal && self.lacks_memory(&publish, &route) {
+            return self.for_want_of_memory(publish.qos);
+        }
         let acknowledged = publish.qos > QoS::AtMostOnce;
         let bounded = publish.retain || self.homes.limits.queue_full == QueueFull::Refuse;
         if bounded && let Some(refused) = self.without_room(&publish, &route) {
@@ -92,6 +96,7 @@ impl Shard {
         message.deadline_ms =
             deadline(message.message.expiry_s(), zero_expiry, self.homes.now.wall_ms);
         message.watch = r.watch;
+        message.charge_to(self.homes.meter.account());
         let watched = message.watch.is_some();
         let publication = Arc::new(message);
         let who = Who::Principal(&principal);
@@ -107,6 +112,10 @@ impl Shard {
             });
         };
         let publish = permit.authorize(Source::kept(&publication));
+        if self.homes.meter.level() != Level::Normal && self.lacks_memory(&publish, &route) {
+            let why = crate::pressure::MEMORY_FULL;
+            return reply(Published::Refused { reason: Reason::QUOTA_EXCEEDED, why });
+        }
         if let Some(Verdict::Refused(reason, why)) = self.without_room(&publish, &route) {
             return reply(Published::Refused { reason, why });
         }
@@ -155,7 +164,8 @@ impl Shard {
         let many = targets.len() > INLINE_RECEIVERS_MAX
             || groups.as_ref().is_some_and(|g| g.len() > INLINE_RECEIVERS_MAX);
         if many || self.fanout.holds(origin) {
-            let waiting = self.fanout.add(origin, targets, groups, Arc::clone(s.keep()));
+            let waiting =
+                self.fanout.add(origin, targets, groups, Arc::clone(s.keep(&mut self.homes.meter)));
             if waiting >= FANOUT_PENDING_MAX {
                 self.pause(origin, Pause::Fanout);
             }
@@ -168,7 +178,7 @@ impl Shard {
             }
         }
         if let Some(groups) = groups {
-            let publication = s.keep();
+            let publication = s.keep(&mut self.homes.meter);
             let mut out = self.handing_out();
             groups.iter().for_each(|group| out.offer(*group, publication));
         }
@@ -218,7 +228,7 @@ impl Shard {
             },
             Who::Principal(p) => Arc::clone(p),
         };
-        let publication = publish.map(|mut s| Arc::clone(s.keep()));
+        let publication = publish.map(|mut s| Arc::clone(s.keep(&mut self.homes.meter)));
         let waiting = Waiting::publish(origin, principal, publication, completion);
         let held = self.perform.submit(waiting, logged);
         let full = self.perform.bytes() > self.homes.limits.log_queue_bytes_max;
@@ -241,14 +251,21 @@ impl Shard {
             }
         }
         if limits.queue_full == QueueFull::Refuse && s.qos > QoS::AtMostOnce {
-            let full = |slot: u32| {
-                let (n, bytes) = self.homes.sessions.at(slot).map_or((0, 0), |x| x.queued());
-                n >= limits.session_queue_messages_max || bytes >= limits.session_queue_bytes_max
+            let more = s.topic.len() + s.properties.len() + s.payload.len();
+            let namespace_full = self.homes.meter.is_namespace_full(more);
+            let full = |x: &Session| {
+                let (n, bytes) = x.queued();
+                n >= limits.session_queue_messages_max
+                    || bytes >= limits.session_queue_bytes_max
+                    || (namespace_full && x.queues())
             };
+            let sessions = &self.homes.sessions;
             let share = &self.router.share;
             let full_group =
                 route.groups.iter().flat_map(|g| g.iter()).any(|g| share.is_full(*g, limits));
-            if full_group || route.targets.iter().any(|t| full(t.session.slot)) {
+            if full_group
+                || route.targets.iter().any(|t| sessions.at(t.session.slot).is_some_and(full))
+            {
                 return Some(Verdict::Refused(Reason::QUOTA_EXCEEDED, QUEUE_FULL));
             }
         }
@@ -285,7 +302,9 @@ impl Shard {
             let batch = &mut self.posts[reactor];
             let content = match s.owned() {
                 Some(publication) => Content::Shared(Arc::clone(publication)),
-                None if s.payload.len() > SHARED_BYTES_MIN => Content::Shared(s.keep().clone()),
+                None if s.payload.len() > SHARED_BYTES_MIN => {
+                    Content::Shared(s.keep(&mut self.homes.meter).clone())
+                }
                 None => inline(&mut batch.bytes, s),
             };
             batch.items.push(PostedPublish { origin, order, content, tally: tally.cloned() });
@@ -309,7 +328,7 @@ fn inline(bytes: &mut Vec<u8>, s: &Source<'_>) -> Content {
 }
 
 /// More receivers than this are served by a job, some at each turn.
-const INLINE_RECEIVERS_MAX: usize = 64;
+pub(crate) const INLINE_RECEIVERS_MAX: usize = 64;
 /// So many messages of one publisher may wait in jobs before its socket is not read.
 const FANOUT_PENDING_MAX: usize = 64;
 /// As many for services, which have no socket to stop reading: above it they are refused.

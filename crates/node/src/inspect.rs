@@ -44,8 +44,22 @@ pub struct SessionDetail {
     pub queue_messages_max: usize,
     /// The queue's bounds.
     pub queue_bytes_max: usize,
-    /// Messages this session lost at its bounds.
+    /// Messages this session lost.
     pub dropped: u64,
+    /// The same by reason, as in metrics; only those that there are.
+    pub dropped_by: Vec<(&'static str, u64)>,
+    /// Seconds since it does not keep up: since its first loss at a bound.
+    pub stalled_for_s: Option<u64>,
+    /// Why its publishes are not read now: `log`, `fanout`, `post`.
+    pub paused_by: Vec<&'static str>,
+    /// Seconds since they are not read.
+    pub paused_for_s: Option<u64>,
+    /// Bytes of what was sent and is kept until it is acknowledged.
+    pub inflight_bytes: usize,
+    /// Topics behind aliases in bytes.
+    pub alias_bytes: usize,
+    /// Its bound.
+    pub alias_bytes_max: usize,
     /// Bytes that wait for the socket.
     pub output_bytes: usize,
     /// Its bound.

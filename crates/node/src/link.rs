@@ -1,8 +1,10 @@
 //! One connection as the node sees it: bytes, protocol version, and how far it has come.
 
 use crate::auth::Listener;
+use crate::meter::{One, Sum};
 use crate::opening::Opening;
 use crate::output::Output;
+use crate::pace::Paced;
 use mqtt::session::{Aliases, SentAliases};
 use mqtt::wire::Version;
 use std::sync::Arc;
@@ -36,8 +38,8 @@ pub(crate) struct Link {
 
 /// How far a connection has come.
 pub(crate) enum Phase {
-    /// CONNECT is awaited.
-    Opening,
+    /// CONNECT is awaited; counted, because they are bounded.
+    Opening(#[expect(dead_code, reason = "it counts by being there")] One),
     /// CONNECT is here, the answer about its credentials is not. Nothing more is decoded.
     Authenticating(Box<Opening>),
     /// The session in this slot is served.
@@ -59,6 +61,10 @@ pub(crate) struct Extra {
     pub sent_aliases: Option<Box<SentAliases>>,
     /// When the token ends, domain clock.
     pub expires_at_ms: Option<u64>,
+    /// How fast it publishes, where that is bounded.
+    pub paced: Paced,
+    /// Since when it is not read, real clock; of use while `Flags::paused` is not 0.
+    pub paused_at_ms: u64,
 }
 
 /// Marks of a connection.
@@ -78,7 +84,7 @@ pub(crate) struct Flags {
 
 /// Why a connection is not read: too much of what it published waits somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pause {
+pub enum Pause {
     /// For the log.
     Log = 1,
     /// For receivers.
@@ -87,12 +93,36 @@ pub(crate) enum Pause {
     Post = 4,
 }
 
+impl Pause {
+    /// Every cause, in the order of its number.
+    pub const ALL: [Self; 3] = [Self::Log, Self::Fanout, Self::Post];
+
+    /// The label in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Fanout => "fanout",
+            Self::Post => "post",
+        }
+    }
+
+    /// Its place in `ALL`.
+    pub fn place(self) -> usize {
+        (self as u8).trailing_zeros() as usize
+    }
+}
+
 impl Link {
-    pub fn new(listener: Listener, certificate: Option<Arc<[u8]>>, now_ms: u64) -> Self {
+    pub fn new(
+        listener: Listener,
+        certificate: Option<Arc<[u8]>>,
+        now_ms: u64,
+        openings: &Sum,
+    ) -> Self {
         let extra =
             certificate.map(|c| Box::new(Extra { certificate: Some(c), ..Extra::default() }));
         Self {
-            phase: Phase::Opening,
+            phase: Phase::Opening(openings.one()),
             version: Version::V5,
             listener,
             flags: Flags::default(),
@@ -119,9 +149,15 @@ impl Link {
         self.extra.as_mut()?.sent_aliases.as_deref_mut()
     }
 
+    /// Why it is not read.
+    pub fn pauses(&self) -> impl Iterator<Item = Pause> {
+        let paused = self.flags.paused;
+        Pause::ALL.into_iter().filter(move |why| paused & *why as u8 != 0)
+    }
+
     /// Whether its bytes may be decoded now.
     #[inline]
     pub fn reads(&self) -> bool {
-        self.flags.paused == 0 && matches!(self.phase, Phase::Attached(_) | Phase::Opening)
+        self.flags.paused == 0 && matches!(self.phase, Phase::Attached(_) | Phase::Opening(_))
     }
 }

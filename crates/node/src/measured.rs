@@ -34,8 +34,9 @@ impl Homes {
                 // As if delivered (MQTT 5, 3.1.2-25).
                 return self.drop_one(slot, Loss::TooLarge);
             }
-            let Some(id) = session.identify((qos, retain), t, s) else {
-                return self.enqueue(slot, Delivery::new(t, s, qos, retain));
+            let Some(id) = session.identify(&mut self.meter, (qos, retain), t, s) else {
+                let delivery = Delivery::new(&mut self.meter, t, s, (qos, retain));
+                return self.enqueue(slot, delivery);
             };
             self.counters.sent(version, qos);
             let frame = f.frame(s, version, qos);
@@ -61,8 +62,9 @@ impl Homes {
         let Some(alias) = fit(&mut packet, l, packet_max) else {
             return self.drop_one(slot, Loss::TooLarge);
         };
-        let Some(id) = session.identify((qos, retain), t, s) else {
-            return self.enqueue(slot, Delivery::new(t, s, qos, retain));
+        let Some(id) = session.identify(&mut self.meter, (qos, retain), t, s) else {
+            let delivery = Delivery::new(&mut self.meter, t, s, (qos, retain));
+            return self.enqueue(slot, delivery);
         };
         packet.packet_id = id;
         self.counters.sent(version, qos);

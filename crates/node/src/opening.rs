@@ -105,6 +105,7 @@ fn will(c: &Connect<'_>, limits: &Limits) -> Result<Option<Box<Will>>, Wrong> {
     Ok(Some(Box::new(Will {
         message: Message::new(w.topic, forward.raw, w.payload, w.qos, w.retain),
         delay_s: w.delay_s.min(limits.will_delay_max_s),
+        charge: None,
     })))
 }
 

@@ -7,6 +7,8 @@ pub(crate) struct Output {
     bytes: Vec<u8>,
     /// How much of `bytes` the socket has taken.
     sent: usize,
+    /// Its capacity as the pool has counted it.
+    counted: usize,
 }
 
 /// Empty buffers, last in first out: the warm one is used first.
@@ -14,6 +16,8 @@ pub(crate) struct Pool {
     buffers: Vec<Vec<u8>>,
     /// Capacity of all of them.
     bytes: usize,
+    /// Capacity of those that hold output, as last counted.
+    lent: usize,
 }
 
 impl Output {
@@ -45,12 +49,21 @@ impl Output {
         if self.sent == self.bytes.len() {
             let mut buffer = std::mem::take(&mut self.bytes);
             self.sent = 0;
+            pool.lent -= std::mem::take(&mut self.counted);
             buffer.clear();
             pool.give_back(buffer);
         } else if self.sent > COMPACT_BYTES {
             self.bytes.drain(..self.sent);
             self.sent = 0;
         }
+    }
+
+    /// Counts what the buffer has grown to: once a turn, not at each append.
+    #[inline]
+    pub fn count(&mut self, pool: &mut Pool) {
+        let capacity = self.bytes.capacity();
+        pool.lent = pool.lent - self.counted + capacity;
+        self.counted = capacity;
     }
 
     /// Forgets everything.
@@ -61,7 +74,23 @@ impl Output {
 
 impl Pool {
     pub fn new() -> Self {
-        Self { buffers: Vec::new(), bytes: 0 }
+        Self { buffers: Vec::new(), bytes: 0, lent: 0 }
+    }
+
+    /// Bytes of the buffers that hold output.
+    pub fn lent_bytes(&self) -> usize {
+        self.lent
+    }
+
+    /// Bytes of the empty ones.
+    pub fn spare_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Frees the empty ones.
+    pub fn release(&mut self) {
+        self.buffers = Vec::new();
+        self.bytes = 0;
     }
 
     fn take(&mut self) -> Vec<u8> {
@@ -73,7 +102,8 @@ impl Pool {
     /// Large buffers are kept as well: growing one anew for each batch of large packets costs
     /// more than sending them.
     fn give_back(&mut self, buffer: Vec<u8>) {
-        if self.bytes + buffer.capacity() <= POOL_BYTES_MAX {
+        // A connection that had nothing to send gives nothing back.
+        if buffer.capacity() > 0 && self.bytes + buffer.capacity() <= POOL_BYTES_MAX {
             self.bytes += buffer.capacity();
             self.buffers.push(buffer);
         }

@@ -85,7 +85,7 @@ impl Shard {
     fn packet(&mut self, id: LinkId, f: Frame<'_>, whole: Whole<'_>) -> Result<(), Wrong> {
         let Some(l) = self.homes.links.at(id.slot) else { return Ok(()) };
         let link = id.slot;
-        let opening = matches!(l.phase, Phase::Opening);
+        let opening = matches!(l.phase, Phase::Opening(_));
         // Whatever else is wrong with a second CONNECT does not matter.
         let packet = match (opening, f.first >> 4) {
             (true, _) => first(f)?,
@@ -204,7 +204,7 @@ impl Shard {
             .homes
             .links
             .at(id.slot)
-            .is_some_and(|l| matches!(l.phase, Phase::Opening | Phase::Authenticating(_)));
+            .is_some_and(|l| matches!(l.phase, Phase::Opening(_) | Phase::Authenticating(_)));
         if !opening {
             return self.disconnect(id.slot, wrong.reason, wrong.what);
         }

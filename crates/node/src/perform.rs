@@ -94,6 +94,11 @@ impl Perform {
         self.bytes
     }
 
+    /// Bytes of the steps, without their publications, which are charged where they were made.
+    pub fn own_bytes(&self) -> usize {
+        self.waiting.len() * size_of::<Waiting>()
+    }
+
     /// Whether anything waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()

@@ -8,6 +8,7 @@ use crate::link::LinkId;
 use crate::session::Origin;
 use crate::share::Mail;
 use crate::tally::Tally;
+use broker::budget::Charge;
 use broker::publication::Publication;
 use broker::share::{Handout, MemberId};
 use mqtt::qos::QoS;
@@ -43,6 +44,8 @@ pub struct PublishBatch {
     pub(crate) handouts: Vec<Handout>,
     /// What members report to groups there.
     pub(crate) mail: Vec<(MemberId, Mail)>,
+    /// Its bytes in the budget until it has arrived.
+    pub(crate) charge: Option<Charge>,
 }
 
 pub(crate) struct PostedPublish {
@@ -60,6 +63,14 @@ pub(crate) enum Content {
 }
 
 impl PublishBatch {
+    /// Bytes that it holds itself: what it shares is charged where it was made.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.items.capacity() * size_of::<PostedPublish>()
+            + self.handouts.capacity() * size_of::<Handout>()
+            + self.mail.capacity() * size_of::<(MemberId, Mail)>()
+    }
+
     /// Bytes that wait in this batch; what `limits.post_bytes_max` bounds.
     pub fn bytes(&self) -> usize {
         let shared = |p: &PostedPublish| match &p.content {

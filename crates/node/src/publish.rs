@@ -1,7 +1,9 @@
 //! PUBLISH from a client and the packets that acknowledge, in both directions (MQTT 5, 4.3).
 
+use crate::counters::Loss;
 use crate::ingress::{Verdict, Who};
 use crate::link::LinkId;
+use crate::pace::Step;
 use crate::perform::{Completion, Waiting};
 use crate::shard::Shard;
 use crate::source::{Raw, Source, deadline};
@@ -37,7 +39,11 @@ impl Shard {
         let max = self.homes.limits.topic_alias_max;
         let Some(l) = self.homes.links.at_mut(link) else { return Ok(()) };
         if !p.topic.is_empty() {
-            l.aliases.set(p.alias, p.topic, max).map_err(wrong_alias)?;
+            let before = l.aliases.bytes();
+            let bytes_max = self.homes.limits.topic_alias_bytes_max;
+            l.aliases.set(p.alias, p.topic, max, bytes_max).map_err(wrong_alias)?;
+            let meter = &mut self.homes.meter;
+            meter.alias_bytes = meter.alias_bytes - before + l.aliases.bytes();
             return self.publish_from(link, p, p.topic, packet);
         }
         let topic = l.aliases.get(p.alias, max).map_err(wrong_alias)?.to_owned();
@@ -74,6 +80,12 @@ impl Shard {
                 return Err(RECEIVE_MAXIMUM);
             }
         }
+        if self.homes.pace.is_some()
+            && let Some(why) = self.too_fast(link, p, packet.bytes.len())?
+        {
+            let refused = Verdict::Refused(Reason::QUOTA_EXCEEDED, why);
+            return self.after_publish(id, slot, p, topic, &refused);
+        }
         let mut scratch = Vec::new();
         let properties = if p.properties.is_empty() { &[] } else { p.forward(&mut scratch).raw };
         let until = deadline(p.expiry, zero_expiry, now_ms);
@@ -96,6 +108,27 @@ impl Shard {
         };
         let verdict = self.publish(origin, Who::Session(slot), source, done);
         self.after_publish(id, slot, p, topic, &verdict)
+    }
+
+    /// Why a publish comes too fast for this connection, if it does (event-grid 3.5).
+    fn too_fast(
+        &mut self,
+        link: u32,
+        p: &Publish<'_>,
+        bytes: usize,
+    ) -> Result<Option<&'static str>, Wrong> {
+        let (now_ms, pace) = (self.homes.now.mono_ms, self.homes.pace);
+        let (Some(pace), Some(l)) = (pace, self.homes.links.at_mut(link)) else { return Ok(None) };
+        match pace.step(&mut l.extra.get_or_insert_default().paced, bytes, now_ms) {
+            Step::Passes => return Ok(None),
+            Step::TooFast => {}
+            Step::TooLong => return Err(FAR_TOO_FAST),
+        }
+        self.homes.counters.publishes_throttled.add(1);
+        if p.qos == QoS::AtMostOnce {
+            self.homes.counters.lose(Loss::Throttled);
+        }
+        Ok(Some("the connection publishes faster than this namespace takes; send more slowly"))
     }
 
     /// Acknowledges, or says why not.
@@ -320,12 +353,23 @@ fn wrong_alias(e: AliasError) -> Wrong {
         AliasError::OutOfRange => {
             Wrong::alias("MQTT 5, 3.3.2-9", "the topic alias is above Topic Alias Maximum")
         }
+        AliasError::TooManyBytes => ALIAS_BYTES,
         AliasError::Unknown => {
             Wrong::protocol("MQTT 5, 3.3.2-7", "the topic alias was not set on this connection")
         }
     }
 }
 
+const ALIAS_BYTES: Wrong = Wrong::new(
+    Reason::QUOTA_EXCEEDED,
+    "limits.topic_alias_bytes_max",
+    "the topics behind this connection's aliases hold more bytes than they may",
+);
+const FAR_TOO_FAST: Wrong = Wrong::new(
+    Reason::MESSAGE_RATE_TOO_HIGH,
+    "event-grid 3.5",
+    "the connection goes on publishing faster than this namespace takes",
+);
 const QOS_TOO_HIGH: Wrong = Wrong::new(
     Reason::QOS_NOT_SUPPORTED,
     "MQTT 5, 3.2.2-11",

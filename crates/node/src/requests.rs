@@ -2,6 +2,8 @@
 
 use crate::door::PublishRequest;
 use crate::inspect::{SessionDetail, SessionSummary};
+use crate::link::Pause;
+use crate::losses::Losses;
 use crate::post::{Content, Post, PostedPublish, PublishBatch};
 use crate::session::{Origin, Session, State};
 use crate::shard::Shard;
@@ -30,7 +32,9 @@ impl Shard {
 
     fn own(&mut self, r: &PublishRequest) {
         let message = Message::new(&r.topic, &r.properties, &r.payload, r.qos, true);
-        let publication = Arc::new(Publication::new(message));
+        let mut publication = Publication::new(message);
+        publication.charge_to(self.homes.meter.account());
+        let publication = Arc::new(publication);
         let now_ms = self.homes.now.wall_ms;
         // Not in the log: it is told anew after a start. Without room only the live copy is told.
         let order = self.retained.apply(&publication, 0, now_ms).unwrap_or(u64::MAX);
@@ -98,6 +102,9 @@ impl Shard {
         let shared = |(text, member): (&Arc<str>, &MemberId)| {
             (text.to_string(), self.homes.shares.granted(*member).bits())
         };
+        let (losses, paused) = (s.losses.as_deref(), link.filter(|l| l.flags.paused != 0));
+        let seconds_since = |at_ms: u64| self.homes.now.mono_ms.saturating_sub(at_ms) / 1_000;
+        let kept = s.outbound.unacknowledged().filter_map(|u| Some(u.kept?.publication.bytes()));
         Some(SessionDetail {
             summary: summary(s),
             protocol: if s.version == Version::V5 { "5" } else { "3.1.1" },
@@ -107,13 +114,20 @@ impl Shard {
             keep_alive_s: link.map_or(0, |l| l.keep_alive_s),
             inflight_out: s.outbound.open(),
             inflight_out_max: s.window,
+            inflight_bytes: kept.sum(),
             inflight_in: s.received.len(),
             queued_bytes: s.queued().1,
             queue_messages_max: limits.session_queue_messages_max,
             queue_bytes_max: limits.session_queue_bytes_max,
-            dropped: s.dropped,
+            dropped: losses.map_or(0, Losses::total),
+            dropped_by: losses.map_or_else(Vec::new, Losses::by_reason),
+            stalled_for_s: losses.and_then(Losses::stalled_since_ms).map(seconds_since),
+            paused_by: paused.map_or_else(Vec::new, |l| l.pauses().map(Pause::name).collect()),
+            paused_for_s: paused.and_then(|l| Some(seconds_since(l.extra.as_ref()?.paused_at_ms))),
             output_bytes: link.map_or(0, |l| l.output.len()),
             output_bytes_max: limits.output_bytes_max,
+            alias_bytes: link.map_or(0, |l| l.aliases.bytes()),
+            alias_bytes_max: limits.topic_alias_bytes_max,
             filters: s
                 .filters
                 .iter()

@@ -1,6 +1,9 @@
 //! What a session is (MQTT 5, 4.1): everything that outlives a connection.
 
+use crate::losses::Losses;
+use crate::meter::{One, Sum};
 use broker::access::Principal;
+use broker::budget::Charge;
 use broker::publication::Publication;
 use broker::router::Ids;
 use broker::share::MemberId;
@@ -40,8 +43,8 @@ pub(crate) struct Session {
     #[expect(clippy::box_collection, reason = "a session without them pays one word")]
     pub resend: Option<Box<VecDeque<PacketId>>>,
     pub will: Option<Box<Will>>,
-    /// Messages lost at this session's bounds.
-    pub dropped: u64,
+    /// What it lost at its bounds, if anything.
+    pub losses: Option<Box<Losses>>,
 }
 
 /// Whether somebody is there.
@@ -63,6 +66,9 @@ pub(crate) struct Delivery {
     pub retain: bool,
     /// The membership of a shared group by which it came: the group is told what becomes of it.
     pub member: Option<MemberId>,
+    /// Its place in a queue or window, counted for the budget.
+    #[expect(dead_code, reason = "it counts by being there")]
+    pub place: One,
 }
 
 /// A session's shared subscriptions.
@@ -75,16 +81,20 @@ pub(crate) struct Shares {
 }
 
 /// Messages that wait for their session.
-#[derive(Default)]
 pub(crate) struct Queue {
     pub waiting: VecDeque<Delivery>,
     pub bytes: usize,
+    /// The bytes of all queues.
+    sum: Sum,
 }
 
 /// A will (MQTT 5, 3.1.2.5). Permission is checked when it is sent.
 pub(crate) struct Will {
     pub message: Message,
     pub delay_s: u32,
+    /// Its bytes in the budget while a session holds it.
+    #[expect(dead_code, reason = "it counts by being there")]
+    pub charge: Option<Charge>,
 }
 
 /// Who published: for No Local, and for the order of what one publisher sends.
@@ -118,6 +128,12 @@ impl Session {
     #[inline]
     pub fn waits(&self) -> bool {
         self.queue.is_some() || self.resend.is_some()
+    }
+
+    /// Whether what comes now waits in its queue, because of what is before it or because nobody
+    /// is there.
+    pub fn queues(&self) -> bool {
+        self.waits() || matches!(self.state, State::Detached { .. })
     }
 
     /// Exchanges that count against the client's Receive Maximum on this connection (4.9).
@@ -162,14 +178,23 @@ impl Session {
 }
 
 impl Queue {
+    pub fn new(sum: &Sum) -> Box<Self> {
+        Box::new(Self { waiting: VecDeque::new(), bytes: 0, sum: sum.clone() })
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.sum.add(bytes);
+    }
+
     pub fn push(&mut self, delivery: Delivery) {
-        self.bytes += delivery.publication.bytes();
+        self.add(delivery.publication.bytes());
         self.waiting.push_back(delivery);
     }
 
     /// Puts back what could not be sent.
     pub fn unpop(&mut self, delivery: Delivery) {
-        self.bytes += delivery.publication.bytes();
+        self.add(delivery.publication.bytes());
         self.waiting.push_front(delivery);
     }
 
@@ -190,6 +215,13 @@ impl Queue {
     pub fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.waiting.pop_front()?;
         self.bytes -= delivery.publication.bytes();
+        self.sum.sub(delivery.publication.bytes());
         Some(delivery)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.sum.sub(self.bytes);
     }
 }

@@ -9,14 +9,18 @@ use crate::frames::Frames;
 use crate::handover::Handover;
 use crate::homes::Homes;
 use crate::link::{Link, LinkId, Pause, Phase};
+use crate::meter::Sum;
 use crate::now::Now;
 use crate::perform::Perform;
 use crate::post::PublishBatch;
+use crate::seldom::Seldom;
 use crate::session::Origin;
 use crate::share::HandingOut;
 use crate::timers::Timer;
 use broker::access::{Authorizer, SessionQuota};
+use broker::budget::Budget;
 use broker::limits::Limits;
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::router::Router;
 use broker::subscription::Interest;
@@ -40,6 +44,12 @@ pub struct Shard {
     pub(crate) posts: Vec<PublishBatch>,
     /// Reactors whose post takes nothing more now.
     pub(crate) full_posts: u64,
+    /// Full posts that the log knows of.
+    pub(crate) told_posts: u64,
+    pub(crate) post_line: Seldom,
+    /// CONNECT of all reactors.
+    pub(crate) connects: Arc<SharedBucket>,
+    pub(crate) turned_away_line: Seldom,
     /// Publishers that wait for another reactor.
     pub(crate) waiting_for_posts: Vec<Origin>,
     ids: Ids,
@@ -56,6 +66,10 @@ pub struct Settings {
     pub limits: Arc<Limits>,
     /// How many sessions each name has.
     pub quota: Arc<SessionQuota>,
+    /// The memory of the process.
+    pub budget: Arc<Budget>,
+    /// How many CONNECT came lately.
+    pub connects: Arc<SharedBucket>,
     /// Who may publish and subscribe.
     pub authorizer: Authorizer,
     /// Which reactor wants which topics.
@@ -85,7 +99,7 @@ impl Shard {
         let mut posts = Vec::new();
         posts.resize_with(s.reactors, PublishBatch::default);
         Self {
-            homes: Homes::new(s.reactor, s.limits, s.quota, s.counters),
+            homes: Homes::new(s.reactor, s.limits, s.quota, s.counters, s.budget),
             router: Router::new(s.authorizer, s.interest, s.reactor),
             retained: s.retained,
             perform: Perform::new(Memory::new(s.log), s.namespace),
@@ -94,6 +108,10 @@ impl Shard {
             frames: Frames::default(),
             posts,
             full_posts: 0,
+            told_posts: 0,
+            post_line: Seldom::default(),
+            connects: s.connects,
+            turned_away_line: Seldom::default(),
             waiting_for_posts: Vec::new(),
             ids: Ids {
                 key: foldhash::quality::FixedState::with_seed(s.seed[1]),
@@ -107,7 +125,9 @@ impl Shard {
     /// A turn begins: the time, and which reactors' posts are full (bit n = reactor n).
     pub fn begin(&mut self, now: Now, full_posts: u64) {
         self.homes.now = now;
-        self.full_posts = full_posts;
+        self.homes.meter.begin(self.retained.index_bytes());
+        self.feel();
+        self.see_posts(full_posts);
         if self.homes.me == 0 {
             self.homes.arm(Timer::Sweep, now.wall_ms + SWEEP_MS);
         }
@@ -146,8 +166,8 @@ impl Shard {
         certificate: Option<Arc<[u8]>>,
         began_ms: u64,
     ) -> LinkId {
-        let (slot, generation) =
-            self.homes.links.insert(Link::new(listener, certificate, began_ms));
+        let link = Link::new(listener, certificate, began_ms, &self.homes.meter.openings);
+        let (slot, generation) = self.homes.links.insert(link);
         let deadline_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
         self.homes.arm(Timer::Link(slot), began_ms + deadline_ms);
         LinkId { slot, generation }
@@ -174,10 +194,12 @@ impl Shard {
         // A will of an ended session may have come.
         self.settle();
         self.share_turn();
+        self.tell_account();
         self.homes.end_notices();
         self.work_left = more || !self.fanout.is_empty() || self.shares_left();
         let subscriptions = self.router.index.subscriptions() + self.homes.shares.len();
         let counters = &self.homes.counters;
+        counters.openings.set(self.homes.meter.openings.get() as u64);
         counters.connections.set(self.homes.links.len() as u64);
         counters.sessions.set(self.homes.sessions.len() as u64);
         counters.subscriptions.set(subscriptions as u64);
@@ -205,6 +227,7 @@ impl Shard {
         for link in self.homes.dirty.drain(..) {
             if let Some(l) = self.homes.links.at_mut(link) {
                 l.flags.dirty = false;
+                l.output.count(&mut self.homes.pool);
                 into.push(link);
             }
         }
@@ -214,6 +237,22 @@ impl Shard {
     #[inline]
     pub fn count_input(&self, n: usize) {
         self.homes.counters.bytes_in.add(n as u64);
+    }
+
+    /// Connections whose CONNECT has not come.
+    #[inline]
+    pub fn openings(&self) -> usize {
+        self.homes.meter.openings.get()
+    }
+
+    /// Newcomers wait because too many connections have not sent their CONNECT.
+    pub fn count_crowd(&self) {
+        self.homes.counters.crowds.add(1);
+    }
+
+    /// Where the outer loop counts bytes of connections that are not decoded yet.
+    pub fn unread(&self) -> &Sum {
+        &self.homes.meter.unread
     }
 
     /// The bytes that wait for the connection at this place.
@@ -232,11 +271,12 @@ impl Shard {
         self.work_left |= !self.handovers.is_empty();
         self.homes.counters.bytes_out.add(n as u64);
         if let Some(slot) = slot
-            && left < self.homes.limits.output_bytes_max / 2
+            && left < self.homes.output_bytes_max / 2
             && let Some(session) = self.homes.sessions.at(slot)
-            && session.is_held_up()
+            && (session.is_held_up() || session.losses.is_some())
         {
             self.homes.pump(slot);
+            self.homes.keeps_up(slot);
             // Groups may have more for it, and nothing else may wake us.
             self.work_left |= self.shares_left();
         }
@@ -245,7 +285,12 @@ impl Shard {
     /// The turn's publishes for another reactor.
     pub fn take_post(&mut self, reactor: usize) -> Option<Box<PublishBatch>> {
         let batch = self.posts.get_mut(reactor)?;
-        (!batch.is_empty()).then(|| Box::new(std::mem::take(batch)))
+        if batch.is_empty() {
+            return None;
+        }
+        let mut batch = std::mem::take(batch);
+        batch.charge = Some(self.homes.meter.charge(batch.own_bytes()));
+        Some(Box::new(batch))
     }
 
     /// The home of a client's session.
@@ -273,47 +318,13 @@ impl Shard {
         format!("auto-{:016x}{:08x}", half(1), half(2) as u32)
     }
 
-    /// A publisher whose earlier messages wait is not read.
-    pub(crate) fn pause(&mut self, origin: Origin, why: Pause) {
-        if why == Pause::Post && !self.waiting_for_posts.contains(&origin) {
-            self.waiting_for_posts.push(origin);
-        }
-        if let Some(link) = self.link_of(origin)
-            && let Some(l) = self.homes.links.at_mut(link)
-        {
-            l.flags.paused |= why as u8;
-        }
-    }
-
-    pub(crate) fn unpause(&mut self, origin: Origin, why: Pause) {
-        let now_ms = self.homes.now.mono_ms;
-        let Some(link) = self.link_of(origin) else { return };
-        let id = self.homes.link_id(link);
-        if let Some(l) = self.homes.links.at_mut(link)
-            && l.flags.paused & why as u8 != 0
-        {
-            l.flags.paused &= !(why as u8);
-            l.last_seen_ms = now_ms;
-            if l.flags.paused == 0 {
-                self.homes.effects.push(Effect::Resume(id));
-            }
-        }
-    }
-
-    fn link_of(&self, origin: Origin) -> Option<u32> {
-        if origin.reactor as usize != self.homes.me {
-            return None;
-        }
-        self.homes.sessions.get(origin.slot, origin.generation)?.link()
-    }
-
     /// A connection's deadline may have passed: CONNECT, or keep-alive (3.1.2-22).
     fn link_due(&mut self, link: u32) {
         let now_ms = self.homes.now.mono_ms;
         let Some(l) = self.homes.links.at_mut(link) else { return };
         let connect_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
         let (silence_max_ms, why) = match l.phase {
-            Phase::Opening => (connect_ms, "no CONNECT came in time"),
+            Phase::Opening(_) => (connect_ms, "no CONNECT came in time"),
             Phase::Authenticating(_) => (connect_ms, "authentication took too long"),
             Phase::Attached(_) if l.keep_alive_s > 0 => {
                 if l.flags.paused != 0 {

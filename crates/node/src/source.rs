@@ -1,8 +1,9 @@
 //! A publish on its way to its receivers, wherever its bytes lie: a read buffer, another
 //! reactor's post, or a publication that somebody keeps.
 
+use crate::meter::Meter;
 use broker::limits::ZeroExpiry;
-use broker::publication::{NEVER, Publication};
+use broker::publication::{KEPT_BYTES, NEVER, Publication};
 use mqtt::message::Message;
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
@@ -61,11 +62,15 @@ impl<'a> Source<'a> {
     }
 
     /// The publication, shared by all who keep this message.
-    pub fn keep(&mut self) -> &Arc<Publication> {
+    pub fn keep(&mut self, meter: &mut Meter) -> &Arc<Publication> {
         self.owned.get_or_insert_with(|| {
             let message =
                 Message::new(self.topic, self.properties, self.payload, self.qos, self.retain);
-            Arc::new(Publication { deadline_ms: self.deadline_ms, ..Publication::new(message) })
+            let mut publication =
+                Publication { deadline_ms: self.deadline_ms, ..Publication::new(message) };
+            publication.charge_to(meter.account());
+            meter.grew(publication.bytes() + KEPT_BYTES);
+            Arc::new(publication)
         })
     }
 

@@ -3,6 +3,7 @@
 
 use crate::effect::Notice;
 use crate::ingress::{Verdict, Who};
+use crate::meter::Meter;
 use crate::perform::Completion;
 use crate::session::Will;
 use crate::shard::Shard;
@@ -10,7 +11,15 @@ use crate::source::{Source, deadline};
 
 impl Clone for Will {
     fn clone(&self) -> Self {
-        Self { message: self.message.clone(), delay_s: self.delay_s }
+        Self { message: self.message.clone(), delay_s: self.delay_s, charge: None }
+    }
+}
+
+impl Will {
+    /// A copy for a session, charged to the budget while the session holds it.
+    pub fn charged(&self, meter: &Meter) -> Self {
+        let charge = Some(meter.charge(self.message.heap_bytes() + size_of::<Self>()));
+        Self { charge, ..self.clone() }
     }
 }
 

@@ -6,7 +6,9 @@
 mod transcript;
 
 use broker::access::{Authorizer, SessionQuota};
+use broker::budget::Budget;
 use broker::limits::Limits;
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::LogEnd;
@@ -54,6 +56,8 @@ fn shard() -> Shard {
         reactor: 0,
         reactors: 2,
         quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
+        budget: Arc::new(Budget::new(1 << 30, None, 2)),
+        connects: Arc::new(SharedBucket::default()),
         authorizer: Authorizer::new(&limits),
         interest: Arc::new(Interest::new(2)),
         retained: Arc::new(Retained::new(&limits)),

@@ -21,7 +21,7 @@ use mqtt::wire::{
 use std::collections::HashMap;
 use std::sync::Arc;
 use transcript::authority::Authority;
-use transcript::reactors::Reactors;
+use transcript::reactors::{Posts, Reactors};
 
 #[test]
 fn random_clients_leave_nothing_behind() {
@@ -60,10 +60,13 @@ impl Run {
             QueueFull::Refuse,
             QueueFull::EndSession,
         ][seed as usize % 4];
+        // Plenty, or so little that every rule of a full memory has its turn.
+        let memory_bytes_max = [1 << 30, 20_000][seed as usize / 3 % 2];
+        limits.queued_total_bytes_max = seed.is_multiple_of(5).then_some(1_000);
         Self {
             seed,
             chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            reactors: Reactors::new(reactors, &Arc::new(limits)),
+            reactors: Reactors::new(reactors, &Arc::new(limits), memory_bytes_max),
             authority: Authority::default(),
             clients: vec![None; CLIENTS],
             aliases: HashMap::new(),
@@ -78,6 +81,8 @@ impl Run {
                 1 => self.reactors.now.wall_ms += self.below(20_000),
                 2 => self.reactors.now.mono_ms += self.below(20_000),
                 3 => self.stall(client),
+                4 => self.reactors.posts_are = Posts::Full,
+                5 => self.reactors.posts_are = Posts::Free,
                 _ => self.say(client),
             }
             if self.below(3) == 0 {
@@ -259,9 +264,12 @@ impl Run {
     }
 
     fn end(&mut self) {
+        // Some are not read when they go.
+        self.reactors.settle(&self.authority);
         for client in 0..CLIENTS {
             self.lose(client);
         }
+        self.reactors.posts_are = Posts::Free;
         // Connections of replaced clients, then keep-alives, wills and expiries.
         for _ in 0..4 {
             for at in 0..self.reactors.connections.len() {
@@ -273,6 +281,10 @@ impl Run {
             self.reactors.now.wall_ms += 3_600_000;
             self.reactors.now.mono_ms += 3_600_000;
         }
+        let (held, retained) = (self.reactors.held_bytes(), self.reactors.retained_bytes());
+        assert_eq!(held, retained, "seed {}: bytes of the budget", self.seed);
+        assert_eq!(self.reactors.queued_bytes(), 0, "seed {}: bytes in queues", self.seed);
+        assert_eq!(self.reactors.paused_and_opening(), (0, 0), "seed {}", self.seed);
         let left = self.reactors.left_behind();
         assert_eq!(left, (0, 0, 0), "seed {}: connections, sessions, subscriptions", self.seed);
         let [groups, waiting, _] = self.reactors.shared();

@@ -19,6 +19,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    fn alias_bytes();
     fn aliases();
     fn aliases_off();
     fn aliases_sent();
@@ -27,6 +28,8 @@ transcripts! {
     fn client_identifier();
     fn client_identifier_event_grid();
     fn connect_deadline();
+    fn connect_rate();
+    fn connections_max();
     fn denied_publish();
     fn disconnect();
     fn door();
@@ -38,6 +41,7 @@ transcripts! {
     fn keep_alive_event_grid();
     fn log_paused();
     fn malformed();
+    fn memory();
     fn message_expiry();
     fn message_expiry_event_grid();
     fn mqtt_31();
@@ -49,9 +53,11 @@ transcripts! {
     fn overlapping();
     fn packet_maximum();
     fn packet_order();
+    fn paused_publisher();
     fn posts_full();
     fn problem_information();
     fn properties();
+    fn publish_rate();
     fn qos_0();
     fn qos_1();
     fn qos_2();
@@ -60,6 +66,8 @@ transcripts! {
     fn queue_end_session();
     fn queue_end_session_chain();
     fn queue_refuse();
+    fn queues_full();
+    fn queues_full_refuse();
     fn reauthentication();
     fn receive_maximum();
     fn refused_filters();
@@ -81,6 +89,7 @@ transcripts! {
     fn shared_session_end();
     fn shared_session_lives();
     fn shared_stalled();
+    fn stalled();
     fn subscriptions();
     fn take_over();
     fn token_expiry();

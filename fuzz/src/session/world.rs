@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use broker::access::{Authorizer, Manage, PermissionSets, Principal, SessionQuota, Source};
+use broker::budget::Budget;
 use broker::limits::{Limits, QueueFull};
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::LogEnd;
@@ -43,6 +45,8 @@ impl World {
             reactor: 0,
             reactors: 1,
             quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
+            budget: Arc::new(Budget::new(MEMORY_BYTES, limits.queued_total_bytes_max, 1)),
+            connects: Arc::new(SharedBucket::default()),
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(1)),
             retained: Arc::new(Retained::new(&limits)),
@@ -356,4 +360,6 @@ fn limits(c: &mut Choices<'_>) -> Limits {
 }
 
 const SEATS: usize = 5;
+/// Small enough that a fuzzer comes to the mark.
+const MEMORY_BYTES: usize = 64 * 1024;
 const TURNS_MAX: usize = 10_000;

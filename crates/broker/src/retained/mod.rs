@@ -8,7 +8,7 @@ mod tombstones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mqtt::topic::TopicFilter;
@@ -28,6 +28,8 @@ pub struct Retained {
     total_bytes_max: usize,
     /// How many changes were applied: the order of the last one.
     order: AtomicU64,
+    /// Bytes besides the publications.
+    index_bytes: AtomicUsize,
     state: RwLock<State>,
 }
 
@@ -83,6 +85,7 @@ struct State {
     deadlines: BTreeSet<(u64, Key)>,
     removed: Tombstones,
     bytes: usize,
+    key_bytes: usize,
 }
 
 impl Retained {
@@ -93,6 +96,7 @@ impl Retained {
             messages_max: limits.retained_messages_max,
             total_bytes_max: limits.retained_total_bytes_max,
             order: AtomicU64::new(0),
+            index_bytes: AtomicUsize::new(0),
             state: RwLock::default(),
         }
     }
@@ -154,6 +158,7 @@ impl Retained {
         }
         if p.message.payload().is_empty() {
             state.remove(key.bytes());
+            self.weigh(&state);
             if sequence > 0 {
                 state.removed.insert(key.owned(), sequence);
             }
@@ -167,6 +172,7 @@ impl Retained {
         let order = self.next_order();
         let publication = Arc::clone(p);
         state.set(&key, RetainedItem { publication, sequence, order, modified_ms: now_ms });
+        self.weigh(&state);
         Ok(order)
     }
 
@@ -233,7 +239,10 @@ impl Retained {
         for done in 0..limit {
             match state.deadlines.first() {
                 Some((deadline_ms, _)) if *deadline_ms <= now_ms => {}
-                _ => return done,
+                _ => {
+                    self.weigh(&state);
+                    return done;
+                }
             }
             if let Some((_, key)) = state.deadlines.pop_first()
                 && let Some(item) = state.remove(&key)
@@ -243,7 +252,21 @@ impl Retained {
                 state.removed.insert(key, item.sequence);
             }
         }
+        self.weigh(&state);
         limit
+    }
+
+    /// Bytes of the index: what retaining costs besides the publications, which are charged to
+    /// the budget where they are made.
+    pub fn index_bytes(&self) -> usize {
+        self.index_bytes.load(Ordering::Relaxed)
+    }
+
+    fn weigh(&self, state: &State) {
+        let bytes = state.messages.len() * ENTRY_BYTES
+            + state.deadlines.len() * DEADLINE_BYTES
+            + state.key_bytes;
+        self.index_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Called under the write lock, so that numbers and changes have one order.
@@ -304,6 +327,7 @@ impl State {
         let key = match self.messages.get_mut(key.bytes()) {
             None => {
                 let key = key.owned();
+                self.key_bytes += key.len();
                 self.messages.insert(Arc::clone(&key), item);
                 if deadline_ms == NEVER {
                     return;
@@ -329,6 +353,7 @@ impl State {
     fn remove(&mut self, key: &[u8]) -> Option<RetainedItem> {
         let (key, item) = self.messages.remove_entry(key)?;
         self.bytes -= item.publication.bytes();
+        self.key_bytes -= key.len();
         if item.publication.deadline_ms != NEVER {
             self.deadlines.remove(&(item.publication.deadline_ms, key));
         }
@@ -359,6 +384,10 @@ impl fmt::Display for RetainedFull {
 
 impl std::error::Error for RetainedFull {}
 
+/// One entry: key, item, and the key's two counts.
+const ENTRY_BYTES: usize = size_of::<(Key, RetainedItem)>() + 2 * size_of::<usize>();
+const DEADLINE_BYTES: usize = size_of::<(u64, Key)>();
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,7 +402,7 @@ mod tests {
         deadline_ms: u64,
     ) -> (Arc<Publication>, u64) {
         let message = Message::new(topic, &[], payload.as_bytes(), QoS::AtLeastOnce, true);
-        (Arc::new(Publication { message, deadline_ms, watch: None }), sequence)
+        (Arc::new(Publication { deadline_ms, ..Publication::new(message) }), sequence)
     }
 
     fn apply(
@@ -493,10 +522,12 @@ mod tests {
         // In the log already: applied all the same.
         apply(&retained, &publication("c", "12345", 1, NEVER), 0).unwrap();
         assert_eq!(retained.counts(), RetainedCounts { messages: 3, bytes: 15 });
+        assert!(retained.index_bytes() > 0);
         for topic in ["a", "b", "c"] {
             apply(&retained, &publication(topic, "", 2, NEVER), 0).unwrap();
         }
         assert_eq!(retained.counts(), RetainedCounts::default());
+        assert_eq!(retained.index_bytes(), 0);
         assert!(large.to_string().contains("4 bytes") && messages.to_string().contains('2'));
     }
 

@@ -195,6 +195,16 @@ impl Group {
         self.waiting.len()
     }
 
+    /// Bytes of what waits.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Drops the oldest message; false if none waits.
+    pub fn shed(&mut self) -> bool {
+        self.pop().is_some()
+    }
+
     /// Whether nobody is left.
     pub fn is_over(&self) -> bool {
         self.living == 0

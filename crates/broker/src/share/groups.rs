@@ -26,6 +26,8 @@ pub struct Groups {
     ready: VecDeque<GroupRef>,
     /// Messages that wait in all of them.
     waiting: usize,
+    /// Their bytes, a message counted in each group.
+    bytes: usize,
 }
 
 #[derive(Default)]
@@ -158,6 +160,16 @@ impl Groups {
         self.waiting
     }
 
+    /// Bytes of these messages, a message counted in each group.
+    pub fn waiting_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Drops the group's oldest message for want of room elsewhere; false if none waits.
+    pub fn shed(&mut self, group: GroupRef) -> bool {
+        self.get(group).is_some() && self.with(group.slot, Group::shed).unwrap_or(false)
+    }
+
     /// Whether the group's queue takes no more.
     pub fn is_full(&self, group: GroupRef, limits: &Limits) -> bool {
         self.get(group).is_some_and(|g| g.is_full(limits))
@@ -204,6 +216,7 @@ impl Groups {
             self.members.remove(&member);
         }
         self.waiting -= group.waiting();
+        self.bytes -= group.bytes();
         Some(Ended { dropped: group.waiting(), filter })
     }
 
@@ -216,9 +229,10 @@ impl Groups {
     fn with<R>(&mut self, slot: u32, change: impl FnOnce(&mut Group) -> R) -> Option<R> {
         let place = self.places.get_mut(slot as usize)?;
         let group = place.group.as_mut()?;
-        let before = group.waiting();
+        let before = (group.waiting(), group.bytes());
         let result = change(group);
-        self.waiting = self.waiting + group.waiting() - before;
+        self.waiting = self.waiting + group.waiting() - before.0;
+        self.bytes = self.bytes + group.bytes() - before.1;
         if !group.listed && group.can_go_on() {
             group.listed = true;
             self.ready.push_back(GroupRef { slot, generation: place.generation });

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use super::mistake::{Mistake, nearest};
-use super::{Anonymous, Config, Durability, Profile, http, limits, registry_check};
+use super::{Anonymous, Config, Durability, Profile, http, limits, process, registry_check};
 use crate::auth::password;
 
 /// Everything wrong with the configuration; empty when it can be served.
@@ -14,6 +14,7 @@ pub fn check(config: &Config) -> Vec<Mistake> {
     server(config, &mut mistakes);
     listeners(config, &mut mistakes);
     tls(config, &mut mistakes);
+    process::check(&config.process, &mut mistakes);
     limits::check(&config.limits, config.namespace.profile, &mut mistakes);
     let limits = config.limits.limits(config.namespace.profile);
     http::check(&config.http, limits.http_body_bytes_max, &mut mistakes);

@@ -53,9 +53,13 @@ limits_config! {
     receive_max: u16,
     session_queue_messages_max: usize,
     session_queue_bytes_max: usize,
+    queued_total_bytes_max: usize,
     queue_full: QueueFullSpelling,
     topic_alias_max: u16,
     topic_alias_out_max: u16,
+    topic_alias_bytes_max: usize,
+    session_publishes_per_second_max: u32,
+    session_publish_bytes_per_second_max: u32,
     keep_alive_max_s: u16,
     session_expiry_max_s: u32,
     will_delay_max_s: u32,
@@ -82,6 +86,10 @@ limits_config! {
     authentication_data_bytes_max: usize,
     sessions_per_name_max: usize,
     authentications_pending_max: usize,
+    connections_max: usize,
+    opening_connections_max: usize,
+    connects_per_second_max: u32,
+    connects_burst_max: u32,
     connect_deadline_s: u32,
     first_read_bytes_max: usize,
     fanout_per_turn_max: usize,
@@ -183,6 +191,8 @@ pub fn check(config: &LimitsConfig, profile: Profile, mistakes: &mut Vec<Mistake
         ("topic_levels_max", limits.topic_levels_max),
         ("client_id_chars_max", limits.client_id_chars_max),
         ("sessions_per_name_max", limits.sessions_per_name_max),
+        ("opening_connections_max", limits.opening_connections_max),
+        ("connects_burst_max", limits.connects_burst_max as usize),
     ] {
         if value == 0 {
             refuse(key, "must be at least 1");
@@ -206,6 +216,13 @@ pub fn check(config: &LimitsConfig, profile: Profile, mistakes: &mut Vec<Mistake
     }
     if limits.topic_alias_out_max > mqtt::session::ALIASES_MAX {
         refuse("topic_alias_out_max", "must be at most 64: each is looked for in all of them");
+    }
+    let topic_bytes_max = limits.topic_bytes_max.min(usize::from(u16::MAX));
+    if limits.topic_alias_max > 0 && limits.topic_alias_bytes_max < topic_bytes_max {
+        refuse(
+            "topic_alias_bytes_max",
+            "must be at least topic_bytes_max, or a topic has no alias",
+        );
     }
     if limits.packet_bytes_max > PROTOCOL_PACKET_MAX {
         refuse("packet_bytes_max", "must be at most 268435460, the protocol's own bound");
@@ -248,6 +265,17 @@ impl Setting<Option<u16>> for u16 {
     }
 
     fn spelled(value: Option<u16>) -> Self {
+        value.unwrap_or(0)
+    }
+}
+
+/// 0 stands for the bound that follows from the machine.
+impl Setting<Option<usize>> for usize {
+    fn value(self) -> Option<usize> {
+        (self > 0).then_some(self)
+    }
+
+    fn spelled(value: Option<usize>) -> Self {
         value.unwrap_or(0)
     }
 }

@@ -8,6 +8,7 @@ pub mod http;
 pub mod limits;
 pub mod load;
 pub mod mistake;
+pub mod process;
 #[cfg(test)]
 mod reference;
 pub mod registry;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use duration::{HumanDuration, Interval};
 use http::HttpConfig;
 use limits::LimitsConfig;
+use process::ProcessConfig;
 use registry::{BindingEntry, ClientEntry, GroupEntry, TopicSpaceEntry};
 
 /// Everything `serve::run` needs to know. Read by [`load::load`], checked by [`check::check`].
@@ -34,6 +36,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Reactor threads, 1 to 64; absent = the cores the process may use.
     pub reactors: Option<usize>,
+    /// What the process may use.
+    pub process: ProcessConfig,
     /// The namespace served.
     pub namespace: Namespace,
     /// Addresses to listen on.

@@ -18,6 +18,7 @@ fn everything() -> Config {
         durability: Durability::Memory,
         data: file(),
         reactors: Some(1),
+        process: ProcessConfig { memory_bytes_max: Some(1) },
         namespace: Namespace::default(),
         listeners: Listeners { mqtt: vec![], mqtts: vec![], https: vec![] },
         tls: Tls { cert_file: file(), key_file: file(), client_ca_files: vec![] },

@@ -11,6 +11,7 @@ pub fn show(config: &Config) -> Result<String, String> {
     for user in &mut shown.auth.users {
         user.password_hash = MASK.into();
     }
+    shown.process = config.process.effective();
     shown.limits = config.limits.effective(config.namespace.profile);
     shown.http = config.http.effective(config.namespace.profile);
     toml::to_string(&shown).map_err(|error| error.to_string())

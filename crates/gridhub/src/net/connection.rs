@@ -3,6 +3,7 @@
 use mio::net::TcpStream;
 use mqtt::websocket::{Framing, Next};
 use node::auth::Listener;
+use node::meter::Held;
 use node::{LinkId, Shard};
 use rustls::ServerConnection;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,6 +20,8 @@ pub(super) struct Connection {
     pub websocket: Option<Box<Framing>>,
     /// An incomplete packet, or bytes that may not be decoded yet.
     pub unread: Vec<u8>,
+    /// The same for the budget.
+    pub held: Held,
     pub state: State,
     /// The socket may have more to read.
     pub readable: bool,
@@ -49,7 +52,7 @@ pub(super) enum Got {
 }
 
 impl Connection {
-    pub fn new(id: LinkId, listener: Listener, socket: TcpStream) -> Self {
+    pub fn new(id: LinkId, listener: Listener, socket: TcpStream, held: Held) -> Self {
         Self {
             id,
             listener,
@@ -57,6 +60,7 @@ impl Connection {
             tls: None,
             websocket: None,
             unread: Vec::new(),
+            held,
             state: State::Open,
             readable: false,
             ended: false,
@@ -126,6 +130,12 @@ impl Connection {
                 return Got::End;
             }
         }
+    }
+
+    /// Counts what is left unread: once a read.
+    #[inline]
+    pub fn count_unread(&mut self) {
+        self.held.set(self.unread.capacity());
     }
 
     /// The client's certificate, once, after the handshake.

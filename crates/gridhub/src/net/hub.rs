@@ -6,6 +6,7 @@ use crate::http::websocket::Upgraded;
 use crate::net::inbox::{Inbox, Parcel};
 use crate::net::metrics;
 use broker::access::{Authorizer, Principal};
+use broker::budget::Budget;
 use broker::limits::Limits;
 use broker::retained::Retained;
 use mqtt::reason::Reason;
@@ -27,6 +28,7 @@ struct Inner {
     inboxes: Arc<[Arc<Inbox>]>,
     counters: Vec<Arc<Counters>>,
     retained: Arc<Retained>,
+    budget: Arc<Budget>,
     limits: Arc<Limits>,
     authorizer: Authorizer,
     clock: Clock,
@@ -43,6 +45,8 @@ pub struct HubSettings {
     pub counters: Vec<Arc<Counters>>,
     /// Retained messages.
     pub retained: Arc<Retained>,
+    /// The memory of the process.
+    pub budget: Arc<Budget>,
     /// Bounds of the namespace.
     pub limits: Arc<Limits>,
     /// Who may what.
@@ -58,6 +62,7 @@ impl Hub {
             inboxes: s.inboxes,
             counters: s.counters,
             retained: s.retained,
+            budget: s.budget,
             limits: s.limits,
             authorizer: s.authorizer,
             clock: s.clock,
@@ -167,7 +172,7 @@ impl Backend for Hub {
     }
 
     fn counters(&self) -> Vec<Family> {
-        metrics::families(&self.0.counters, &self.0.retained)
+        metrics::families(&self.0.counters, &self.0.retained, &self.0.budget)
     }
 
     fn wall_ms(&self) -> u64 {

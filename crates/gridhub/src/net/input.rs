@@ -56,6 +56,7 @@ impl Reactor {
                     // An idle connection owns no buffer.
                     c.unread = Vec::new();
                 }
+                c.count_unread();
                 if c.readable {
                     self.again.push(id);
                 }
@@ -80,6 +81,7 @@ impl Reactor {
                 let used = self.shard.input(id, &bytes);
                 let Some(c) = self.connections.get(id) else { return };
                 c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
+                c.count_unread();
                 if c.readable {
                     self.again.push(id);
                 }
@@ -101,6 +103,7 @@ impl Reactor {
             if used < bytes.len() {
                 c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
             }
+            c.count_unread();
         }
         if self.connections.get(id).is_some_and(|c| c.readable) {
             self.again.push(id);

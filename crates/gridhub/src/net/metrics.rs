@@ -2,14 +2,20 @@
 //! not on the path of a message.
 
 use crate::http::backend::{Family, Kind, Sample};
+use broker::budget::Budget;
 use broker::retained::Retained;
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
+use node::Pause;
 use node::counters::{Count, Counters, Loss};
 use std::sync::Arc;
 
 /// All metrics of the data plane.
-pub(super) fn families(reactors: &[Arc<Counters>], retained: &Retained) -> Vec<Family> {
+pub(super) fn families(
+    reactors: &[Arc<Counters>],
+    retained: &Retained,
+    budget: &Budget,
+) -> Vec<Family> {
     let connects = |at: usize| reactors.iter().map(|c| c.connects[at].get()).sum::<u64>();
     let labelled = [
         (
@@ -45,12 +51,70 @@ pub(super) fn families(reactors: &[Arc<Counters>], retained: &Retained) -> Vec<F
         ("gridhub_mqtt_retained_messages_count", "Retained messages.", kept.messages as u64),
         ("gridhub_mqtt_retained_messages_bytes", "Bytes of retained messages.", kept.bytes as u64),
     ];
+    let memory = memory(budget, retained.index_bytes());
     let labelled = labelled.map(|(name, help, of)| family(name, help, Kind::Counter, of));
     labelled
         .into_iter()
         .chain(totals.map(plain(Kind::Counter)))
-        .chain(levels.chain(stored).map(plain(Kind::Gauge)))
+        .chain(levels.chain(stored).chain(memory).map(plain(Kind::Gauge)))
+        .chain(pauses(reactors))
         .collect()
+}
+
+/// Name, help and value of one gauge.
+type Level = (&'static str, &'static str, u64);
+
+fn memory(budget: &Budget, index_bytes: usize) -> [Level; 5] {
+    [
+        ("gridhub_memory_bytes", "Memory for data in use.", (budget.bytes() + index_bytes) as u64),
+        ("gridhub_memory_bytes_max", "Its bound.", budget.bytes_max() as u64),
+        (
+            "gridhub_memory_pressure",
+            "0: there is room, 1: from nine tenths on, 2: full.",
+            budget.level() as u64,
+        ),
+        (
+            "gridhub_mqtt_queued_bytes",
+            "Bytes waiting in all session queues, a message counted in each.",
+            budget.queued_bytes() as u64,
+        ),
+        ("gridhub_mqtt_queued_bytes_max", "Its bound.", budget.queued_bytes_max() as u64),
+    ]
+}
+
+fn pauses(reactors: &[Arc<Counters>]) -> [Family; 3] {
+    let causes = |of: fn(&Counters) -> &[Count; 3]| -> Vec<Sample> {
+        let sum = |at: usize| reactors.iter().map(|c| of(c)[at].get()).sum();
+        let sample = |why: Pause| (vec![("cause", why.name().into())], sum(why.place()));
+        Pause::ALL.map(sample).into()
+    };
+    let throttled = |of: fn(&Counters) -> &Count| reactors.iter().map(|c| of(c).get()).sum();
+    let kind = |name: &str, n| {
+        (vec![("throttle_type", name.to_owned()), ("protocol", "MQTT".to_owned())], n)
+    };
+    [
+        family(
+            "gridhub_mqtt_publisher_pauses_total",
+            "Times a publisher was not read for a while, by cause.",
+            Kind::Counter,
+            causes(|c| &c.pauses),
+        ),
+        family(
+            "gridhub_mqtt_paused_publishers",
+            "Publishers that are not read now, by cause.",
+            Kind::Gauge,
+            causes(|c| &c.paused),
+        ),
+        family(
+            "gridhub_mqtt_throttling_enforcements_total",
+            "Requests that came too fast.",
+            Kind::Counter,
+            vec![
+                kind("ConnectPacketsPerNamespace", throttled(|c| &c.connects_throttled)),
+                kind("IncomingPublishPacketsPerConnection", throttled(|c| &c.publishes_throttled)),
+            ],
+        ),
+    ]
 }
 
 fn messages(reactors: &[Arc<Counters>], of: fn(&Counters, Version, QoS) -> u64) -> Vec<Sample> {
@@ -77,7 +141,7 @@ fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sampl
 type Plain = (&'static str, &'static str, fn(&Counters) -> &Count);
 
 /// What only grows.
-const TOTALS: [Plain; 14] = [
+const TOTALS: [Plain; 17] = [
     ("gridhub_mqtt_failed_connects_total", "CONNECT refused.", |c| &c.connects_refused),
     ("gridhub_mqtt_denied_publishes_total", "Publishes without permission.", |c| {
         &c.publishes_denied
@@ -106,12 +170,24 @@ const TOTALS: [Plain; 14] = [
         "Bytes not sent thanks to topic aliases.",
         |c| &c.alias_bytes_saved,
     ),
+    ("gridhub_mqtt_posts_filled_total", "Times a reactor found another one's post full.", |c| {
+        &c.posts_filled
+    }),
+    ("gridhub_memory_pressures_total", "Times the memory for data came to its mark.", |c| {
+        &c.pressures
+    }),
+    (
+        "gridhub_mqtt_accept_waits_total",
+        "Times accepting stopped for connections before CONNECT.",
+        |c| &c.crowds,
+    ),
     ("gridhub_mqtt_sent_bytes_total", "MQTT bytes to clients.", |c| &c.bytes_out),
     ("gridhub_mqtt_received_bytes_total", "MQTT bytes from clients.", |c| &c.bytes_in),
 ];
 
 /// What goes up and down.
-const LEVELS: [Plain; 5] = [
+const LEVELS: [Plain; 6] = [
+    ("gridhub_mqtt_opening_connections", "Connections before CONNECT.", |c| &c.openings),
     ("gridhub_mqtt_connections", "Open connections.", |c| &c.connections),
     ("gridhub_mqtt_sessions", "Sessions, absent ones included.", |c| &c.sessions),
     ("gridhub_mqtt_subscriptions", "Subscriptions, shared ones included.", |c| &c.subscriptions),

@@ -35,6 +35,8 @@ pub struct ReactorSettings {
     pub authenticate: Authenticate,
     /// Bytes of publishes that may wait in another reactor's post.
     pub post_bytes_max: usize,
+    /// This reactor's share of `limits.opening_connections_max`.
+    pub openings_max: usize,
 }
 
 /// The thread's state.
@@ -48,6 +50,9 @@ pub struct Reactor {
     pub(super) clock: Clock,
     pub(super) authenticate: Authenticate,
     pub(super) post_bytes_max: usize,
+    pub(super) openings_max: usize,
+    /// The log knows that newcomers wait, until then.
+    pub(super) crowd_told_ms: u64,
     pub(super) buffer: Vec<u8>,
     /// Connections that may have more to read.
     pub(super) again: Vec<LinkId>,
@@ -107,6 +112,8 @@ impl Reactor {
             clock: s.clock,
             authenticate: s.authenticate,
             post_bytes_max: s.post_bytes_max,
+            openings_max: s.openings_max,
+            crowd_told_ms: 0,
             buffer: vec![0; BUFFER_BYTES],
             again: Vec::new(),
             accept_again: Vec::new(),
@@ -145,6 +152,7 @@ impl Reactor {
                         if self.accepts() {
                             self.accept(n);
                         } else {
+                            self.notice_crowd();
                             self.accept_later(n);
                         }
                     }
@@ -164,6 +172,7 @@ impl Reactor {
     /// Whether a connection may be accepted, or it is too early to try again.
     fn accepts(&self) -> bool {
         self.accept_at_ms.is_none_or(|at| self.clock.mono_ms() >= at)
+            && self.shard.openings() < self.openings_max
     }
 
     fn wait(&mut self, events: &mut Events) {
@@ -215,6 +224,9 @@ impl Reactor {
             if self.stop_at_ms.is_some() {
                 return;
             }
+            if self.notice_crowd() {
+                break;
+            }
             let Some(Socket { socket, kind, tls }) = self.listeners.get(n) else { return };
             let (kind, tls) = (*kind, tls.clone());
             match socket.accept() {
@@ -241,6 +253,21 @@ impl Reactor {
         }
     }
 
+    /// Whether as many connections as may be have not sent their CONNECT: who comes waits.
+    fn notice_crowd(&mut self) -> bool {
+        if self.shard.openings() < self.openings_max {
+            return false;
+        }
+        self.shard.count_crowd();
+        let now_ms = self.clock.mono_ms();
+        if now_ms >= self.crowd_told_ms {
+            self.crowd_told_ms = now_ms + CROWD_LINE_EVERY_MS;
+            let max = self.openings_max;
+            tracing::warn!(max, "connections before CONNECT are at their bound; newcomers wait");
+        }
+        true
+    }
+
     /// No descriptor or memory is left: who waits at the door waits until somebody has gone.
     fn pause_accepting(&mut self, error: &io::Error) {
         if self.accept_at_ms.is_none() {
@@ -256,7 +283,7 @@ impl Reactor {
         tls: Option<Arc<ServerConfig>>,
     ) {
         let id = self.shard.accept(kind, None);
-        let mut connection = Connection::new(id, kind, socket);
+        let mut connection = Connection::new(id, kind, socket, self.shard.unread().hold());
         if let Some(config) = tls {
             match ServerConnection::new(config) {
                 Ok(mut tls) => {
@@ -285,11 +312,12 @@ impl Reactor {
 
     fn adopt(&mut self, m: Moved) {
         let id = self.shard.adopt(m.listener, &m.adoption);
-        let mut connection = Connection::new(id, m.listener, m.socket);
+        let mut connection = Connection::new(id, m.listener, m.socket, self.shard.unread().hold());
         connection.tls = m.tls;
         connection.websocket = m.websocket;
         connection.identified = true;
         connection.unread = m.unread;
+        connection.count_unread();
         connection.readable = true;
         self.register(id, connection);
     }
@@ -368,4 +396,5 @@ const EVENTS: usize = 256;
 /// A storm of connections must not keep the others waiting.
 const ACCEPTS_PER_TURN: usize = 64;
 const ACCEPT_PAUSE_MS: u64 = 100;
+const CROWD_LINE_EVERY_MS: u64 = 10_000;
 const DRAIN_STEP_MS: u64 = 50;

@@ -30,8 +30,19 @@ impl HandingOut<'_> {
             Offer::Hand(handout) => self.hand(handout),
             Offer::Waits { dropped } => {
                 self.homes.counters.lose_many(Loss::QueueFull, dropped as u64);
+                self.make_room(group);
             }
             Offer::Nobody => self.homes.counters.lose(Loss::Absent),
+        }
+    }
+
+    /// At the namespace's bound a group gives its oldest, whatever the policy for sessions is:
+    /// nobody's session could end for it, and the publish was accepted.
+    fn make_room(&mut self, group: GroupRef) {
+        self.homes.group_bytes.set(self.router.share.waiting_bytes());
+        while self.homes.meter.is_namespace_full(0) && self.router.share.shed(group) {
+            self.homes.counters.lose(Loss::NamespaceFull);
+            self.homes.group_bytes.set(self.router.share.waiting_bytes());
         }
     }
 
@@ -123,6 +134,7 @@ impl Shard {
         let counters = &self.homes.counters;
         counters.shared_groups.set(self.router.share.len() as u64);
         counters.shared_waiting.set(self.router.share.waiting() as u64);
+        self.homes.group_bytes.set(self.router.share.waiting_bytes());
     }
 
     /// Whether groups have more to do at once.

@@ -6,7 +6,7 @@
 use super::Mail;
 use crate::counters::Loss;
 use crate::homes::Homes;
-use crate::session::{Delivery, Session, Shares};
+use crate::session::{Delivery, Queue, Session, Shares};
 use broker::publication::Publication;
 use broker::router::Ids;
 use broker::share::{Handout, MemberId, Presence, Tries};
@@ -185,7 +185,7 @@ impl Homes {
         };
         let (is_full, why) = if h.qos == QoS::AtMostOnce {
             let output = self.links.at(link).map_or(usize::MAX, |l| l.output.len());
-            (output > self.limits.output_bytes_max, Loss::OutputFull)
+            (output > self.output_bytes_max, Loss::OutputFull)
         } else {
             (self.is_at_bound(slot), Loss::QueueFull)
         };
@@ -197,11 +197,13 @@ impl Homes {
         let ids = if h.subscription_id == 0 { Ids::None } else { Ids::One(h.subscription_id) };
         let member = (h.qos > QoS::AtMostOnce).then_some(h.member);
         let Handout { publication, qos, retain, .. } = h;
-        let delivery = Delivery { publication, ids, qos, retain, member };
+        let place = self.meter.deliveries.one();
+        let delivery = Delivery { publication, ids, qos, retain, member, place };
         if qos == QoS::AtMostOnce {
             self.send(slot, &delivery, 0, false);
         } else if let Some(session) = self.sessions.at_mut(slot) {
-            session.queue.get_or_insert_default().push(delivery);
+            let queue = session.queue.get_or_insert_with(|| Queue::new(&self.meter.queued));
+            queue.push(delivery);
             self.pump(slot);
         }
     }
@@ -230,15 +232,21 @@ impl Homes {
         }
     }
 
-    /// A delivery of a session's queue that will not be sent to it at this bound: a shared one may
+    /// Deliveries of a session's queue that will not be sent to it at this bound: a shared one may
     /// go to somebody else, any other is lost.
-    pub fn displace(&mut self, slot: u32, delivery: Delivery, why: Loss) {
-        match delivery.member {
-            Some(member) => {
-                self.stall(slot);
-                self.shares.returned(member, delivery.publication);
+    pub fn displace(&mut self, slot: u32, displaced: Vec<Delivery>, why: Loss) {
+        let mut lost = 0;
+        for delivery in displaced {
+            match delivery.member {
+                Some(member) => {
+                    self.stall(slot);
+                    self.shares.returned(member, delivery.publication);
+                }
+                None => lost += 1,
             }
-            None => self.drop_one(slot, why),
+        }
+        if lost > 0 {
+            self.drop_many(slot, why, lost);
         }
     }
 
@@ -249,7 +257,7 @@ impl Homes {
         let output = session.link().and_then(|l| self.links.at(l)).map(|l| l.output.len());
         let (count, bytes) = session.queued();
         let limits = &self.limits;
-        if output.is_some_and(|len| len <= limits.output_bytes_max / 2)
+        if output.is_some_and(|len| len <= self.output_bytes_max / 2)
             && count <= limits.session_queue_messages_max / 2
             && bytes <= limits.session_queue_bytes_max / 2
         {

@@ -22,6 +22,7 @@ pub fn limits(text: &str) -> Limits {
 
 fn set(l: &mut Limits, key: &str, text: &str) {
     let n = || text.parse::<usize>().unwrap_or_else(|_| panic!("{key}={text}"));
+    let long = || u32::try_from(n()).expect("32 bits");
     let short = || u16::try_from(n()).expect("16 bits");
     match key {
         "packet_bytes_max" => l.packet_bytes_max = n(),
@@ -31,9 +32,15 @@ fn set(l: &mut Limits, key: &str, text: &str) {
         "receive_max" => l.receive_max = short(),
         "session_queue_messages_max" => l.session_queue_messages_max = n(),
         "session_queue_bytes_max" => l.session_queue_bytes_max = n(),
+        "queued_total_bytes_max" => l.queued_total_bytes_max = Some(n()),
+        "topic_alias_bytes_max" => l.topic_alias_bytes_max = n(),
+        "session_publishes_per_second_max" => l.session_publishes_per_second_max = long(),
+        "connections_max" => l.connections_max = Some(n()),
+        "connects_per_second_max" => l.connects_per_second_max = long(),
+        "connects_burst_max" => l.connects_burst_max = long(),
         "topic_alias_max" => l.topic_alias_max = short(),
         "topic_alias_out_max" => l.topic_alias_out_max = short(),
-        "session_expiry_max_s" => l.session_expiry_max_s = u32::try_from(n()).expect("32 bits"),
+        "session_expiry_max_s" => l.session_expiry_max_s = long(),
         "subscriptions_per_session_max" => l.subscriptions_per_session_max = n(),
         "retained_bytes_max" => l.retained_bytes_max = n(),
         "retained_messages_max" => l.retained_messages_max = n(),

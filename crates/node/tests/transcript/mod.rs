@@ -48,7 +48,7 @@ pub fn check_listed(names: &[&str]) {
 
 /// Plays a script and gives it back with what was received.
 fn play(lines: &[Line], reactors: usize) -> String {
-    let mut world = World::new(reactors, limits(lines));
+    let mut world = World::new(reactors, limits(lines), memory_bytes_max(lines));
     let mut out = String::new();
     let mut push = |line: &str| {
         out.push_str(line);
@@ -87,6 +87,11 @@ fn limits(lines: &[Line]) -> broker::limits::Limits {
     bounds::limits(text)
 }
 
+fn memory_bytes_max(lines: &[Line]) -> usize {
+    let text = settings(lines, "memory ").next();
+    text.map_or(PLENTY, |n| n.parse().expect("a number of bytes"))
+}
+
 fn reactor_counts(lines: &[Line]) -> Vec<usize> {
     let text = settings(lines, "reactors ").next().unwrap_or("1 2 8");
     text.split_whitespace().map(|n| n.parse().expect("a number of reactors")).collect()
@@ -105,5 +110,7 @@ fn difference(expected: &str, got: &str) -> String {
     format!("line {}:\n{before}{}{}", at + 1, around(&want, '-'), around(&have, '+'))
 }
 
+/// Memory that no script fills.
+const PLENTY: usize = 1 << 30;
 /// Lines of a difference.
 const SHOWN: usize = 8;

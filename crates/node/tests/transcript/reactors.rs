@@ -4,7 +4,10 @@
 use super::authority::Authority;
 use super::connection::{Connection, End};
 use broker::access::{Authorizer, SessionQuota};
+use broker::budget::{Budget, Level};
 use broker::limits::Limits;
+use broker::publication::KEPT_BYTES;
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::LogEnd;
@@ -22,6 +25,9 @@ use store::op::NamespaceId;
 pub struct Reactors {
     shards: Vec<Shard>,
     counters: Vec<Arc<Counters>>,
+    /// The memory of the process.
+    budget: Arc<Budget>,
+    retained: Arc<Retained>,
     /// Posts for each shard.
     posts: Vec<Vec<Post>>,
     /// Connections on their way to each shard.
@@ -49,10 +55,12 @@ pub enum Posts {
 
 impl Reactors {
     /// `n` reactors of one namespace.
-    pub fn new(n: usize, limits: &Arc<Limits>) -> Self {
+    pub fn new(n: usize, limits: &Arc<Limits>, memory_bytes_max: usize) -> Self {
         let interest = Arc::new(Interest::new(n));
         let retained = Arc::new(Retained::new(limits));
         let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
+        let budget = Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, n));
+        let connects = Arc::new(SharedBucket::default());
         let log = LogEnd::default();
         let counters: Vec<_> = (0..n).map(|_| Arc::new(Counters::default())).collect();
         let shard = |reactor: usize| {
@@ -61,6 +69,8 @@ impl Reactors {
                 reactors: n,
                 limits: Arc::clone(limits),
                 quota: Arc::clone(&quota),
+                budget: Arc::clone(&budget),
+                connects: Arc::clone(&connects),
                 authorizer: Authorizer::new(limits),
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
@@ -75,6 +85,8 @@ impl Reactors {
         let mut this = Self {
             shards,
             counters,
+            budget,
+            retained,
             posts: Vec::new(),
             moving: Vec::new(),
             seats: HashMap::new(),
@@ -144,6 +156,34 @@ impl Reactors {
             sum(|c| c.shared_waiting.get()),
             sum(|c| c.shared_returned.get()),
         ]
+    }
+
+    /// Bytes of data that the process holds, without empty buffers.
+    pub fn held_bytes(&self) -> usize {
+        self.budget.bytes() - self.budget.spare_bytes()
+    }
+
+    /// What of that the retained messages hold.
+    pub fn retained_bytes(&self) -> usize {
+        let kept = self.retained.counts();
+        kept.bytes + kept.messages * KEPT_BYTES
+    }
+
+    /// Bytes in the queues of all sessions.
+    pub fn queued_bytes(&self) -> usize {
+        self.budget.queued_bytes()
+    }
+
+    /// How full the process is.
+    pub fn level(&self) -> Level {
+        self.budget.level()
+    }
+
+    /// Publishers that are not read now, and connections without CONNECT.
+    pub fn paused_and_opening(&self) -> (u64, u64) {
+        let paused = |c: &Arc<Counters>| c.paused.iter().map(|p| p.get()).sum::<u64>();
+        let openings = self.counters.iter().map(|c| c.openings.get()).sum();
+        (self.counters.iter().map(paused).sum(), openings)
     }
 
     /// Connections, sessions and subscriptions that are there.

@@ -8,11 +8,12 @@
 //! x300 c{n}> PINGREQ       300 lines in one turn; {n} = 0.., {n+1} = 1.., {nnn} = 000..
 //! a! lost | open | stall | read      the socket: gone, opened, not read by the client, read again
 //! + 90s | +real 90s | +domain 1h     both clocks, or one of them
-//! limits open receive_max=2          before everything else; `reactors 1 2` likewise
+//! limits open receive_max=2          before everything else; `reactors 1 2`, `memory BYTES` too
 //! principal a name=bob publish=a/# subscribe=b expires=60s | refused=0x87 why="..." | held
 //! door> PUBLISH q=1 topic=t payload="x" watch=1      a publish from outside MQTT
 //! admin> disconnect a | delete a | session a | sessions | dropped | groups | shutdown
 //! admin> posts full | posts free     between reactors
+//! admin> memory                      how full the process is
 //! ```
 
 /// One line of a transcript file.
@@ -110,7 +111,7 @@ fn action(text: &str) -> Action {
         "+" => clock(&rest, true, true),
         "+real" => clock(&rest, true, false),
         "+domain" => clock(&rest, false, true),
-        "limits" | "reactors" => Action::Setting(text.to_owned()),
+        "limits" | "reactors" | "memory" => Action::Setting(text.to_owned()),
         "principal" => Action::Principal(rest),
         "door>" => Action::Door(rest),
         "admin>" => Action::Admin(rest),

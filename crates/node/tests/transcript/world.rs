@@ -48,10 +48,10 @@ impl Watch for Watcher {
 
 impl World {
     /// A world with so many reactors.
-    pub fn new(reactors: usize, limits: Limits) -> Self {
+    pub fn new(reactors: usize, limits: Limits, memory_bytes_max: usize) -> Self {
         let limits = Arc::new(limits);
         Self {
-            reactors: Reactors::new(reactors, &limits),
+            reactors: Reactors::new(reactors, &limits, memory_bytes_max),
             limits,
             authority: Authority::default(),
             clients: Vec::new(),
@@ -204,6 +204,7 @@ impl World {
                 let line = format!("groups={groups} waiting={waiting} returned={returned}");
                 say(&said, format!("admin< {line}"));
             }
+            "memory" => say(&said, format!("admin< memory {}", self.reactors.level().name())),
             "posts" if client == "full" => self.reactors.posts_are = Posts::Full,
             "posts" => self.reactors.posts_are = Posts::Free,
             "shutdown" => self.reactors.shut_down(),
@@ -227,10 +228,20 @@ fn published(p: &Published, watched: bool) -> String {
 fn detail(found: Option<SessionDetail>) -> String {
     let Some(d) = found else { return "admin< no session".to_owned() };
     let filters: String = d.filters.iter().map(|(f, q)| format!(" f={f} q={q}")).collect();
+    let mut troubles = String::new();
+    for (why, n) in &d.dropped_by {
+        troubles += &format!(" {why}={n}");
+    }
+    if let Some(seconds) = d.stalled_for_s {
+        troubles += &format!(" stalled={seconds}s");
+    }
+    if let Some(seconds) = d.paused_for_s {
+        troubles += &format!(" paused={}:{seconds}s", d.paused_by.join("+"));
+    }
     let will = d.will_topic.map_or(String::new(), |topic| format!(" will={topic}"));
     format!(
         "admin< session {} connected={} protocol={} expiry={} expires-in={:?} out={}/{} in={} \
-         queued={} dropped={}{will}{filters}",
+         queued={} dropped={}{troubles}{will}{filters}",
         d.summary.client_id,
         u8::from(d.summary.connected),
         d.protocol,

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use hyper::StatusCode;
 use node::inspect::{SessionDetail, SessionSummary};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Contributor;
 use crate::http::app::App;
@@ -76,6 +76,10 @@ fn detail(session: &SessionDetail) -> Value {
         .iter()
         .map(|(filter, qos)| json!({ "filter": filter, "qos": qos }))
         .collect();
+    let dropped_by: Map<String, Value> =
+        session.dropped_by.iter().map(|(why, n)| ((*why).to_owned(), json!(n))).collect();
+    let held =
+        session.queued_bytes + session.inflight_bytes + session.output_bytes + session.alias_bytes;
     json!({
         "clientId": session.summary.client_id,
         "name": &*session.summary.name,
@@ -87,6 +91,11 @@ fn detail(session: &SessionDetail) -> Value {
         "keepAliveSeconds": session.keep_alive_s,
         "inflightIn": session.inflight_in,
         "dropped": session.dropped,
+        "droppedBy": dropped_by,
+        "stalledSeconds": session.stalled_for_s,
+        "pausedBy": session.paused_by,
+        "pausedSeconds": session.paused_for_s,
+        "heldBytes": held,
         "willTopic": session.will_topic,
         "subscriptions": subscriptions,
         "bounds": {
@@ -94,6 +103,7 @@ fn detail(session: &SessionDetail) -> Value {
             "queueMessages": bound(session.summary.queued_messages, session.queue_messages_max),
             "queueBytes": bound(session.queued_bytes, session.queue_bytes_max),
             "outputBytes": bound(session.output_bytes, session.output_bytes_max),
+            "aliasBytes": bound(session.alias_bytes, session.alias_bytes_max),
         },
     })
 }

@@ -28,6 +28,10 @@ async fn sessions() {
     assert_eq!(one["clientId"], "b/1");
     assert_eq!(one["bounds"]["queueMessages"], json!({"used": 3, "max": 100}));
     assert_eq!(one["bounds"]["inflightOut"], json!({"used": 2, "max": 10}));
+    assert_eq!(one["bounds"]["aliasBytes"], json!({"used": 7, "max": 8}));
+    assert_eq!(one["droppedBy"], json!({"queue_full": 4}));
+    assert_eq!((&one["stalledSeconds"], &one["pausedSeconds"]), (&json!(2), &json!(1)));
+    assert_eq!((&one["pausedBy"], &one["heldBytes"]), (&json!(["post"]), &json!(332)));
     assert_eq!(one["sessionExpirySeconds"], json!(null));
     assert_eq!(one["subscriptions"], json!([{"filter": "x/#", "qos": 1}]));
     for (request, status) in [
