@@ -25,8 +25,7 @@ pub fn gather(
     if extras.contains(&Extra::WebSocket) {
         transports.push(Transport::WebSocket);
     }
-    let groups = if extras.contains(&Extra::Shared) { GROUPS } else { 0 };
-    let mut cast = Cast { roles: Vec::new(), next: 0, size, transports, groups };
+    let mut cast = Cast { roles: Vec::new(), next: 0, size, transports };
     cast.steady(engine);
     cast.sleepers(engine);
     cast.away(engine);
@@ -41,7 +40,6 @@ struct Cast {
     next: u32,
     size: Size,
     transports: Vec<Transport>,
-    groups: usize,
 }
 
 /// What not every server offers.
@@ -49,8 +47,6 @@ struct Cast {
 pub enum Extra {
     /// MQTT over WebSocket on the HTTPS listener.
     WebSocket,
-    /// Shared subscriptions.
-    Shared,
 }
 
 impl Cast {
@@ -171,7 +167,7 @@ impl Cast {
         let (first, watcher) = (self.next + 1, self.plan("will", 0, 0));
         self.next += self.count(10) as u32;
         self.roles.push(Box::new(Mourners::new(engine, first, watcher, mortals)));
-        for _ in 0..self.count(self.groups) {
+        for _ in 0..self.count(GROUPS) {
             let id = self.number();
             let members = (1..=4).map(|p| self.plan("group", id, p)).collect();
             let publisher = self.plan("group", id, 0);
