@@ -1,5 +1,5 @@
 //! Who takes part in the soak: the mix of levels, versions, transports and habits, 500
-//! connections in all. Refuses to know what they do.
+//! connections at once, more clients. Refuses to know what they do.
 
 use super::duel::Duel;
 use super::group::Group;
@@ -69,9 +69,9 @@ impl Cast {
             .over(over)
     }
 
-    /// Always there, reading: large payloads among them. 280 connections.
+    /// Always there, reading: large payloads among them. 381 connections.
     fn steady(&mut self, engine: &mut Engine) {
-        for n in 0..self.count(136) {
+        for n in 0..self.count(185) {
             let id = self.number();
             let large = n % 30 == 7;
             let settings = Settings {
