@@ -2,7 +2,7 @@
 //! keeps a ledger of every message, and judges it from outside.
 //!
 //! `load proof NAME [--seconds N] [--smoke]` and `load soak [--minutes N] [--smoke]
-//! [--with websocket] [--with shared]`; both with `--binary FILE` (else `GRIDHUB_BIN`) and
+//! [--with websocket]`; both with `--binary FILE` (else `GRIDHUB_BIN`) and
 //! `--record PAGE` to write the result down.
 mod engine;
 mod flood;

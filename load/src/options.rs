@@ -87,7 +87,6 @@ impl Options {
         for extra in &self.extras {
             command.push_str(match extra {
                 Extra::WebSocket => " --with websocket",
-                Extra::Shared => " --with shared",
             });
         }
         if self.size == Size::Smoke {
@@ -100,8 +99,7 @@ impl Options {
 fn extra(text: &str) -> Result<Extra> {
     match text {
         "websocket" => Ok(Extra::WebSocket),
-        "shared" => Ok(Extra::Shared),
-        other => bail!("--with is websocket or shared, not '{other}'"),
+        other => bail!("--with is websocket, not '{other}'"),
     }
 }
 

@@ -138,8 +138,8 @@ fn identity(binary: &Path, folder: &Path) -> Result<Value> {
     Ok(ready)
 }
 
-/// Starts it and reads its first line; its log goes to ours, errors only unless `RUST_LOG` says more:
-/// what is refused is counted too.
+/// Starts it and reads its first line; its log goes to ours, errors only unless `RUST_LOG` says
+/// more: what is refused is counted too.
 fn ready(mut command: Command, folder: &Path) -> Result<(Child, Value)> {
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "error".into());
     command.current_dir(folder).env("RUST_LOG", level).stdin(Stdio::null());

@@ -1,7 +1,7 @@
 //! One publisher to 9,000 subscribers, each message sent when all have the last one, beside a
 //! paced stream that must not feel it.
 
-use super::{Scale, judge};
+use super::{Rule, Scale, judge};
 use crate::engine::{Engine, Event, Heard, Key, Outgoing, Plan};
 use crate::ledger::Track;
 use crate::mark::Mark;
@@ -47,7 +47,10 @@ pub fn run(binary: &Path, scale: Scale) -> Result<Report> {
     let drops = server.metrics()?.drops_since(&before);
     report.check("nothing was dropped", drops.is_empty(), format!("{drops:?}"));
     report.check("the generator saw no fault", engine.faults.is_empty(), engine.faults.join("; "));
-    let loaded = [(2, "beside fan-out at QoS 0"), (3, "beside fan-out at QoS 1")];
+    let loaded = [
+        (2, "beside fan-out at QoS 0", Rule::Judged),
+        (3, "beside fan-out at QoS 1", Rule::Judged),
+    ];
     judge(&mut report, outcome, &loaded, scale.size);
     server.stop()?;
     Ok(report)

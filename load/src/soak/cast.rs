@@ -1,5 +1,5 @@
 //! Who takes part in the soak: the mix of levels, versions, transports and habits, 500
-//! connections in all. Refuses to know what they do.
+//! connections at once, more clients. Refuses to know what they do.
 
 use super::duel::Duel;
 use super::group::Group;
@@ -25,8 +25,7 @@ pub fn gather(
     if extras.contains(&Extra::WebSocket) {
         transports.push(Transport::WebSocket);
     }
-    let groups = if extras.contains(&Extra::Shared) { GROUPS } else { 0 };
-    let mut cast = Cast { roles: Vec::new(), next: 0, size, transports, groups };
+    let mut cast = Cast { roles: Vec::new(), next: 0, size, transports };
     cast.steady(engine);
     cast.sleepers(engine);
     cast.away(engine);
@@ -41,7 +40,6 @@ struct Cast {
     next: u32,
     size: Size,
     transports: Vec<Transport>,
-    groups: usize,
 }
 
 /// What not every server offers.
@@ -49,8 +47,6 @@ struct Cast {
 pub enum Extra {
     /// MQTT over WebSocket on the HTTPS listener.
     WebSocket,
-    /// Shared subscriptions.
-    Shared,
 }
 
 impl Cast {
@@ -73,9 +69,9 @@ impl Cast {
             .over(over)
     }
 
-    /// Always there, reading: large payloads among them. 280 connections.
+    /// Always there, reading: large payloads among them. 381 connections.
     fn steady(&mut self, engine: &mut Engine) {
-        for n in 0..self.count(136) {
+        for n in 0..self.count(185) {
             let id = self.number();
             let large = n % 30 == 7;
             let settings = Settings {
@@ -171,7 +167,7 @@ impl Cast {
         let (first, watcher) = (self.next + 1, self.plan("will", 0, 0));
         self.next += self.count(10) as u32;
         self.roles.push(Box::new(Mourners::new(engine, first, watcher, mortals)));
-        for _ in 0..self.count(self.groups) {
+        for _ in 0..self.count(GROUPS) {
             let id = self.number();
             let members = (1..=4).map(|p| self.plan("group", id, p)).collect();
             let publisher = self.plan("group", id, 0);
