@@ -340,3 +340,42 @@ const WAYS_MIN: usize = 256;
 const WAYS_MAX: usize = 262_144;
 /// Topics of other reactors that are remembered.
 const FOREIGN_WAYS: usize = 8_192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Manage, PermissionSets};
+    use crate::limits::Limits;
+    use crate::share::MemberId;
+    use crate::subscription::ReceiverOptions;
+    use mqtt::qos::QoS;
+
+    /// In the middle of a turn of the group's home: it has taken its post and reads sockets.
+    #[test]
+    fn a_member_that_joined_from_elsewhere_is_in_the_next_route() {
+        let interest = Arc::new(Interest::new(2));
+        let authorizer = || Authorizer::new(&Limits::open());
+        let mut home = Router::new(authorizer(), Arc::clone(&interest), 0);
+        let mut away = Router::new(authorizer(), interest, 1);
+        let set = PermissionSets::default().intern(vec!["#".into()], vec![], Manage::No);
+        let nobody = |_| false;
+        assert!(home.route(&set, "t/1", nobody).groups.is_none());
+        let join = |number| Join {
+            member: MemberId::new(0, 1, number),
+            text: "$share/g/t/#".into(),
+            options: ReceiverOptions::new(QoS::AtLeastOnce, false, false),
+            subscription_id: 0,
+            window: 1,
+        };
+        away.join(0, "t/#", join(1));
+        assert!(home.route(&set, "t/1", nobody).groups.is_some(), "the remembered route is stale");
+        assert!(home.share.len() == 1 && home.here("t/1").groups.is_some());
+        // The other way round it is a post that takes them in before it is heard.
+        home.share.leave(MemberId::new(0, 1, 1));
+        home.index.touch("t/#");
+        assert!(home.here("t/1").groups.is_none());
+        away.join(0, "t/#", join(2));
+        home.take_joins();
+        assert!(home.here("t/1").groups.is_some());
+    }
+}
