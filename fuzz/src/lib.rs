@@ -13,6 +13,8 @@ pub mod session;
 mod templates;
 mod topic_oracle;
 pub mod topics;
+pub mod websocket;
+mod websocket_oracle;
 
 /// A property of any bytes: returns when it holds, panics when it does not.
 pub type Check = fn(&[u8]);
@@ -23,4 +25,5 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("session", session::check),
     ("http_publish", http_publish::check),
     ("topics", topics::check),
+    ("websocket", websocket::check),
 ];

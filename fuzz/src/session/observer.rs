@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mqtt::qos::QoS;
-use mqtt::wire::{Ack, Connect, Packet, Publish, Version, decode, frame};
+use mqtt::wire::{
+    Ack, Connect, Frame, Packet, ProtocolName, Publish, Version, decode, frame, frame_v31,
+};
 
 /// One connection as its client sees it.
 #[derive(Default)]
@@ -43,6 +45,7 @@ struct Told {
     packet_max: usize,
     alias_max: u16,
     problem_information: bool,
+    is_31: bool,
 }
 
 impl Default for Told {
@@ -52,6 +55,7 @@ impl Default for Told {
             packet_max: usize::MAX,
             alias_max: 0,
             problem_information: true,
+            is_31: false,
         }
     }
 }
@@ -80,11 +84,18 @@ impl Observer {
 
     /// The server took these bytes, whole packets and perhaps something wrong behind them.
     pub fn taken(&mut self, mut bytes: &[u8], version: Version) {
-        while let Ok(Some(f)) = frame(bytes, usize::MAX) {
+        while let Some(f) = self.said(bytes) {
             bytes = &bytes[f.len..];
             let Ok(packet) = decode(f, version) else { return };
             self.took(&packet);
         }
+    }
+
+    /// The next packet of the client: MQTT 3.1 overlooks a flag.
+    fn said<'b>(&self, bytes: &'b [u8]) -> Option<Frame<'b>> {
+        let found = frame(bytes, usize::MAX);
+        let found = if self.told.is_31 { found.or(frame_v31(bytes, usize::MAX)) } else { found };
+        found.ok().flatten()
     }
 
     fn took(&mut self, packet: &Packet<'_>) {
@@ -115,6 +126,7 @@ impl Observer {
             packet_max: c.packet_max.map_or(usize::MAX, |max| max as usize),
             alias_max: c.topic_alias_max.unwrap_or(0),
             problem_information: c.request_problem_information,
+            is_31: c.name == ProtocolName::MqIsdp,
         };
     }
 

@@ -9,7 +9,7 @@ use mqtt::wire::encoder::{PINGREQ, PublishOut, ack};
 use mqtt::wire::subscribe::Filters;
 use mqtt::wire::unsubscribe::FilterList;
 use mqtt::wire::{
-    AckKind, AuthOut, Diagnostics, Disconnect, Properties, RetainHandling, Subscribe,
+    AckKind, AuthOut, Diagnostics, Disconnect, Properties, ProtocolName, RetainHandling, Subscribe,
     SubscribeOptions, Unsubscribe, Version, Will,
 };
 
@@ -21,6 +21,9 @@ pub fn connect(c: &mut Choices<'_>, out: &mut Vec<u8>) -> Version {
     let version = c.pick(&[Version::V5, Version::V311]);
     let is_5 = version == Version::V5;
     let mut connect = Connect::new(version, c.pick(CLIENTS));
+    if !is_5 && c.one_in(4) {
+        connect.name = ProtocolName::MqIsdp;
+    }
     connect.clean_start = c.one_in(2);
     connect.keep_alive = c.pick(&[0, 5, 60]);
     if is_5 {

@@ -329,12 +329,13 @@ impl World {
         }
         self.turn();
         let c = Arc::clone(&self.counters);
-        let left = (c.connections.get(), c.sessions.get(), c.subscriptions.get());
-        if left != (0, 0, 0) {
+        let gauges = [&c.connections, &c.sessions, &c.subscriptions, &c.shared_groups];
+        let left = gauges.map(|gauge| gauge.get());
+        if left != [0; 4] {
             self.posts.push(Post::Sessions(Box::new(|all| eprintln!("{all:?}"))));
             self.turn();
         }
-        assert_eq!(left, (0, 0, 0), "connections, sessions, subscriptions");
+        assert_eq!(left, [0; 4], "connections, sessions, subscriptions, shared groups");
     }
 }
 

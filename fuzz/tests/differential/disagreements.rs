@@ -54,35 +54,35 @@ pub const ROWS: usize = REFUSALS.len() + READINGS.len();
 const REFUSALS: &[(&str, &[&str], &str)] = &[
     ("MQTT 3.1.1, 3.1.2-22", &["rumqttc 4"], "a password without a user name"),
     ("MQTT 3.1.1, 3.2.2.3", &["rmqtt-codec 4"], "return code 6 of CONNACK, which is reserved"),
-    ("MQTT 3.1.1, 3.8.3-4", &["rmqtt-codec 4", "rumqttc 4"], "reserved bits beside the QoS of SUBSCRIBE"),
+    ("MQTT 3.1.1, 3.8.3-4", LEVEL_4, "reserved bits beside the QoS of SUBSCRIBE"),
     ("MQTT 3.1.1, 4.7.3-1", &["rumqttc 4"], "an empty topic, a topic filter without a character"),
     ("MQTT 5, 1.5.4-1", &["rumqttc 5"], "a topic that is not UTF-8"),
-    ("MQTT 5, 1.5.4-2", &["rmqtt-codec 4", "rmqtt-codec 5", "rumqttc 4", "rumqttc 5"], "U+0000 in a string"),
-    ("MQTT 5, 1.5.5-1", &["rmqtt-codec 5", "rumqttc 5"], "a property length that is padded"),
-    ("MQTT 5, 2.1.3-1", &["rumqttc 4", "rumqttc 5"], "any flags in the fixed header"),
-    ("MQTT 5, 2.1.4", &["rmqtt-codec 4", "rmqtt-codec 5", "rumqttc 4", "rumqttc 5"], "bytes behind the packet's content"),
+    ("MQTT 5, 1.5.4-2", EVERYBODY, "U+0000 in a string"),
+    ("MQTT 5, 1.5.5-1", LEVEL_5, "a property length that is padded"),
+    ("MQTT 5, 2.1.3-1", RUMQTTC, "any flags in the fixed header"),
+    ("MQTT 5, 2.1.4", EVERYBODY, "bytes behind the packet's content"),
     ("MQTT 5, 2.2.1-3", &["rumqttc 4"], "packet identifier 0"),
     ("MQTT 5, 2.2.2.2", &["rumqttc 5"], "a property twice, and flags other than 0 and 1"),
     ("MQTT 5, 3.1.2-11", &["rmqtt-codec 5"], "a will QoS without a will"),
-    ("MQTT 5, 3.1.2-3", &["rumqttc 4", "rumqttc 5"], "the reserved flag of CONNECT"),
+    ("MQTT 5, 3.1.2-3", RUMQTTC, "the reserved flag of CONNECT"),
     ("MQTT 5, 3.1.2.11.10", &["rumqttc 5"], "authentication data without a method"),
-    ("MQTT 5, 3.10.1-1", &["rumqttc 4", "rumqttc 5"], "any flags of UNSUBSCRIBE"),
-    ("MQTT 5, 3.10.3-2", &["rumqttc 4", "rumqttc 5"], "UNSUBSCRIBE without a filter"),
+    ("MQTT 5, 3.10.1-1", RUMQTTC, "any flags of UNSUBSCRIBE"),
+    ("MQTT 5, 3.10.3-2", RUMQTTC, "UNSUBSCRIBE without a filter"),
     ("MQTT 5, 3.11.3-1", &["rmqtt-codec 5"], "UNSUBACK without a reason code"),
     ("MQTT 5, 3.14.1-1", &["rumqttc 4"], "any flags of DISCONNECT"),
     ("MQTT 5, 3.15.2.2.2", &["rmqtt-codec 5"], "AUTH without a method"),
-    ("MQTT 5, 3.2.2-1", &["rumqttc 4", "rumqttc 5"], "reserved flags of CONNACK"),
-    ("MQTT 5, 3.2.2-6", &["rmqtt-codec 4", "rmqtt-codec 5", "rumqttc 4", "rumqttc 5"], "a session present although refused"),
-    ("MQTT 5, 3.3.1-2", &["rmqtt-codec 4", "rumqttc 4"], "DUP with QoS 0"),
-    ("MQTT 5, 3.3.2-2", &["rmqtt-codec 4", "rmqtt-codec 5", "rumqttc 4", "rumqttc 5"], "a wildcard in a topic name"),
-    ("MQTT 5, 3.3.2.1", &["rmqtt-codec 5", "rumqttc 5"], "no topic and no alias"),
+    ("MQTT 5, 3.2.2-1", RUMQTTC, "reserved flags of CONNACK"),
+    ("MQTT 5, 3.2.2-6", EVERYBODY, "a session present although refused"),
+    ("MQTT 5, 3.3.1-2", LEVEL_4, "DUP with QoS 0"),
+    ("MQTT 5, 3.3.2-2", EVERYBODY, "a wildcard in a topic name"),
+    ("MQTT 5, 3.3.2.1", LEVEL_5, "no topic and no alias"),
     ("MQTT 5, 3.3.2.3.2", &["rumqttc 5"], "a payload format other than 0 and 1"),
-    ("MQTT 5, 3.6.1-1", &["rumqttc 4", "rumqttc 5"], "any flags of PUBREL"),
-    ("MQTT 5, 3.8.1-1", &["rumqttc 4", "rumqttc 5"], "any flags of SUBSCRIBE"),
-    ("MQTT 5, 3.8.3-4", &["rmqtt-codec 5", "rumqttc 5"], "No Local on a shared subscription"),
+    ("MQTT 5, 3.6.1-1", RUMQTTC, "any flags of PUBREL"),
+    ("MQTT 5, 3.8.1-1", RUMQTTC, "any flags of SUBSCRIBE"),
+    ("MQTT 5, 3.8.3-4", LEVEL_5, "No Local on a shared subscription"),
     ("MQTT 5, 3.8.3-5", &["rumqttc 5"], "reserved bits of the subscription options"),
-    ("MQTT 5, 3.8.4-6", &["rmqtt-codec 4", "rmqtt-codec 5"], "SUBACK without a reason code"),
-    ("MQTT 5, 4.7.3-1", &["rmqtt-codec 5", "rumqttc 5"], "an empty response topic or will topic"),
+    ("MQTT 5, 3.8.4-6", RMQTT, "SUBACK without a reason code"),
+    ("MQTT 5, 4.7.3-1", LEVEL_5, "an empty response topic or will topic"),
 ];
 
 /// What we read and others do not, or not so: codec and level, the difference, and why we are
@@ -119,3 +119,9 @@ const READINGS: &[(&str, Kind<'static>, &str)] = &[
 const fn refuses(packet: &'static str, error: &'static str) -> Kind<'static> {
     Kind::TheyRefuse { packet, error }
 }
+
+const EVERYBODY: &[&str] = &["rmqtt-codec 4", "rmqtt-codec 5", "rumqttc 4", "rumqttc 5"];
+const RMQTT: &[&str] = &["rmqtt-codec 4", "rmqtt-codec 5"];
+const RUMQTTC: &[&str] = &["rumqttc 4", "rumqttc 5"];
+const LEVEL_4: &[&str] = &["rmqtt-codec 4", "rumqttc 4"];
+const LEVEL_5: &[&str] = &["rmqtt-codec 5", "rumqttc 5"];
