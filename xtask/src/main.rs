@@ -8,6 +8,7 @@ mod clients;
 mod command;
 mod fuzz;
 mod proof;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -20,6 +21,9 @@ const USAGE: &str = "cargo xtask COMMAND
   check                 format, clippy without warnings, architecture
   tidy                  the architecture checks alone
   clients               set up the test clients alone
+  sim --seeds N [--from S] [--jobs J]
+                        run the seeded simulator
+  sim --seed N          replay one seed with every packet
   bench [SCENARIO...] [--pairs N] [--quick] [--list]
                         measure the floor, gridhub and Mosquitto side by side,
                         write bench/RESULTS.md
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         "check" => check::run(),
         "tidy" => check::tidy(),
         "clients" => clients::set_up(&root()).map(drop),
+        "sim" => simulate::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
         "proof" | "soak" => proof::run(&arguments),
