@@ -41,6 +41,6 @@ mod tests {
             assert_eq!(matches(filter, topic), expected, "{filter} {topic}");
         }
         assert!(covers("#", "$x/a") && covers("a/#", "a/+") && !covers("a/+", "a/#"));
-        assert!(covers("+/#", "#") || !covers("+", "#"));
+        assert!(covers("+/#", "+/a") && !covers("+", "#") && !covers("a", "+"));
     }
 }

@@ -75,7 +75,7 @@ impl Swarm {
             reactors,
             speeds: (0..reactors).map(|_| speed(c)).collect(),
             limits: limits(base, c),
-            steps: c.pick(&[1_000, 3_000, 6_000]) + crowd * 20,
+            steps: c.pick(&[2_000, 6_000, 15_000]) + crowd * 20,
             clients,
             crowd,
             bad: if c.one_in(3) { 1 + c.below(2) } else { 0 },

@@ -123,3 +123,28 @@ fn again(flights: &mut [Flight], new: &Flight) -> Result<(), String> {
 
 /// What a packet may grow by when the protocol version changes.
 pub(super) const SLACK_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flight(id: u16, conn: usize) -> Flight {
+        let content = ("t".to_owned(), vec![id as u8]);
+        let (qos, released) = (QoS::AtLeastOnce, false);
+        Flight { id, content, qos, released, conn, len: 10, doubtful: false }
+    }
+
+    #[test]
+    fn what_is_under_way_is_sent_again_first_and_in_order() {
+        let mut flights = vec![flight(1, 0), flight(2, 0)];
+        assert!(first(&mut flights, flight(1, 1)).is_err(), "the identifier is taken");
+        assert!(first(&mut flights, flight(3, 1)).is_err(), "1 and 2 must come first");
+        assert!(again(&mut flights, &flight(2, 1)).is_err(), "1 must come first");
+        assert!(again(&mut flights, &flight(9, 1)).is_err(), "9 was never sent");
+        assert_eq!(again(&mut flights, &flight(1, 1)), Ok(()));
+        assert!(again(&mut flights, &flight(1, 1)).is_err(), "twice on one connection");
+        flights[1].released = true;
+        assert!(again(&mut flights, &flight(2, 1)).is_err(), "it was received");
+        assert_eq!(first(&mut flights, flight(3, 1)), Ok(()));
+    }
+}

@@ -33,24 +33,14 @@ impl Ledger {
             }
             at += f.len;
         }
-        let certain = after == After::Open && self.takes_all;
         for number in std::mem::take(&mut self.conns[conn].fresh) {
-            if self.attempts[number].fate == Fate::Pending {
-                let retain = self.attempts[number].retain;
-                // A retained one of the event-grid profile may be refused at a bound of its own.
-                let fate = if certain || (after == After::Open && !retain && self.takes_qos_0()) {
-                    Fate::Accepted
-                } else {
-                    Fate::Maybe
-                };
-                self.attempts[number].fate = fate;
+            let a = &mut self.attempts[number];
+            if a.fate == Fate::Pending {
+                // Nothing refuses QoS 0, except bounds of retained messages.
+                let taken = after == After::Open && (self.takes_all || !a.retain);
+                a.fate = if taken { Fate::Accepted } else { Fate::Maybe };
             }
         }
-    }
-
-    /// QoS 0 without RETAIN is refused by no bound.
-    fn takes_qos_0(&self) -> bool {
-        true
     }
 
     fn packet(&mut self, conn: usize, packet: &Packet<'_>) {
@@ -215,6 +205,8 @@ impl Ledger {
             }
         }
         self.conns[conn].subacks.push_back((s.packet_id.get(), granted));
+        // One that was replaced may say No Local now.
+        self.forgive();
     }
 
     fn unsubscribe(&mut self, conn: usize, client: usize, u: &Unsubscribe<'_>) {
