@@ -9,6 +9,7 @@ mod command;
 mod counts;
 mod fuzz;
 mod proof;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -24,6 +25,9 @@ const USAGE: &str = "cargo xtask COMMAND
   counts [NAME...] [--accept]
                         count instructions of the hot paths under valgrind, compare with
                         bench/counts.txt or write it
+  sim --seeds N [--from S] [--jobs J]
+                        run the seeded simulator
+  sim --seed N          replay one seed with every packet
   bench [SCENARIO...] [--pairs N] [--quick] [--list]
                         measure the floor, gridhub and Mosquitto side by side,
                         write bench/RESULTS.md
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         "tidy" => check::tidy(),
         "clients" => clients::set_up(&root()).map(drop),
         "counts" => counts::run(rest),
+        "sim" => simulate::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
         "proof" | "soak" => proof::run(&arguments),

@@ -18,8 +18,7 @@ impl Reactor {
         let began_ms = self.clock.mono_ms().saturating_sub(waited_ms);
         let id = self.shard.accept_since(Listener::Tls, None, began_ms);
         let socket = mio::net::TcpStream::from_std(socket);
-        let mut connection =
-            Connection::new(id, Listener::Tls, socket, self.shard.unread().hold());
+        let mut connection = Connection::new(id, Listener::Tls, socket, self.shard.unread().hold());
         tls.set_buffer_limit(Some(TLS_BUFFER_BYTES));
         let (mut framing, mut early) = (Framing::new(), early.to_vec());
         let mqtt_bytes = framing.decode(&mut early);

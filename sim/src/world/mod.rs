@@ -1,0 +1,248 @@
+//! Everything of one seed: shards, connections, clients, the authority, the clocks and the ledger.
+
+mod act;
+mod heal;
+mod service;
+mod turn;
+
+use crate::authority::{Authority, Rights};
+use crate::chance::Chance;
+use crate::client::{Client, Kind};
+use crate::ledger::Ledger;
+use crate::socket::Socket;
+use crate::swarm::Swarm;
+use crate::trace::Trace;
+use broker::access::{Authorizer, SessionQuota};
+use broker::budget::Budget;
+use broker::rate::SharedBucket;
+use broker::retained::Retained;
+use broker::subscription::Interest;
+use engine::LogEnd;
+use node::auth::{AuthOutcome, AuthRequest};
+use node::counters::Counters;
+use node::door::Ingress;
+use node::effect::{Adoption, Effect};
+use node::now::Now;
+use node::post::Post;
+use node::{LinkId, Settings, Shard};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use store::op::NamespaceId;
+
+/// The world of one seed.
+pub(crate) struct World {
+    pub swarm: Swarm,
+    chance: Chance,
+    now: Now,
+    pub step: u64,
+    shards: Vec<Shard>,
+    counters: Vec<Arc<Counters>>,
+    retained: Arc<Retained>,
+    quota: Arc<SessionQuota>,
+    budget: Arc<Budget>,
+    inboxes: Vec<Vec<Parcel>>,
+    /// What each shard wants done at the end of its turn; the socket of one that moves.
+    effects: Vec<Vec<(Option<usize>, Effect)>>,
+    /// Connections with bytes to write, by shard.
+    dirty: Vec<BTreeSet<usize>>,
+    /// Which socket sits at a shard's place.
+    seats: BTreeMap<(usize, u32), usize>,
+    asked: Vec<Asked>,
+    sockets: Vec<Socket>,
+    clients: Vec<Client>,
+    authority: Authority,
+    pub ledger: Ledger,
+    pub trace: Trace,
+    /// Everything goes well from here on.
+    healed: bool,
+    messages: u64,
+}
+
+/// A question about credentials.
+struct Asked {
+    reactor: usize,
+    link: LinkId,
+    socket: usize,
+    request: Box<AuthRequest>,
+}
+
+/// What a reactor finds in its post.
+enum Parcel {
+    Accept(usize),
+    Adopt(usize, Box<Adoption>),
+    Answer {
+        link: LinkId,
+        socket: usize,
+        outcome: AuthOutcome,
+        rights: Rights,
+    },
+    Post(Post),
+    /// A publish without a connection.
+    Service(Box<Ingress>),
+    /// An operator ends this client's session.
+    Delete(String),
+}
+
+impl World {
+    pub fn new(seed: u64, traced: bool) -> Self {
+        let mut chance = Chance::new(seed);
+        let swarm = Swarm::new(&mut chance);
+        let n = swarm.reactors;
+        let limits = Arc::new(swarm.limits.clone());
+        let interest = Arc::new(Interest::new(n));
+        let retained = Arc::new(Retained::new(&limits));
+        let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
+        let budget = Arc::new(Budget::new(MEMORY_BYTES, None, n));
+        let connects = Arc::new(SharedBucket::default());
+        let log = LogEnd::default();
+        let counters: Vec<_> = (0..n).map(|_| Arc::new(Counters::default())).collect();
+        let shard = |reactor: usize| {
+            Shard::new(Settings {
+                reactor,
+                reactors: n,
+                limits: Arc::clone(&limits),
+                quota: Arc::clone(&quota),
+                budget: Arc::clone(&budget),
+                connects: Arc::clone(&connects),
+                authorizer: Authorizer::new(&limits),
+                interest: Arc::clone(&interest),
+                retained: Arc::clone(&retained),
+                log: log.clone(),
+                namespace: NamespaceId(1),
+                counters: Arc::clone(&counters[reactor]),
+                seed: [reactor as u64, 7],
+            })
+        };
+        let shards = (0..n).map(shard).collect();
+        let clients = clients(&swarm, &mut chance);
+        let good = clients.iter().filter(|c| c.kind != Kind::Bad).map(|c| c.id.clone()).collect();
+        let now = Now { mono_ms: 1_000_000, wall_ms: 1_700_000_000_000 };
+        let mut ledger = Ledger::new(&swarm, good);
+        ledger.now = now;
+        let mut this = Self {
+            chance,
+            now,
+            step: 0,
+            shards,
+            counters,
+            retained,
+            quota,
+            budget,
+            inboxes: Vec::new(),
+            effects: Vec::new(),
+            dirty: vec![BTreeSet::new(); n],
+            seats: BTreeMap::new(),
+            asked: Vec::new(),
+            sockets: Vec::new(),
+            clients,
+            authority: Authority::default(),
+            ledger,
+            trace: Trace::new(traced),
+            healed: false,
+            messages: 0,
+            swarm,
+        };
+        this.inboxes.resize_with(n, Vec::new);
+        this.effects.resize_with(n, Vec::new);
+        this
+    }
+
+    /// Runs the seed to its end, or to the first thing that cannot be.
+    pub fn play(&mut self) {
+        for _ in 0..self.swarm.steps {
+            self.step += 1;
+            self.one_step();
+            if self.ledger.is_over() {
+                return;
+            }
+        }
+        self.heal();
+    }
+
+    fn one_step(&mut self) {
+        match self.chance.below(100) {
+            0..33 => {
+                let n = self.some_reactor();
+                self.turn(n);
+            }
+            33..58 => {
+                let client = self.chance.below(self.clients.len());
+                self.carry(client);
+            }
+            58..90 => {
+                let client = self.some_client();
+                self.act(client);
+            }
+            90..98 => self.answer_some(),
+            _ => self.mishap(),
+        }
+    }
+
+    /// Slow reactors get their turns rarely.
+    fn some_reactor(&mut self) -> usize {
+        let mut at = self.chance.below(self.swarm.speeds.iter().sum());
+        for (n, speed) in self.swarm.speeds.iter().enumerate() {
+            if at < *speed {
+                return n;
+            }
+            at -= speed;
+        }
+        0
+    }
+
+    /// The crowd is mostly silent.
+    fn some_client(&mut self) -> usize {
+        let (all, crowd) = (self.clients.len(), self.swarm.crowd);
+        if crowd > 0 && self.chance.one_in(2) {
+            return all - crowd + self.chance.below(crowd);
+        }
+        self.chance.below(all - crowd)
+    }
+
+    /// Time passes, and what is rare happens.
+    fn mishap(&mut self) {
+        let small = self.chance.below(50) as u64;
+        self.pass(small, small);
+        if self.chance.one_in(self.swarm.odds.clock) {
+            let (real, domain) = (self.chance.below(60_000), self.chance.below(60_000));
+            self.pass(real as u64, domain as u64);
+        }
+        if self.chance.one_in(self.swarm.odds.service) {
+            self.service();
+        }
+        if self.chance.one_in(self.swarm.odds.operator) {
+            self.operator();
+        }
+    }
+
+    fn pass(&mut self, real_ms: u64, domain_ms: u64) {
+        self.now.mono_ms += real_ms;
+        self.now.wall_ms += domain_ms;
+        let (mono, wall) = (self.now.mono_ms, self.now.wall_ms);
+        let step = self.step;
+        self.trace.note(&[mono as usize, wall as usize], || {
+            format!("{step:>6} clock real {mono} domain {wall}")
+        });
+    }
+}
+
+/// Bad ones first, the crowd last.
+fn clients(swarm: &Swarm, chance: &mut Chance) -> Vec<Client> {
+    let mut all = Vec::new();
+    for n in 0..swarm.clients {
+        let kind = if n + swarm.crowd >= swarm.clients { Kind::Crowd } else { Kind::Good };
+        let name = format!("n{}", chance.below(swarm.names.max(1)));
+        let name = if swarm.names == swarm.clients { format!("n{n}") } else { name };
+        let right = if kind == Kind::Crowd || !chance.one_in(3) { 0 } else { chance.below(6) };
+        all.push(Client::new(format!("c{n}"), name, kind, right));
+    }
+    let crowd = all.split_off(swarm.clients - swarm.crowd);
+    for n in 0..swarm.bad {
+        all.push(Client::new(format!("bad{n}"), "bad".to_owned(), Kind::Bad, 0));
+    }
+    all.extend(crowd);
+    all
+}
+
+/// More than any seed holds: what memory pressure refuses is tried elsewhere.
+const MEMORY_BYTES: usize = 1 << 30;

@@ -1,0 +1,406 @@
+//! One turn of one reactor, as `gridhub/net/reactor` makes it: begin, post, accept, read, end,
+//! effects, write, posts. After each call of the shard the ledger sees what it said.
+
+use super::{Asked, Parcel, World};
+use crate::authority::Rights;
+use crate::ledger::After;
+use crate::socket::{ClientEnd, Place};
+use mqtt::wire::frame;
+use node::LinkId;
+use node::auth::{AuthOutcome, Listener};
+use node::effect::{Effect, Notice};
+use node::post::Post;
+
+impl World {
+    /// A turn of reactor `n`.
+    pub(super) fn turn(&mut self, n: usize) {
+        self.ledger.now = self.now;
+        let step = self.step;
+        self.trace.note(&[n], || format!("{step:>6} turn of reactor {n}"));
+        let full = self.full_posts();
+        let (shard, ledger) = (&mut self.shards[n], &mut self.ledger);
+        ledger.reactor = n;
+        ledger.tick(|id| shard.home_of(id) == n);
+        ledger.begin_call();
+        shard.begin(self.now, full);
+        self.observe(n);
+        self.take_parcels(n);
+        for socket in 0..self.sockets.len() {
+            if let Place::At(reactor, id) = self.sockets[socket].place
+                && reactor == n
+            {
+                if self.healed || !self.chance.one_in(3) {
+                    self.read(socket, n, id);
+                }
+                // Room in the socket: the poll says that it can be written.
+                self.dirty[n].insert(socket);
+            }
+        }
+        self.end_closing(n);
+        while self.finish(n) == Written::SomeLost {}
+        self.check_gauges(n);
+    }
+
+    fn full_posts(&self) -> u64 {
+        let max = self.swarm.limits.post_bytes_max;
+        let bytes = |inbox: &Vec<Parcel>| -> usize {
+            let each = inbox.iter().map(|p| match p {
+                Parcel::Post(Post::Publishes(batch)) => batch.bytes(),
+                _ => 0,
+            });
+            each.sum()
+        };
+        let full = |(n, inbox): (usize, &Vec<Parcel>)| u64::from(bytes(inbox) > max) << n;
+        self.inboxes.iter().enumerate().map(full).sum()
+    }
+
+    fn take_parcels(&mut self, n: usize) {
+        for parcel in std::mem::take(&mut self.inboxes[n]) {
+            self.ledger.begin_call();
+            match parcel {
+                Parcel::Accept(socket) => {
+                    if self.sockets[socket].place == Place::Gone {
+                        continue;
+                    }
+                    let id = self.shards[n].accept(Listener::Plain, None);
+                    self.sit(socket, n, id);
+                }
+                Parcel::Adopt(socket, adoption) => {
+                    self.ledger.attaching = Some(socket);
+                    let id = self.shards[n].adopt(Listener::Plain, &adoption);
+                    self.sit(socket, n, id);
+                }
+                Parcel::Answer { link, socket, outcome, rights } => {
+                    self.answered(n, link, socket, outcome, rights);
+                }
+                Parcel::Post(post) => self.shards[n].post_in(post),
+                Parcel::Service(ingress) => {
+                    self.enter_service(&ingress.request);
+                    self.shards[n].post_in(Post::Ingress(ingress));
+                }
+                Parcel::Delete(id) => {
+                    let before = self.effects[n].len();
+                    self.shards[n].post_in(Post::Delete(id.clone(), Box::new(drop)));
+                    self.gather(n);
+                    self.tell_notices(n, before);
+                    if let Some(client) = self.ledger.client_of(&id) {
+                        self.ledger.end_session(client);
+                    }
+                    self.tap(n);
+                }
+            }
+            self.observe(n);
+            self.ledger.attaching = None;
+        }
+        self.ledger.drained(n);
+    }
+
+    fn sit(&mut self, socket: usize, n: usize, id: LinkId) {
+        self.sockets[socket].place = Place::At(n, id);
+        self.sockets[socket].tapped = 0;
+        self.seats.insert((n, id.slot), socket);
+    }
+
+    fn answered(
+        &mut self,
+        n: usize,
+        link: LinkId,
+        socket: usize,
+        outcome: AuthOutcome,
+        rights: Rights,
+    ) {
+        let granted = matches!(outcome, AuthOutcome::Granted(_));
+        let here = self.sockets[socket].place == Place::At(n, link);
+        let renews = self.ledger.attached(socket).is_some();
+        if here && !renews {
+            self.ledger.conns[socket].granted = granted.then_some(rights);
+        }
+        self.ledger.attaching = (!renews).then_some(socket);
+        self.shards[n].post_in(Post::Authenticated(link, outcome));
+        if here && renews && granted {
+            self.ledger.renewed(socket, rights);
+        }
+    }
+
+    /// Reads once, as much as has arrived or a piece of it.
+    fn read(&mut self, socket: usize, n: usize, id: LinkId) {
+        if !self.shards[n].wants_input(id) {
+            return;
+        }
+        let room = self.shards[n].read_max(id).unwrap_or(usize::MAX);
+        let s = &mut self.sockets[socket];
+        if s.to_server.is_empty() {
+            if matches!(s.client_end, ClientEnd::Closed | ClientEnd::Broken) {
+                self.lose(socket, n, id);
+            }
+            return;
+        }
+        let most = if self.healed { s.to_server.len() } else { self.swarm.read_bytes };
+        let most = most.min(room).min(s.to_server.len());
+        let count = if self.healed { most } else { 1 + self.chance.below(most) };
+        let count = if self.ledger.takes_all { count } else { one_packet(s, count) };
+        let fresh: Vec<u8> = s.to_server.drain(..count).collect();
+        let mut bytes = std::mem::take(&mut s.unread);
+        bytes.extend_from_slice(&fresh);
+        self.shards[n].count_input(count);
+        self.decode(socket, n, id, &bytes);
+    }
+
+    fn decode(&mut self, socket: usize, n: usize, id: LinkId, bytes: &[u8]) {
+        self.ledger.begin_call();
+        let used = self.shards[n].input(id, bytes);
+        let owner = self.sockets[socket].owner;
+        let version = self.ledger.conns[socket].version;
+        let who = format!("{} #{socket} >", self.clients[owner].id);
+        self.trace.bytes(self.step, &who, version, &bytes[..used]);
+        let before = self.effects[n].len();
+        self.gather(n);
+        let closes = |e: &Effect| matches!(e, Effect::Close(other, _) if *other == id);
+        let ended = self.effects[n][before..].iter().any(|(_, e)| closes(e));
+        let after = if ended { After::Ended } else { After::Open };
+        self.ledger.input(socket, &bytes[..used], after);
+        self.sockets[socket].unread = bytes[used..].to_vec();
+        self.tell_notices(n, before);
+        self.tap(n);
+    }
+
+    /// A connection's end as the server sees it.
+    fn lose(&mut self, socket: usize, n: usize, id: LinkId) {
+        self.seats.remove(&(n, id.slot));
+        self.sockets[socket].drop_place();
+        self.ledger.begin_call();
+        self.shards[n].lost(id);
+        self.observe(n);
+    }
+
+    /// What the shard said in the last call.
+    fn observe(&mut self, n: usize) {
+        let before = self.effects[n].len();
+        self.gather(n);
+        self.tell_notices(n, before);
+        self.tap(n);
+    }
+
+    fn gather(&mut self, n: usize) {
+        let mut new = Vec::new();
+        self.shards[n].take_effects(&mut new);
+        for effect in new {
+            let mut socket = None;
+            if let Effect::Move(id, ..) = &effect {
+                // The place is free at once, and may be taken before the effect is performed.
+                socket = self.seats.remove(&(n, id.slot));
+                if let Some(socket) = socket {
+                    self.sockets[socket].place = Place::Moving;
+                }
+            }
+            self.effects[n].push((socket, effect));
+        }
+    }
+
+    fn tell_notices(&mut self, n: usize, from: usize) {
+        let step = self.step;
+        for (_, effect) in &self.effects[n][from..] {
+            let Effect::Notice(notice) = effect else { continue };
+            self.trace.note(&[], || format!("{step:>6} notice {notice:?}"));
+            match notice {
+                Notice::Connected { client, .. } => self.ledger.connected(client),
+                Notice::Disconnected { client, why } => self.ledger.disconnected(client, why),
+                Notice::Stalled { .. }
+                | Notice::Recovered { .. }
+                | Notice::PostFull { .. }
+                | Notice::PostFree { .. }
+                | Notice::Pressure { .. }
+                | Notice::TurnedAway { .. }
+                | Notice::Refused { .. } => {}
+                Notice::Suppressed(_) => self.ledger.blind = true,
+            }
+        }
+    }
+
+    /// New bytes in the outputs of a shard.
+    fn tap(&mut self, n: usize) {
+        let mut links = Vec::new();
+        self.shards[n].take_dirty(&mut links);
+        for slot in links {
+            let Some(&socket) = self.seats.get(&(n, slot)) else { continue };
+            self.dirty[n].insert(socket);
+            let out = self.shards[n].output(slot);
+            let new = &out[self.sockets[socket].tapped..];
+            let owner = self.sockets[socket].owner;
+            let who = format!("{} #{socket} <", self.clients[owner].id);
+            let version = self.ledger.conns[socket].version;
+            self.trace.bytes(self.step, &who, version, new);
+            self.ledger.output(socket, new);
+            self.sockets[socket].tapped = out.len();
+        }
+    }
+
+    fn finish(&mut self, n: usize) -> Written {
+        loop {
+            self.ledger.begin_call();
+            self.shards[n].end();
+            self.ledger.settled();
+            self.observe(n);
+            if self.effects[n].is_empty() {
+                break;
+            }
+            for (socket, effect) in std::mem::take(&mut self.effects[n]) {
+                self.perform(n, socket, effect);
+            }
+            self.take_parcels(n);
+        }
+        let mut written = Written::All;
+        for socket in std::mem::take(&mut self.dirty[n]) {
+            if let Place::At(reactor, id) = self.sockets[socket].place
+                && reactor == n
+                && !self.flush(socket, n, id)
+            {
+                self.lose(socket, n, id);
+                written = Written::SomeLost;
+            }
+        }
+        for to in 0..self.inboxes.len() {
+            if let Some(batch) = self.shards[n].take_post(to) {
+                self.inboxes[to].push(Parcel::Post(Post::Publishes(batch)));
+            }
+        }
+        written
+    }
+
+    /// Writes what the socket takes; false if it turns out to be broken.
+    fn flush(&mut self, socket: usize, n: usize, id: LinkId) -> bool {
+        loop {
+            let waiting = self.shards[n].output(id.slot);
+            let s = &mut self.sockets[socket];
+            match s.client_end {
+                _ if waiting.is_empty() => return true,
+                ClientEnd::Broken => return false,
+                // Whatever a client that has closed would still get is nobody's.
+                ClientEnd::Closed => s.to_client.clear(),
+                ClientEnd::Open | ClientEnd::Silent => {}
+            }
+            let room = self.swarm.pipe_bytes.saturating_sub(s.to_client.len());
+            let (all, count) = (waiting.len(), room.min(waiting.len()));
+            s.to_client.extend(&waiting[..count]);
+            s.tapped -= count;
+            if count > 0 {
+                self.ledger.begin_call();
+                self.shards[n].taken(id.slot, count);
+                self.observe(n);
+            }
+            if count < all {
+                return true;
+            }
+        }
+    }
+
+    fn perform(&mut self, n: usize, moved: Option<usize>, effect: Effect) {
+        match effect {
+            Effect::Authenticate(link, request) => {
+                if let Some(&socket) = self.seats.get(&(n, link.slot)) {
+                    self.asked.push(Asked { reactor: n, link, socket, request });
+                }
+            }
+            Effect::Close(id, _) => {
+                let seat = self.seats.get(&(n, id.slot)).copied();
+                match seat.filter(|s| self.sockets[*s].is_at(n, id)) {
+                    Some(socket) => {
+                        let until = self.now.mono_ms + CLOSING_MS;
+                        self.sockets[socket].place = Place::Closing(n, id, until);
+                        self.close(socket, n, id);
+                    }
+                    None => self.shards[n].forget(id),
+                }
+            }
+            Effect::Move(_, home, adoption) => {
+                if let Some(socket) = moved {
+                    self.inboxes[home].push(Parcel::Adopt(socket, adoption));
+                }
+            }
+            Effect::Resume(id) => {
+                let seat = self.seats.get(&(n, id.slot)).copied();
+                let seat = seat.filter(|s| self.sockets[*s].place == Place::At(n, id));
+                if let Some(socket) = seat
+                    && !self.sockets[socket].unread.is_empty()
+                {
+                    let bytes = std::mem::take(&mut self.sockets[socket].unread);
+                    self.decode(socket, n, id, &bytes);
+                }
+            }
+            Effect::Notice(_) => {}
+        }
+    }
+
+    /// Writes the last bytes; then the server's end is over.
+    fn close(&mut self, socket: usize, n: usize, id: LinkId) {
+        let broken = !self.flush(socket, n, id);
+        if broken || self.shards[n].output(id.slot).is_empty() {
+            self.seats.remove(&(n, id.slot));
+            self.sockets[socket].drop_place();
+            self.shards[n].forget(id);
+        }
+    }
+
+    fn end_closing(&mut self, n: usize) {
+        for socket in 0..self.sockets.len() {
+            let Place::Closing(reactor, id, until_ms) = self.sockets[socket].place else {
+                continue;
+            };
+            if reactor != n {
+                continue;
+            }
+            self.close(socket, n, id);
+            if self.sockets[socket].place != Place::Gone && until_ms <= self.now.mono_ms {
+                self.seats.remove(&(n, id.slot));
+                self.sockets[socket].drop_place();
+                self.shards[n].forget(id);
+            }
+        }
+    }
+
+    /// The shard's own gauges against the account.
+    fn check_gauges(&mut self, n: usize) {
+        if self.ledger.strangers {
+            return;
+        }
+        let shard = &self.shards[n];
+        let (mut sessions, mut subscriptions) = (0, 0);
+        for (id, s) in self.ledger.clients.iter().zip(&self.ledger.sessions) {
+            if let Some(s) = s
+                && shard.home_of(id) == n
+            {
+                sessions += 1;
+                subscriptions += s.subs.len() as u64;
+            }
+        }
+        let c = &self.counters[n];
+        let (has, holds) = (c.sessions.get(), c.subscriptions.get());
+        self.ledger.check((has, holds) == (sessions, subscriptions), || {
+            format!(
+                "reactor {n} has {has} sessions with {holds} subscriptions, due are {sessions} \
+                 with {subscriptions}"
+            )
+        });
+    }
+}
+
+/// As much of `count` bytes as ends with the first whole packet.
+fn one_packet(s: &crate::socket::Socket, count: usize) -> usize {
+    let mut bytes = s.unread.clone();
+    let have = bytes.len();
+    bytes.extend(s.to_server.iter().take(count));
+    match frame(&bytes, usize::MAX) {
+        Ok(Some(f)) => f.len.saturating_sub(have).clamp(1, count),
+        _ => count,
+    }
+}
+
+/// How the output of a turn went.
+#[derive(PartialEq, Eq)]
+enum Written {
+    All,
+    SomeLost,
+}
+
+/// How long a peer may take to read what was said last.
+const CLOSING_MS: u64 = 2_000;
