@@ -53,7 +53,7 @@ pub fn hear(bytes: &[u8]) -> Heard {
         };
         let Some(mask) = rest.get(at..at + 4) else { return heard };
         // The shortest form (5.2), and no more than 63 bits.
-        if (at == 4 && length < 126) || (at == 10 && (length < 65_536 || length >= 1 << 63)) {
+        if (at == 4 && length < 126) || (at == 10 && !(65_536..1 << 63).contains(&length)) {
             return wrong(heard, vec![1002]);
         }
         let behind = &rest[at + 4..];
@@ -103,7 +103,7 @@ fn closed(heard: Heard, payload: &[u8]) -> Heard {
     };
     let code = u16::from_be_bytes([*high, *low]);
     let reserved = [1004, 1005, 1006].contains(&code) || (1015..3000).contains(&code);
-    let bad_code = code < 1000 || code >= 5000 || reserved;
+    let bad_code = !(1000..5000).contains(&code) || reserved;
     match (bad_code, std::str::from_utf8(reason).is_err()) {
         (false, false) => Heard { close: Some(vec![Some(code)]), ..heard },
         (true, false) => wrong(heard, vec![1002]),

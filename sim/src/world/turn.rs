@@ -205,14 +205,8 @@ impl World {
             match notice {
                 Notice::Connected { client, .. } => self.ledger.connected(client),
                 Notice::Disconnected { client, why } => self.ledger.disconnected(client, why),
-                Notice::Stalled { .. }
-                | Notice::Recovered { .. }
-                | Notice::PostFull { .. }
-                | Notice::PostFree { .. }
-                | Notice::Pressure { .. }
-                | Notice::TurnedAway { .. }
-                | Notice::Refused { .. } => {}
                 Notice::Suppressed(_) => self.ledger.blind = true,
+                _ => {}
             }
         }
     }
