@@ -62,8 +62,9 @@ impl Options {
                 "--all" => targets.clone_from(&all.to_vec()),
                 "--minimize" => work = Work::Minimize,
                 "--minutes" => {
-                    let number = rest.next().and_then(|text| text.parse().ok());
-                    work = Work::Search { minutes: number.context("--minutes takes a number")? };
+                    // libFuzzer takes 0 for no bound.
+                    let number = rest.next().and_then(|text| text.parse().ok()).filter(|n| *n > 0);
+                    work = Work::Search { minutes: number.context("--minutes takes 1 or more")? };
                 }
                 name if all.iter().any(|t| t == name) => targets.push(name.to_owned()),
                 other => bail!("there is no target '{other}'; there are {}", all.join(", ")),
@@ -225,7 +226,7 @@ mod tests {
             let options = parsed(arguments).unwrap();
             assert_eq!((options.targets, options.work), (owned(targets), work));
         }
-        for arguments in [&[][..], &["nothing"], &["--minutes"], &["topics", "--minutes", "x"]] {
+        for arguments in [&[][..], &["nothing"], &["--minutes"], &["topics", "--minutes", "0"]] {
             assert!(parsed(arguments).is_err(), "{arguments:?}");
         }
     }
