@@ -204,6 +204,7 @@ impl Queue {
         for delivery in std::mem::take(&mut self.waiting) {
             if delivery.member.is_some_and(&which) {
                 self.bytes -= delivery.publication.bytes();
+                self.sum.sub(delivery.publication.bytes());
                 taken.push(delivery);
             } else {
                 self.waiting.push_back(delivery);
@@ -223,5 +224,32 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.sum.sub(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_groups_take_back_leaves_the_sum_of_all_queues() {
+        let (queued, deliveries) = (Sum::default(), Sum::default());
+        let mut queue = Queue::new(&queued);
+        for member in [None, Some(MemberId::new(0, 0, 1)), Some(MemberId::new(0, 0, 2))] {
+            let message = Message::new("t", &[], b"x", QoS::AtLeastOnce, false);
+            queue.push(Delivery {
+                publication: Arc::new(Publication::new(message)),
+                ids: Ids::None,
+                qos: QoS::AtLeastOnce,
+                retain: false,
+                member,
+                place: deliveries.one(),
+            });
+        }
+        let taken = queue.take_shared(|member| member == MemberId::new(0, 0, 1));
+        assert_eq!((taken.len(), queue.waiting.len()), (1, 2));
+        assert_eq!((queued.get(), queue.bytes, deliveries.get()), (4, 4, 3));
+        drop((taken, queue));
+        assert_eq!((queued.get(), deliveries.get()), (0, 0));
     }
 }

@@ -27,6 +27,7 @@ impl Reactor {
         connection.tls = Some(tls);
         connection.websocket = Some(Box::new(framing));
         connection.unread = early;
+        connection.count_unread();
         connection.readable = true;
         self.register(id, connection);
         if self.stop_at_ms.is_some() {
