@@ -40,6 +40,8 @@ pub(crate) struct World {
     inboxes: Vec<Vec<Parcel>>,
     /// What each shard wants done at the end of its turn; the socket of one that moves.
     effects: Vec<Vec<(Option<usize>, Effect)>>,
+    /// Turns that have begun and not ended, with their time.
+    turns: Vec<Option<Now>>,
     /// Connections with bytes to write, by shard.
     dirty: Vec<BTreeSet<usize>>,
     /// Which socket sits at a shard's place.
@@ -53,6 +55,8 @@ pub(crate) struct World {
     /// Everything goes well from here on.
     healed: bool,
     messages: u64,
+    /// Notices since a shard's last `end`.
+    notices: usize,
 }
 
 /// A question about credentials.
@@ -122,6 +126,7 @@ impl World {
             quota,
             inboxes: Vec::new(),
             effects: Vec::new(),
+            turns: vec![None; n],
             dirty: vec![BTreeSet::new(); n],
             seats: BTreeMap::new(),
             asked: Vec::new(),
@@ -132,6 +137,7 @@ impl World {
             trace: Trace::new(traced),
             healed: false,
             messages: 0,
+            notices: 0,
             swarm,
         };
         this.inboxes.resize_with(n, Vec::new);
@@ -155,7 +161,7 @@ impl World {
         match self.chance.below(100) {
             0..33 => {
                 let n = self.some_reactor();
-                self.turn(n);
+                self.half_turn(n);
             }
             33..58 => {
                 let client = self.chance.below(self.clients.len());
