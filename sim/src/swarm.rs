@@ -66,6 +66,8 @@ impl Swarm {
     pub fn new(c: &mut Chance) -> Self {
         let reactors = c.pick(&[1, 2, 8]);
         let grid = c.one_in(6);
+        // Everybody at one topic: what is rare between two clients happens often.
+        let narrow = c.one_in(4);
         let base = if grid { Limits::event_grid() } else { Limits::open() };
         let crowd = if c.one_in(24) { 66 + c.below(8) } else { 0 };
         let speed = |c: &mut Chance| c.pick(&[1, 1, 4, 16]);
@@ -84,10 +86,18 @@ impl Swarm {
             read_bytes: c.pick(&[3, 40, 300]),
             payload_bytes: c.pick(&[0, 30, 200]),
             // In profile event-grid every topic that begins with `$` is reserved.
-            topics: if grid { &TOPICS[..6] } else { &TOPICS },
-            filters: if grid { &FILTERS[..9] } else { &FILTERS },
+            topics: match (narrow, grid) {
+                (true, _) => &TOPICS[1..2],
+                (_, true) => &TOPICS[..6],
+                _ => &TOPICS,
+            },
+            filters: match (narrow, grid) {
+                (true, _) => &FILTERS[1..5],
+                (_, true) => &FILTERS[..9],
+                _ => &FILTERS,
+            },
             qos_max: if grid || c.one_in(5) { QoS::AtLeastOnce } else { QoS::ExactlyOnce },
-            odds: odds(grid, c),
+            odds: odds(grid, narrow, c),
         }
     }
 
@@ -156,14 +166,14 @@ fn limits(mut l: Limits, c: &mut Chance) -> Limits {
     l
 }
 
-fn odds(grid: bool, c: &mut Chance) -> Odds {
+fn odds(grid: bool, narrow: bool, c: &mut Chance) -> Odds {
     let rarely = |c: &mut Chance| c.pick(&[0, 0, 30, 8]);
     let often = |c: &mut Chance| c.pick(&[0, 6, 3, 2]);
     let loss = c.pick(&[0, 60, 20]);
     Odds {
         v311: c.pick(&[0, 2, 3, 1]),
         clean: c.pick(&[0, 10, 3]),
-        retain: often(c),
+        retain: if narrow { c.pick(&[1, 2, 4]) } else { often(c) },
         clear: c.pick(&[0, 4]),
         expiry: often(c),
         alias: often(c),

@@ -57,7 +57,9 @@ impl Publication {
             return None;
         }
         let left_s = self.deadline_ms.saturating_sub(now_ms).div_ceil(1000);
-        Some(u32::try_from(left_s).unwrap_or(u32::MAX))
+        let left_s = u32::try_from(left_s).unwrap_or(u32::MAX);
+        // Another reactor's turn may have begun before the one that took the message in.
+        Some(left_s.min(self.message.expiry_s().unwrap_or(u32::MAX)))
     }
 
     /// What it costs to keep: topic, properties and payload in bytes.
@@ -104,6 +106,15 @@ mod tests {
             assert_eq!(p.remaining_s(now_ms), Some(left), "at {now_ms}");
             assert_eq!(p.expired(now_ms), expired, "at {now_ms}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_adds_nothing() {
+        let properties = [0x02, 0, 0, 0, 5];
+        let message = Message::new("t", &properties, b"x", QoS::AtMostOnce, false);
+        let p = Publication { deadline_ms: 15_000, ..Publication::new(message) };
+        assert_eq!(p.remaining_s(9_998), Some(5), "never more than was received");
+        assert_eq!(p.remaining_s(10_001), Some(5));
     }
 
     #[test]

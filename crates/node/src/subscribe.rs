@@ -5,7 +5,9 @@ use crate::session::Session;
 use crate::shard::Shard;
 use broker::access::Principal;
 use broker::limits::{SharedSubscriptions, SubscriptionIdentifiers};
-use broker::subscription::{FilterId, Receiver, ReceiverOptions, Subscription, Unsubscribed};
+use broker::subscription::{
+    FilterId, Receiver, ReceiverOptions, SessionRef, Subscription, Unsubscribed,
+};
 use mqtt::error::Wrong;
 use mqtt::reason::Reason;
 use mqtt::topic::{SharedFilter, TopicError, TopicFilter};
@@ -118,7 +120,10 @@ impl Shard {
         };
         let since = if scan { self.retained.order() } else { 0 };
         let session = self.homes.session_ref(slot);
-        let receiver = Receiver { session, options, subscription_id: id, since };
+        // What is on its way here from another reactor is not lost to a subscription that replaces
+        // one: it still comes live (3.8.4-4).
+        let live_after = self.held(session, filter).map_or(since, |held| since.min(held.since));
+        let receiver = Receiver { session, options, subscription_id: id, since: live_after };
         let done = self.router.index.subscribe(filter, receiver);
         if done.first_for_filter {
             self.router.want(filter.as_str());
@@ -206,9 +211,12 @@ impl Shard {
     }
 
     fn has(&self, slot: u32, filter: TopicFilter<'_>) -> bool {
+        self.held(self.homes.session_ref(slot), filter).is_some()
+    }
+
+    fn held(&self, session: SessionRef, filter: TopicFilter<'_>) -> Option<&Receiver> {
         let index = &self.router.index;
-        let session = self.homes.session_ref(slot);
-        index.filter_id(filter).is_some_and(|id| index.get(id, session).is_some())
+        index.get(index.filter_id(filter)?, session)
     }
 }
 

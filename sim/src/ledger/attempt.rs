@@ -121,6 +121,7 @@ impl Ledger {
             Some(s) => self.now.wall_ms + u64::from(s) * 1_000,
         };
         let number = self.attempts.len();
+        self.unsettled[self.reactor].push(number);
         self.by_content.entry(a.content.clone()).or_default().push(number);
         if a.fate != Fate::Refused {
             if a.retain {

@@ -182,8 +182,14 @@ impl Ledger {
                 granted.push(None);
                 continue;
             }
+            let held = session.subs.iter().find(|sub| sub.filter == r.text).map(|sub| sub.since);
             session.unsubscribe(at, |sub| sub.filter == r.text);
             let id = s.subscription_id.unwrap_or(0);
+            let scans = match r.options.retain_handling {
+                RetainHandling::Send => true,
+                RetainHandling::SendIfNew => is_new,
+                RetainHandling::Never => false,
+            };
             session.subs.push(Sub {
                 filter: r.text.to_owned(),
                 qos,
@@ -192,13 +198,10 @@ impl Ledger {
                 id,
                 from: at,
                 until: u64::MAX,
+                // What is on its way still comes to a subscription that replaces one.
+                since: if scans { held.unwrap_or(at) } else { 0 },
             });
             granted.push(Some(qos.bits()));
-            let scans = match r.options.retain_handling {
-                RetainHandling::Send => true,
-                RetainHandling::SendIfNew => is_new,
-                RetainHandling::Never => false,
-            };
             if scans {
                 let filter = r.text.to_owned();
                 self.scan(client, Scan { filter, qos, id, at, brought: Default::default() });

@@ -52,6 +52,8 @@ pub(crate) struct Ledger {
     generations: Vec<u32>,
     /// The reactor that each client is at home at.
     homes: Vec<usize>,
+    /// Attempts of each reactor's turn that goes on.
+    unsettled: Vec<Vec<usize>>,
     /// When each reactor had taken in what was told to it, by reactor and attempt.
     told: Vec<Vec<u64>>,
     pub attempts: Vec<Attempt>,
@@ -81,6 +83,7 @@ impl Ledger {
             sessions: clients.iter().map(|_| None).collect(),
             generations: vec![0; clients.len()],
             homes: clients.iter().map(|id| home_of(id, swarm.reactors)).collect(),
+            unsettled: vec![Vec::new(); swarm.reactors],
             told: vec![Vec::new(); swarm.reactors],
             clients,
             attempts: Vec::new(),

@@ -1,9 +1,9 @@
 //! The retained message that each topic must have, and who is to get it on subscribing.
 
+use super::Ledger;
 use super::attempt::Fate;
 use super::owed::OwedRetained;
 use super::session::Scan;
-use super::{Attempt, Ledger};
 use crate::filter::matches;
 
 /// What is known of a topic's retained message.
@@ -55,12 +55,20 @@ impl Ledger {
         a.retain && !a.is_clear() && a.settled < at && !history.iter().any(|n| replaced(&n))
     }
 
-    /// A turn has ended: what its shard decoded is stored and told.
-    pub fn settled(&mut self) {
+    /// Whether something newer of its topic was stored before it: then it has no number, and goes
+    /// to every subscription that is there when it arrives.
+    pub fn was_overtaken(&self, number: usize) -> bool {
+        let a = &self.attempts[number];
+        let newer = |n: &usize| *n > number && self.attempts[*n].settled < a.settled;
+        self.retained.get(a.topic()).is_some_and(|all| all.iter().any(newer))
+    }
+
+    /// A turn of `reactor` has ended: what its shard decoded is stored and told.
+    pub fn settled(&mut self, reactor: usize) {
         self.at += 1;
-        let at = self.at;
-        let open = |a: &&mut Attempt| a.settled == u64::MAX;
-        self.attempts.iter_mut().rev().take_while(open).for_each(|a| a.settled = at);
+        for n in std::mem::take(&mut self.unsettled[reactor]) {
+            self.attempts[n].settled = self.at;
+        }
     }
 
     /// Messages and bytes that must be retained; `None` if nobody can know.

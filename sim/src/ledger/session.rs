@@ -66,6 +66,8 @@ pub(crate) struct Sub {
     pub id: u32,
     pub from: u64,
     pub until: u64,
+    /// Retained messages stored before this came by its SUBSCRIBE; 0 = it asked for none.
+    pub since: u64,
 }
 
 /// A SUBSCRIBE that asked for retained messages.
@@ -134,15 +136,21 @@ impl Ledger {
     /// The clock of a shard moves on: sessions at home there end and wills come due.
     pub fn tick(&mut self, at_home: impl Fn(&str) -> bool) {
         let wall_ms = self.now.wall_ms;
-        for client in 0..self.sessions.len() {
-            if !at_home(&self.clients[client]) {
-                continue;
-            }
+        let due = |client: usize| match self.sessions[client].as_ref()?.state {
+            State::Detached { ends_at_ms, will_at_ms } => Some(ends_at_ms.min(will_at_ms)),
+            State::Attached(_) => None,
+        };
+        let here = (0..self.sessions.len()).filter(|client| at_home(&self.clients[*client]));
+        let mut due: Vec<(u64, usize)> =
+            here.filter_map(|client| Some((due(client)?, client))).collect();
+        // Timers fire in the order of their deadlines, and so come the wills.
+        due.sort_unstable();
+        for (_, client) in due.into_iter().take_while(|(at_ms, _)| *at_ms <= wall_ms) {
             let Some(s) = &mut self.sessions[client] else { continue };
-            let State::Detached { ends_at_ms, will_at_ms } = s.state else { continue };
+            let State::Detached { ends_at_ms, .. } = s.state else { continue };
             if ends_at_ms <= wall_ms {
                 self.end_session(client);
-            } else if will_at_ms <= wall_ms {
+            } else {
                 s.state = State::Detached { ends_at_ms, will_at_ms: u64::MAX };
                 self.fire_will(client);
             }

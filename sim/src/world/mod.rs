@@ -43,6 +43,8 @@ pub(crate) struct World {
     inboxes: Vec<Vec<Parcel>>,
     /// What each shard wants done at the end of its turn; the socket of one that moves.
     effects: Vec<Vec<(Option<usize>, Effect)>>,
+    /// Turns that have begun and not ended, with their time.
+    turns: Vec<Option<Now>>,
     /// Connections with bytes to write, by shard.
     dirty: Vec<BTreeSet<usize>>,
     /// Which socket sits at a shard's place.
@@ -56,6 +58,8 @@ pub(crate) struct World {
     /// Everything goes well from here on.
     healed: bool,
     messages: u64,
+    /// Notices since a shard's last `end`.
+    notices: usize,
 }
 
 /// A question about credentials.
@@ -130,6 +134,7 @@ impl World {
             budget,
             inboxes: Vec::new(),
             effects: Vec::new(),
+            turns: vec![None; n],
             dirty: vec![BTreeSet::new(); n],
             seats: BTreeMap::new(),
             asked: Vec::new(),
@@ -140,6 +145,7 @@ impl World {
             trace: Trace::new(traced),
             healed: false,
             messages: 0,
+            notices: 0,
             swarm,
         };
         this.inboxes.resize_with(n, Vec::new);
@@ -163,7 +169,7 @@ impl World {
         match self.chance.below(100) {
             0..33 => {
                 let n = self.some_reactor();
-                self.turn(n);
+                self.half_turn(n);
             }
             33..58 => {
                 let client = self.chance.below(self.clients.len());

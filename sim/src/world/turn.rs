@@ -12,18 +12,41 @@ use node::effect::{Effect, Notice};
 use node::post::Post;
 
 impl World {
-    /// A turn of reactor `n`.
+    /// A turn of reactor `n`, or what is left of one.
     pub(super) fn turn(&mut self, n: usize) {
+        if self.turns[n].is_none() {
+            self.begin_turn(n);
+        }
+        self.end_turn(n);
+    }
+
+    /// The same, but others may have theirs in between: reactors are threads.
+    pub(super) fn half_turn(&mut self, n: usize) {
+        if self.turns[n].is_none() {
+            self.begin_turn(n);
+            if self.chance.one_in(4) {
+                return;
+            }
+        }
+        self.end_turn(n);
+    }
+
+    fn begin_turn(&mut self, n: usize) {
+        self.turns[n] = Some(self.now);
+        self.notices = 0;
         self.ledger.now = self.now;
         let step = self.step;
         self.trace.note(&[n], || format!("{step:>6} turn of reactor {n}"));
         let full = self.full_posts();
-        let (shard, ledger) = (&mut self.shards[n], &mut self.ledger);
-        ledger.reactor = n;
-        ledger.tick(|id| shard.home_of(id) == n);
-        ledger.begin_call();
-        shard.begin(self.now, full);
-        self.observe(n);
+        self.ledger.reactor = n;
+        self.ledger.begin_call();
+        self.shards[n].begin(self.now, full);
+        // Keep-alives come before what the domain clock brings.
+        self.gather(n);
+        self.tell_notices(n, 0);
+        let shard = &self.shards[n];
+        self.ledger.tick(|id| shard.home_of(id) == n);
+        self.tap(n);
         self.take_parcels(n);
         for socket in 0..self.sockets.len() {
             if let Place::At(reactor, id) = self.sockets[socket].place
@@ -37,6 +60,14 @@ impl World {
             }
         }
         self.end_closing(n);
+    }
+
+    fn end_turn(&mut self, n: usize) {
+        let Some(now) = self.turns[n].take() else { return };
+        self.ledger.now = now;
+        self.ledger.reactor = n;
+        let step = self.step;
+        self.trace.note(&[n], || format!("{step:>6} end of the turn of reactor {n}"));
         while self.finish(n) == Written::SomeLost {}
         self.check_gauges(n);
     }
@@ -201,6 +232,9 @@ impl World {
         let step = self.step;
         for (_, effect) in &self.effects[n][from..] {
             let Effect::Notice(notice) = effect else { continue };
+            self.notices += 1;
+            // From here on the shard leaves them out until its turn ends.
+            self.ledger.blind |= self.notices >= NOTICES_MAX;
             self.trace.note(&[], || format!("{step:>6} notice {notice:?}"));
             match notice {
                 Notice::Connected { client, .. } => self.ledger.connected(client),
@@ -233,8 +267,9 @@ impl World {
         loop {
             self.ledger.begin_call();
             self.shards[n].end();
-            self.ledger.settled();
+            self.ledger.settled(n);
             self.observe(n);
+            self.notices = 0;
             if self.effects[n].is_empty() {
                 break;
             }
@@ -396,5 +431,7 @@ enum Written {
     SomeLost,
 }
 
+/// Notices of one turn that a shard gives out.
+const NOTICES_MAX: usize = 64;
 /// How long a peer may take to read what was said last.
 const CLOSING_MS: u64 = 2_000;
