@@ -187,6 +187,11 @@ impl Queue {
         self.sum.add(bytes);
     }
 
+    fn sub(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.sum.sub(bytes);
+    }
+
     pub fn push(&mut self, delivery: Delivery) {
         self.add(delivery.publication.bytes());
         self.waiting.push_back(delivery);
@@ -203,7 +208,7 @@ impl Queue {
         let mut taken = Vec::new();
         for delivery in std::mem::take(&mut self.waiting) {
             if delivery.member.is_some_and(&which) {
-                self.bytes -= delivery.publication.bytes();
+                self.sub(delivery.publication.bytes());
                 taken.push(delivery);
             } else {
                 self.waiting.push_back(delivery);
@@ -214,8 +219,7 @@ impl Queue {
 
     pub fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.waiting.pop_front()?;
-        self.bytes -= delivery.publication.bytes();
-        self.sum.sub(delivery.publication.bytes());
+        self.sub(delivery.publication.bytes());
         Some(delivery)
     }
 }
@@ -223,5 +227,38 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.sum.sub(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mqtt::message::Message;
+
+    /// However a delivery leaves its queue, the budget's sum ends where it began.
+    #[test]
+    fn what_leaves_a_queue_leaves_the_sum() {
+        let (sum, places) = (Sum::default(), Sum::default());
+        let member = MemberId::new(0, 0, 1);
+        let mut queue = Queue::new(&sum);
+        for member in [None, Some(member), None, Some(member)] {
+            let message = Message::new("t", &[], b"1234", QoS::AtLeastOnce, false);
+            queue.push(Delivery {
+                publication: Arc::new(Publication::new(message)),
+                ids: Ids::default(),
+                qos: QoS::AtLeastOnce,
+                retain: false,
+                member,
+                place: places.one(),
+            });
+        }
+        assert_eq!(sum.get(), 20);
+        assert_eq!(queue.take_shared(|_| true).len(), 2);
+        assert_eq!((sum.get(), queue.bytes), (10, 10));
+        let popped = queue.pop().expect("two wait");
+        assert_eq!(sum.get(), 5);
+        queue.unpop(popped);
+        drop(queue);
+        assert_eq!((sum.get(), places.get()), (0, 0));
     }
 }
