@@ -321,6 +321,7 @@ impl World {
             client.observer.receives(&bytes, client.version);
             self.shard.taken(id.slot, bytes.len());
         }
+        client.observer.caught_up();
     }
 
     /// Everybody goes; keep-alives, wills and expiries pass. Nothing is left.
