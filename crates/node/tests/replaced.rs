@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use broker::access::{Authorizer, Manage, PermissionSets, Principal, SessionQuota, Source};
+use broker::budget::Budget;
 use broker::limits::Limits;
+use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::LogEnd;
@@ -55,6 +57,8 @@ fn shards() -> [Shard; 2] {
             reactors: 2,
             limits: Arc::clone(&limits),
             quota: Arc::clone(&quota),
+            budget: Arc::new(Budget::new(1 << 30, None, 2)),
+            connects: Arc::new(SharedBucket::default()),
             authorizer: Authorizer::new(&limits),
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),

@@ -17,6 +17,8 @@ pub struct Observer {
     told: Told,
     /// QoS > 0 that the server sent here and that is not finished.
     open: BTreeMap<u16, Open>,
+    /// Answered before it was read: the server may have finished it already.
+    early: BTreeSet<u16>,
     /// Aliases that the server has set.
     aliases: BTreeMap<u16, String>,
     /// What the server has taken and must answer: identifier, and how many filters.
@@ -137,7 +139,14 @@ impl Observer {
                 Some(next) => self.open.insert(id, next),
                 None => self.open.remove(&id),
             };
+        } else {
+            self.early.insert(id);
         }
+    }
+
+    /// Everything that the server had to say was read: what was answered before is decided.
+    pub fn caught_up(&mut self) {
+        self.early.clear();
     }
 
     /// Bytes came from the server.
@@ -204,6 +213,9 @@ impl Observer {
             }
         }
         let Some(id) = p.packet_id.map(|id| id.get()) else { return };
+        if self.early.remove(&id) {
+            return;
+        }
         let open = if p.qos == QoS::AtLeastOnce { Open::Acknowledge } else { Open::Receive };
         let before = self.open.insert(id, open);
         assert_eq!(before, None, "identifier {id} is in use (2.2.1-4)");

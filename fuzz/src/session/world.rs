@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker::access::{Authorizer, Manage, PermissionSets, Principal, SessionQuota, Source};
 use broker::budget::Budget;
 use broker::limits::{Limits, QueueFull};
+use broker::publication::KEPT_BYTES;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
@@ -27,6 +28,8 @@ use crate::choices::Choices;
 pub struct World {
     shard: Shard,
     counters: Arc<Counters>,
+    budget: Arc<Budget>,
+    retained: Arc<Retained>,
     now: Now,
     /// Connections, the latest of each seat.
     clients: Vec<Option<Client>>,
@@ -41,15 +44,17 @@ impl World {
     pub fn new(c: &mut Choices<'_>) -> Self {
         let limits = Arc::new(limits(c));
         let counters = Arc::new(Counters::default());
+        let budget = Arc::new(Budget::new(MEMORY_BYTES, limits.queued_total_bytes_max, 1));
+        let retained = Arc::new(Retained::new(&limits));
         let mut shard = Shard::new(Settings {
             reactor: 0,
             reactors: 1,
             quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
-            budget: Arc::new(Budget::new(MEMORY_BYTES, limits.queued_total_bytes_max, 1)),
+            budget: Arc::clone(&budget),
             connects: Arc::new(SharedBucket::default()),
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(1)),
-            retained: Arc::new(Retained::new(&limits)),
+            retained: Arc::clone(&retained),
             log: LogEnd::default(),
             namespace: NamespaceId(1),
             counters: Arc::clone(&counters),
@@ -61,7 +66,7 @@ impl World {
         let mut clients = Vec::new();
         clients.resize_with(SEATS, || None);
         let (asked, posts, sets) = (Vec::new(), Vec::new(), PermissionSets::default());
-        Self { shard, counters, now, clients, asked, posts, sets }
+        Self { shard, counters, budget, retained, now, clients, asked, posts, sets }
     }
 
     /// One thing happens.
@@ -316,6 +321,7 @@ impl World {
             client.observer.receives(&bytes, client.version);
             self.shard.taken(id.slot, bytes.len());
         }
+        client.observer.caught_up();
     }
 
     /// Everybody goes; keep-alives, wills and expiries pass. Nothing is left.
@@ -329,13 +335,28 @@ impl World {
         }
         self.turn();
         let c = Arc::clone(&self.counters);
-        let gauges = [&c.connections, &c.sessions, &c.subscriptions, &c.shared_groups];
+        let gauges = [
+            &c.connections,
+            &c.sessions,
+            &c.subscriptions,
+            &c.openings,
+            &c.shared_groups,
+            &c.shared_waiting,
+        ];
         let left = gauges.map(|gauge| gauge.get());
-        if left != [0; 4] {
+        if left != [0; 6] {
             self.posts.push(Post::Sessions(Box::new(|all| eprintln!("{all:?}"))));
             self.turn();
         }
-        assert_eq!(left, [0; 4], "connections, sessions, subscriptions, shared groups");
+        let what = "connections, sessions, subscriptions, openings, shared groups, waiting in them";
+        assert_eq!(left, [0; 6], "{what}");
+        assert_eq!(self.budget.queued_bytes(), 0, "bytes in queues");
+        let held = self.budget.bytes() - self.budget.spare_bytes();
+        let kept = self.retained.counts();
+        let retained = kept.bytes + kept.messages * KEPT_BYTES;
+        assert_eq!(held, retained, "bytes of the budget, and of them retained");
+        let paused: u64 = c.paused.iter().map(|count| count.get()).sum();
+        assert_eq!(paused, 0, "publishers that are not read");
     }
 }
 
