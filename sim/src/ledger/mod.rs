@@ -34,6 +34,8 @@ pub(crate) struct Ledger {
     pub now: Now,
     /// Goes up with everything that is entered.
     pub at: u64,
+    /// The wills that fire now have an order that can be told.
+    order_known: bool,
     /// Whose turn it is.
     pub reactor: usize,
     /// Goes up with every call of a shard.
@@ -73,6 +75,7 @@ impl Ledger {
             blind: false,
             now: Now::default(),
             at: 0,
+            order_known: true,
             reactor: 0,
             call: 0,
             call_at: 0,

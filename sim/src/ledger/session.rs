@@ -143,9 +143,11 @@ impl Ledger {
         let here = (0..self.sessions.len()).filter(|client| at_home(&self.clients[*client]));
         let mut due: Vec<(u64, usize)> =
             here.filter_map(|client| Some((due(client)?, client))).collect();
-        // Timers fire in the order of their deadlines, and so come the wills.
+        due.retain(|(at_ms, _)| *at_ms <= wall_ms);
         due.sort_unstable();
-        for (_, client) in due.into_iter().take_while(|(at_ms, _)| *at_ms <= wall_ms) {
+        // An overdue timer may fire before another that was due earlier.
+        self.order_known = due.len() < 2;
+        for (_, client) in due {
             let Some(s) = &mut self.sessions[client] else { continue };
             let State::Detached { ends_at_ms, .. } = s.state else { continue };
             if ends_at_ms <= wall_ms {
@@ -155,6 +157,7 @@ impl Ledger {
                 self.fire_will(client);
             }
         }
+        self.order_known = true;
     }
 
     /// A shard attached `attaching` to its client's session.
@@ -263,7 +266,8 @@ impl Ledger {
             return;
         }
         a.publisher = Publisher::Will(client, s.generation);
-        a.fate = if self.takes_all { Fate::Accepted } else { Fate::Maybe };
+        let known = self.takes_all && (self.order_known || !a.retain);
+        a.fate = if known { Fate::Accepted } else { Fate::Maybe };
         self.enter(a);
     }
 

@@ -1,6 +1,7 @@
 //! Everything of one seed: shards, connections, clients, the authority, the clocks and the ledger.
 
 mod act;
+mod effect;
 mod heal;
 mod service;
 mod turn;

@@ -1,7 +1,7 @@
 //! One turn of one reactor, as `gridhub/net/reactor` makes it: begin, post, accept, read, end,
 //! effects, write, posts. After each call of the shard the ledger sees what it said.
 
-use super::{Asked, Parcel, World};
+use super::{Parcel, World};
 use crate::authority::Rights;
 use crate::ledger::After;
 use crate::socket::{ClientEnd, Place};
@@ -177,7 +177,7 @@ impl World {
         self.decode(socket, n, id, &bytes);
     }
 
-    fn decode(&mut self, socket: usize, n: usize, id: LinkId, bytes: &[u8]) {
+    pub(super) fn decode(&mut self, socket: usize, n: usize, id: LinkId, bytes: &[u8]) {
         self.ledger.begin_call();
         let used = self.shards[n].input(id, bytes);
         let owner = self.sockets[socket].owner;
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// What the shard said in the last call.
-    fn observe(&mut self, n: usize) {
+    pub(super) fn observe(&mut self, n: usize) {
         let before = self.effects[n].len();
         self.gather(n);
         self.tell_notices(n, before);
@@ -296,97 +296,6 @@ impl World {
         written
     }
 
-    /// Writes what the socket takes; false if it turns out to be broken.
-    fn flush(&mut self, socket: usize, n: usize, id: LinkId) -> bool {
-        loop {
-            let waiting = self.shards[n].output(id.slot);
-            let s = &mut self.sockets[socket];
-            match s.client_end {
-                _ if waiting.is_empty() => return true,
-                ClientEnd::Broken => return false,
-                // Whatever a client that has closed would still get is nobody's.
-                ClientEnd::Closed => s.to_client.clear(),
-                ClientEnd::Open | ClientEnd::Silent => {}
-            }
-            let room = self.swarm.pipe_bytes.saturating_sub(s.to_client.len());
-            let (all, count) = (waiting.len(), room.min(waiting.len()));
-            s.to_client.extend(&waiting[..count]);
-            s.tapped -= count;
-            if count > 0 {
-                self.ledger.begin_call();
-                self.shards[n].taken(id.slot, count);
-                self.observe(n);
-            }
-            if count < all {
-                return true;
-            }
-        }
-    }
-
-    fn perform(&mut self, n: usize, moved: Option<usize>, effect: Effect) {
-        match effect {
-            Effect::Authenticate(link, request) => {
-                if let Some(&socket) = self.seats.get(&(n, link.slot)) {
-                    self.asked.push(Asked { reactor: n, link, socket, request });
-                }
-            }
-            Effect::Close(id, _) => {
-                let seat = self.seats.get(&(n, id.slot)).copied();
-                match seat.filter(|s| self.sockets[*s].is_at(n, id)) {
-                    Some(socket) => {
-                        let until = self.now.mono_ms + CLOSING_MS;
-                        self.sockets[socket].place = Place::Closing(n, id, until);
-                        self.close(socket, n, id);
-                    }
-                    None => self.shards[n].forget(id),
-                }
-            }
-            Effect::Move(_, home, adoption) => {
-                if let Some(socket) = moved {
-                    self.inboxes[home].push(Parcel::Adopt(socket, adoption));
-                }
-            }
-            Effect::Resume(id) => {
-                let seat = self.seats.get(&(n, id.slot)).copied();
-                let seat = seat.filter(|s| self.sockets[*s].place == Place::At(n, id));
-                if let Some(socket) = seat
-                    && !self.sockets[socket].unread.is_empty()
-                {
-                    let bytes = std::mem::take(&mut self.sockets[socket].unread);
-                    self.decode(socket, n, id, &bytes);
-                }
-            }
-            Effect::Notice(_) => {}
-        }
-    }
-
-    /// Writes the last bytes; then the server's end is over.
-    fn close(&mut self, socket: usize, n: usize, id: LinkId) {
-        let broken = !self.flush(socket, n, id);
-        if broken || self.shards[n].output(id.slot).is_empty() {
-            self.seats.remove(&(n, id.slot));
-            self.sockets[socket].drop_place();
-            self.shards[n].forget(id);
-        }
-    }
-
-    fn end_closing(&mut self, n: usize) {
-        for socket in 0..self.sockets.len() {
-            let Place::Closing(reactor, id, until_ms) = self.sockets[socket].place else {
-                continue;
-            };
-            if reactor != n {
-                continue;
-            }
-            self.close(socket, n, id);
-            if self.sockets[socket].place != Place::Gone && until_ms <= self.now.mono_ms {
-                self.seats.remove(&(n, id.slot));
-                self.sockets[socket].drop_place();
-                self.shards[n].forget(id);
-            }
-        }
-    }
-
     /// The shard's own gauges against the account.
     fn check_gauges(&mut self, n: usize) {
         if self.ledger.strangers {
@@ -433,5 +342,3 @@ enum Written {
 
 /// Notices of one turn that a shard gives out.
 const NOTICES_MAX: usize = 64;
-/// How long a peer may take to read what was said last.
-const CLOSING_MS: u64 = 2_000;
