@@ -121,10 +121,7 @@ impl Ledger {
         scan: usize,
         d: &Delivered<'_>,
     ) -> bool {
-        let since = match Class::of(d.p.qos) {
-            Class::Unqueued => self.told_by(client, n),
-            Class::Queued => self.attempts[n].at,
-        };
+        let since = self.told_by(client, n);
         since < s.scans[scan].at && (d.p.qos > QoS::AtMostOnce || s.scans[scan].at < self.call_at)
     }
 

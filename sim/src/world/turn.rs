@@ -267,8 +267,12 @@ impl World {
         loop {
             self.ledger.begin_call();
             self.shards[n].end();
+            let before = self.effects[n].len();
+            self.gather(n);
+            self.tell_notices(n, before);
+            // Wills of sessions that overflowed are stored by now as well.
             self.ledger.settled(n);
-            self.observe(n);
+            self.tap(n);
             self.notices = 0;
             if self.effects[n].is_empty() {
                 break;
