@@ -330,7 +330,7 @@ fn inline(bytes: &mut Vec<u8>, s: &Source<'_>) -> Content {
 /// More receivers than this are served by a job, some at each turn.
 pub(crate) const INLINE_RECEIVERS_MAX: usize = 64;
 /// So many messages of one publisher may wait in jobs before its socket is not read.
-const FANOUT_PENDING_MAX: usize = 64;
+pub(crate) const FANOUT_PENDING_MAX: usize = 64;
 /// As many for services, which have no socket to stop reading: above it they are refused.
 const SERVICE_FANOUT_MAX: usize = 4_096;
 /// A payload larger than this is shared with other reactors, a smaller one copied.

@@ -8,6 +8,7 @@ use crate::fanout::Fanout;
 use crate::frames::Frames;
 use crate::handover::Handover;
 use crate::homes::Homes;
+use crate::ingress::FANOUT_PENDING_MAX;
 use crate::link::{Link, LinkId, Pause, Phase};
 use crate::meter::Sum;
 use crate::now::Now;
@@ -186,7 +187,7 @@ impl Shard {
         let max = self.homes.limits.fanout_per_turn_max;
         let Self { homes, router, posts, full_posts, fanout, frames, .. } = self;
         let mut out = HandingOut { homes, router, posts, full_posts: *full_posts };
-        for origin in fanout.run(&mut out, frames, max) {
+        for origin in fanout.run(&mut out, frames, max, FANOUT_PENDING_MAX) {
             self.unpause(origin, Pause::Fanout);
         }
         let more = !self.handovers.is_empty() && self.run_handovers();
