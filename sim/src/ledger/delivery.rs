@@ -171,7 +171,8 @@ impl Ledger {
         let told = self.told_by(client, n);
         // What was stored before a SUBSCRIBE asked for it comes by that, and not live as well.
         let numbered = a.retain && !self.was_overtaken(n);
-        let hears = |sub: &&Sub| !(own && sub.no_local) && !(numbered && sub.since > a.settled);
+        let left_out = |sub: &Sub| (own && sub.no_local) || (numbered && sub.since > a.settled);
+        let hears = |sub: &&Sub| !left_out(sub);
         let subs: Vec<&Sub> = s.between(a.at, told, &d.topic).filter(hears).collect();
         if subs.is_empty() {
             return Err("no subscription matched".to_owned());
