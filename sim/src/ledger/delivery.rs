@@ -27,6 +27,8 @@ enum Way {
     Repeated(usize),
     /// By the SUBSCRIBE of this number.
     Scan(usize, usize),
+    /// The same, or perhaps live.
+    ScanOr(usize, usize),
 }
 
 impl Ledger {
@@ -107,8 +109,13 @@ impl Ledger {
         match (live, scan) {
             (Some(n), None) => Ok(Way::Live(n)),
             (Some(n), Some((_, at))) if self.came_first(s, client, n, at, d) => Ok(Way::Either(n)),
-            (_, Some((n, at))) => Ok(Way::Scan(n, at)),
-            (None, None) => Err(why.join("; ")),
+            (Some(_), Some((n, at))) => Ok(Way::ScanOr(n, at)),
+            (None, Some((n, at))) => Ok(Way::Scan(n, at)),
+            (None, None) => match candidates.iter().find(|n| s.either.contains(n)) {
+                // The one before it was the other of the two.
+                Some(n) => Ok(Way::Repeated(*n)),
+                None => Err(why.join("; ")),
+            },
         }
     }
 
@@ -171,7 +178,8 @@ impl Ledger {
         let told = self.told_by(client, n);
         // What was stored before a SUBSCRIBE asked for it comes by that, and not live as well.
         let numbered = a.retain && !self.was_overtaken(n);
-        let hears = |sub: &&Sub| !(own && sub.no_local || numbered && sub.since > a.settled);
+        let left_out = |sub: &Sub| (own && sub.no_local) || (numbered && sub.since > a.settled);
+        let hears = |sub: &&Sub| !left_out(sub);
         let subs: Vec<&Sub> = s.between(a.at, told, &d.topic).filter(hears).collect();
         if subs.is_empty() {
             return Err("no subscription matched".to_owned());
@@ -244,7 +252,8 @@ impl Ledger {
 
     fn note(&mut self, client: usize, way: &Way, d: &Delivered<'_>) {
         let (n, at) = match way {
-            Way::Live(n) | Way::Either(n) | Way::Repeated(n) | Way::Scan(n, _) => (*n, self.at),
+            Way::Live(n) | Way::Either(n) | Way::Repeated(n) => (*n, self.at),
+            Way::Scan(n, _) | Way::ScanOr(n, _) => (*n, self.at),
         };
         let a = &self.attempts[n];
         let class = Class::of(d.p.qos);
@@ -257,8 +266,15 @@ impl Ledger {
             }
             Way::Either(_) => {
                 s.live.insert(n);
+                s.either.insert(n);
             }
-            Way::Repeated(_) => {}
+            Way::Repeated(_) => {
+                s.either.remove(&n);
+            }
+            Way::ScanOr(_, scan) => {
+                s.scans[*scan].brought.insert(n);
+                s.either.insert(n);
+            }
             Way::Scan(_, scan) => {
                 s.scans[*scan].brought.insert(n);
             }

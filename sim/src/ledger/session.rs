@@ -34,6 +34,8 @@ pub(crate) struct Session {
     pub owed_retained: Vec<OwedRetained>,
     /// Attempts that came live.
     pub live: BTreeSet<usize>,
+    /// Those that came live or were handed over, which nobody could tell.
+    pub either: BTreeSet<usize>,
     /// The last attempt sent, of each publisher, topic and class.
     pub last: BTreeMap<(Publisher, String, Class), usize>,
     /// The newest retained attempt sent, of each topic and class, and when.
@@ -105,6 +107,7 @@ impl Session {
             came: BTreeMap::new(),
             owed_retained: Vec::new(),
             live: BTreeSet::new(),
+            either: BTreeSet::new(),
             last: BTreeMap::new(),
             newest: BTreeMap::new(),
         }
