@@ -1,7 +1,8 @@
-//! The vocabulary of storage as plain data (`op`).
+//! The vocabulary of storage as plain data (`op`), and the segmented log that makes it last.
 //!
-//! Knows bytes, sequences and tickets; never a topic, a session or a twin. The segmented log and
-//! its tables join this crate with the durable store; until then only the operations that exist in
-//! memory are here.
+//! Knows bytes, sequences and tickets; never a topic, a session or a twin. Opens no file itself:
+//! what it needs of one is the trait in `disk`.
 
+pub mod disk;
+pub mod log;
 pub mod op;
