@@ -140,31 +140,34 @@ impl<D: Disk> Cleaner<D> {
     }
 
     fn remove_unneeded(&self) -> Result<usize, CleanError> {
-        let mut names = Vec::new();
-        {
-            let mut catalog = self.shared.lock();
-            catalog.streams.trim();
-            let needed = catalog.streams.needed();
-            let mut before = Closed::Sealed;
-            catalog.segments.retain(|base, segment| {
-                // The start finds the end of one without footer by the next one's name.
-                let may = before == Closed::Sealed && segment.closed != Closed::No;
-                let unneeded = segment.held.count() == 0 && !needed.contains_key(base);
-                if may && unneeded {
-                    names.push(segment.name.clone());
-                    return false;
-                }
-                before = segment.closed;
-                true
-            });
-        }
-        for name in &names {
+        let unneeded = self.unneeded();
+        for (base, name) in &unneeded {
             self.disk.remove(name)?;
+            self.shared.lock().segments.remove(base);
         }
-        if !names.is_empty() {
+        if !unneeded.is_empty() {
             self.disk.sync_names()?;
         }
-        Ok(names.len())
+        Ok(unneeded.len())
+    }
+
+    /// Segments that may be removed, in order.
+    fn unneeded(&self) -> Vec<(u64, String)> {
+        let mut catalog = self.shared.lock();
+        catalog.streams.trim();
+        let needed = catalog.streams.needed();
+        let mut unneeded = Vec::new();
+        let mut before = Closed::Sealed;
+        for (base, segment) in &catalog.segments {
+            // The start finds the end of one without footer by the next one's name: that goes
+            // only when the removal before it is certain.
+            let may = before != Closed::Abandoned && segment.closed != Closed::No;
+            if may && segment.held.count() == 0 && !needed.contains_key(base) {
+                unneeded.push((*base, segment.name.clone()));
+            }
+            before = segment.closed;
+        }
+        unneeded
     }
 
     fn join(&self, run: &[u64]) -> Result<u64, CleanError> {
