@@ -309,7 +309,7 @@ fn space_comes_back_when_nobody_needs_it() {
     assert!(joined > 5, "sparse segments are joined");
     assert!(disk.bytes() < full / 10, "{} of {full}", disk.bytes());
     let mut held = 0;
-    let log = Log::open(disk.clone(), options(), |_| held += 1).unwrap().log;
+    let log = Log::open(disk, options(), |_| held += 1).unwrap().log;
     assert_eq!((held, log.next_sequence()), (20, Sequence(2_001)));
     let _ = standing;
 }

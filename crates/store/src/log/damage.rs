@@ -19,7 +19,7 @@ impl Damage {
         Self { file: file.to_owned(), offset, what: what.to_owned() }
     }
 
-    pub(super) fn io(file: &str, offset: u64, error: io::Error) -> Self {
+    pub(super) fn io(file: &str, offset: u64, error: &io::Error) -> Self {
         Self::at(file, offset, &format!("it cannot be read: {error}"))
     }
 

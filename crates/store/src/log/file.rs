@@ -67,7 +67,7 @@ impl Head {
     /// Reads and checks the head of the file called `name`.
     pub fn read(file: &impl File, name: &str) -> Result<Self, Damage> {
         let mut bytes = [0; FILE_HEAD];
-        let got = file.read_at(0, &mut bytes).map_err(|e| Damage::io(name, 0, e))?;
+        let got = file.read_at(0, &mut bytes).map_err(|e| Damage::io(name, 0, &e))?;
         if got < FILE_HEAD {
             return Err(Damage::at(name, got as u64, "the file ends within its head"));
         }

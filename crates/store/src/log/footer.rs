@@ -96,7 +96,7 @@ impl Footer {
         trailer: &Trailer,
     ) -> Result<Self, Damage> {
         let at = u64::from(trailer.footer_at);
-        let io = |e| Damage::io(name, at, e);
+        let io = |e| Damage::io(name, at, &e);
         let len = (file.len().map_err(io)?).saturating_sub(at + TRAILER as u64);
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
         let got = file.read_at(at, &mut bytes).map_err(io)?;

@@ -156,7 +156,7 @@ impl<F: File> Reader<F> {
                 (List::File(at), Some((file, name))) => {
                     let list = FileList { file: &*file, at, count: part.count };
                     list.page(part.base, after, page)
-                        .map_err(|e| Damage::io(&name, at.into(), e))?
+                        .map_err(|e| Damage::io(&name, at.into(), &e))?
                 }
                 // It was rewritten meanwhile: ask the catalog again.
                 (List::File(_), None) => continue,
@@ -209,7 +209,7 @@ impl<F: File> Reading<F> {
         let Self { walk, name, passed, .. } = self;
         loop {
             let here = walk.at();
-            let next = walk.next().map_err(|e| Damage::io(name, here, e))?;
+            let next = walk.next().map_err(|e| Damage::io(name, here, &e))?;
             let Some((at, step)) = next else { return Ok(false) };
             match step {
                 Step::Batch(_) => {}

@@ -280,7 +280,7 @@ fn read_held<F: File>(
 ) -> Result<(), Damage> {
     loop {
         let here = walk.at();
-        match walk.next().map_err(|e| Damage::io(name, here, e))? {
+        match walk.next().map_err(|e| Damage::io(name, here, &e))? {
             Some((_, Step::Batch(_))) => {}
             Some((_, Step::Record(r))) if r.sequence < sequence => {}
             Some((_, Step::Record(r))) if r.sequence == sequence => {

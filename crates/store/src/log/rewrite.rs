@@ -10,7 +10,7 @@ use super::damage::Damage;
 use super::file::{self, FILE_HEAD, Head};
 use super::footer::{Footer, Seal};
 use super::record::StreamId;
-use super::stream::{List, Part};
+use super::stream::{List, Part, Parts};
 use super::walk::{Step, Walk};
 use crate::disk::{Disk, File};
 use crate::op::Sequence;
@@ -59,7 +59,7 @@ struct Old<F> {
     file: Arc<F>,
     end: u64,
     held: Vec<u32>,
-    parts: Vec<(StreamId, Part)>,
+    parts: Parts,
 }
 
 /// The segment that is written.
@@ -275,7 +275,7 @@ impl<F: File> New<F> {
         let mut walk = Walk::new(Arc::clone(&old.file), identity, FILE_HEAD as u64, end);
         loop {
             let here = walk.at();
-            let next = walk.next().map_err(|e| Damage::io(&old.name, here, e))?;
+            let next = walk.next().map_err(|e| Damage::io(&old.name, here, &e))?;
             let Some((at, step)) = next else { break };
             match step {
                 Step::Batch(_) => {}
@@ -335,11 +335,7 @@ impl<F: File> New<F> {
         Ok(())
     }
 
-    fn finish(
-        mut self,
-        identity: u64,
-        last: Sequence,
-    ) -> std::io::Result<(Segment<F>, Vec<(StreamId, Part)>)> {
+    fn finish(mut self, identity: u64, last: Sequence) -> std::io::Result<(Segment<F>, Parts)> {
         self.flush(identity)?;
         let base = Sequence(self.base);
         let Index { index, records, held, lists } = self.segment;
@@ -377,7 +373,7 @@ fn list_of<F: File>(old: &Old<F>, part: &Part) -> Result<Vec<u32>, Damage> {
         List::File(at) => {
             let mut bytes = vec![0; part.count as usize * 4];
             let got = old.file.read_at(u64::from(*at), &mut bytes);
-            let got = got.map_err(|e| Damage::io(&old.name, u64::from(*at), e))?;
+            let got = got.map_err(|e| Damage::io(&old.name, u64::from(*at), &e))?;
             if got < bytes.len() {
                 return Err(Damage::at(&old.name, u64::from(*at), "a stream's list is cut off"));
             }

@@ -40,6 +40,9 @@ pub(super) struct Part {
     pub last: Sequence,
 }
 
+/// The lists of several streams.
+pub(super) type Parts = Vec<(StreamId, Part)>;
+
 /// Where a list lies: ascending distances from the segment's base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum List {
