@@ -7,8 +7,9 @@ use std::io;
 
 /// A directory of one log.
 ///
-/// After a crash of the machine a name is there for certain only if [`sync_names`](Self::sync_names)
-/// came back after it was made; the same for names that were removed.
+/// After a crash of the machine a name is there for certain only if
+/// [`sync_names`](Self::sync_names) came back after it was made; the same for names that were
+/// removed.
 pub trait Disk: Send + Sync + 'static {
     /// An open file.
     type File: File;
