@@ -8,6 +8,7 @@ use crate::engine::{Engine, Event, Heard, Key, Outgoing, Plan, Target};
 use crate::latency::Latency;
 use crate::ledger::Track;
 use crate::mark::Mark;
+use crate::process::go_first;
 use crate::waiting::Clock;
 use anyhow::{Context, Result, bail};
 use mio::unix::SourceFd;
@@ -99,7 +100,7 @@ impl Paced {
     }
 
     /// How many phases there are; the first is for what is not measured.
-    pub const PHASES: usize = 4;
+    pub const PHASES: usize = 5;
 }
 
 struct Stream {
@@ -124,6 +125,7 @@ fn run(
     stop: &AtomicBool,
     ready: &Sender<()>,
 ) -> Result<Outcome> {
+    go_first();
     let mut stream = Stream::new(target, pace)?;
     let timer = timer()?;
     let fd = timer.as_raw_fd();

@@ -1,5 +1,6 @@
 //! One socket: read once, write what waits, TLS and WebSocket in between if there are any.
 
+use crate::net::queue::Work;
 use mio::net::TcpStream;
 use mqtt::websocket::{Framing, Next};
 use node::auth::Listener;
@@ -25,6 +26,8 @@ pub(super) struct Connection {
     pub state: State,
     /// The socket may have more to read.
     pub readable: bool,
+    /// What it took of the reactor lately.
+    pub work: Work,
     /// The peer has closed its side: read on to the end.
     pub ended: bool,
     /// The client's certificate was looked at.
@@ -63,6 +66,7 @@ impl Connection {
             held,
             state: State::Open,
             readable: false,
+            work: Work::default(),
             ended: false,
             identified: false,
         }

@@ -1,4 +1,5 @@
-//! From readable sockets to the shard: one read an event, undecoded bytes kept.
+//! From readable sockets to the shard: one read each, undecoded bytes kept. Who is read when is the
+//! queue's.
 
 use crate::net::connection::{Got, State};
 use crate::net::reactor::{BUFFER_BYTES, Reactor};
@@ -18,12 +19,31 @@ impl Reactor {
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             c.readable = true;
             c.ended |= event.is_read_closed() || event.is_error();
+            if self.queue.admits(id, &mut c.work) {
+                self.read(id);
+            }
+        }
+    }
+
+    /// Reads on those that took much, one after the other, for as long as a slice lasts.
+    pub(super) fn read_on(&mut self) {
+        let mut slice = self.queue.slice();
+        while let Some(id) = self.queue.next(&mut slice) {
+            let Some(c) = self.connections.get(id) else { continue };
+            c.work.dequeued();
             self.read(id);
         }
     }
 
+    /// The connection is read on in its turn.
+    pub(super) fn read_later(&mut self, id: LinkId) {
+        if let Some(c) = self.connections.get(id) {
+            self.queue.push(id, &mut c.work);
+        }
+    }
+
     /// Reads once and lets the shard use it.
-    pub(super) fn read(&mut self, id: LinkId) {
+    fn read(&mut self, id: LinkId) {
         let Some(c) = self.connections.get(id) else { return };
         if c.state != State::Open {
             return self.drain(id);
@@ -43,9 +63,10 @@ impl Reactor {
             self.shard.identify(id, certificate);
         }
         match got {
-            Got::Bytes(0) if c.readable => self.again.push(id),
+            Got::Bytes(0) if c.readable => self.read_later(id),
             Got::Bytes(0) => {}
             Got::Bytes(n) => {
+                self.queue.count(&mut c.work, n);
                 self.shard.count_input(n);
                 self.buffer[..have].copy_from_slice(&c.unread);
                 let used = self.shard.input(id, &self.buffer[..have + n]);
@@ -58,10 +79,10 @@ impl Reactor {
                 }
                 c.count_unread();
                 if c.readable {
-                    self.again.push(id);
+                    self.read_later(id);
                 }
             }
-            Got::Nothing if c.readable => self.again.push(id),
+            Got::Nothing if c.readable => self.read_later(id),
             Got::Nothing => {}
             Got::End => return self.lost(id),
         }
@@ -75,6 +96,7 @@ impl Reactor {
         let Some(c) = self.connections.get(id) else { return };
         match c.read(&mut self.buffer) {
             Got::Bytes(n) => {
+                self.queue.count(&mut c.work, n);
                 self.shard.count_input(n);
                 c.unread.extend_from_slice(&self.buffer[..n]);
                 let bytes = std::mem::take(&mut c.unread);
@@ -83,10 +105,10 @@ impl Reactor {
                 c.unread = if used == 0 { bytes } else { bytes[used..].to_vec() };
                 c.count_unread();
                 if c.readable {
-                    self.again.push(id);
+                    self.read_later(id);
                 }
             }
-            Got::Nothing if c.readable => self.again.push(id),
+            Got::Nothing if c.readable => self.read_later(id),
             Got::Nothing => {}
             Got::End => return self.lost(id),
         }
@@ -106,7 +128,7 @@ impl Reactor {
             c.count_unread();
         }
         if self.connections.get(id).is_some_and(|c| c.readable) {
-            self.again.push(id);
+            self.read_later(id);
         }
         self.look_at_frames(id);
     }

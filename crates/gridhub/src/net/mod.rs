@@ -3,6 +3,7 @@
 //! Translates between sockets and [`node::Shard`]; decides nothing about MQTT.
 
 mod accept;
+mod arrivals;
 mod closing;
 mod connection;
 mod hub;
@@ -10,6 +11,7 @@ mod inbox;
 mod input;
 mod metrics;
 mod notice;
+mod queue;
 mod reactor;
 mod slots;
 mod websocket;

@@ -3,18 +3,16 @@
 //! A turn reads what is readable, lets the shard decide, and writes each dirty connection once.
 
 use crate::clock::Clock;
-use crate::net::accept::Listening;
-use crate::net::connection::Connection;
+use crate::net::arrivals::{ACCEPT_PAUSE_MS, Socket};
 use crate::net::inbox::{Inbox, Moved, Parcel};
 use crate::net::notice;
-use crate::net::slots::{Connections, Named, WAKER, listener_token, named, token};
-use mio::{Events, Interest, Poll};
+use crate::net::queue::Queue;
+use crate::net::slots::{Connections, Named, WAKER, named};
+use mio::{Events, Poll};
 use node::effect::Effect;
 use node::post::Post;
 use node::{LinkId, Shard};
-use rustls::{ServerConfig, ServerConnection};
-use std::io::ErrorKind::{ConnectionAborted, Interrupted};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind::Interrupted;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +53,7 @@ pub struct Reactor {
     pub(super) crowd_told_ms: u64,
     pub(super) buffer: Vec<u8>,
     /// Connections that may have more to read.
-    pub(super) again: Vec<LinkId>,
+    pub(super) queue: Queue,
     /// Listeners that may have more connections.
     pub(super) accept_again: Vec<usize>,
     /// Accepting failed: when to try again.
@@ -69,13 +67,6 @@ pub struct Reactor {
     pub(super) stop_at_ms: Option<u64>,
 }
 
-/// A listening socket as one reactor polls it.
-pub struct Socket {
-    socket: mio::net::TcpListener,
-    kind: node::auth::Listener,
-    tls: Option<Arc<ServerConfig>>,
-}
-
 /// How the output of a turn went.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Written {
@@ -86,20 +77,6 @@ enum Written {
 }
 
 impl Reactor {
-    /// This reactor's descriptors of the listeners, in its poll.
-    ///
-    /// # Errors
-    /// No descriptor is left.
-    pub fn sockets(poll: &Poll, listening: &[Listening]) -> io::Result<Vec<Socket>> {
-        let mut sockets = Vec::new();
-        for (n, l) in listening.iter().enumerate() {
-            let mut socket = l.for_reactor()?;
-            poll.registry().register(&mut socket, listener_token(n), Interest::READABLE)?;
-            sockets.push(Socket { socket, kind: l.kind, tls: l.tls.clone() });
-        }
-        Ok(sockets)
-    }
-
     /// A reactor on `poll`, whose waker its inbox holds.
     pub fn new(poll: Poll, s: ReactorSettings, shard: Shard, listeners: Vec<Socket>) -> Self {
         Self {
@@ -115,7 +92,7 @@ impl Reactor {
             openings_max: s.openings_max,
             crowd_told_ms: 0,
             buffer: vec![0; BUFFER_BYTES],
-            again: Vec::new(),
+            queue: Queue::default(),
             accept_again: Vec::new(),
             accept_at_ms: None,
             draining: Vec::new(),
@@ -135,15 +112,13 @@ impl Reactor {
         loop {
             self.wait(&mut events);
             let now = self.clock.now();
+            self.queue.begin(now.mono_ms);
             self.shard.begin(now, self.full_posts());
             self.take_parcels();
             if self.accepts() {
                 for i in std::mem::take(&mut self.accept_again) {
                     self.accept(i);
                 }
-            }
-            for id in std::mem::take(&mut self.again) {
-                self.read(id);
             }
             for event in &events {
                 match named(event.token()) {
@@ -159,6 +134,10 @@ impl Reactor {
                     Named::Link(id) => self.ready(id, event),
                 }
             }
+            if self.queue.gives_way() {
+                self.finish_turn();
+            }
+            self.read_on();
             self.end_draining(now.mono_ms);
             // A connection found broken while its output is written has a session to detach and
             // perhaps a will to send: not after a sleep.
@@ -169,15 +148,9 @@ impl Reactor {
         }
     }
 
-    /// Whether a connection may be accepted, or it is too early to try again.
-    fn accepts(&self) -> bool {
-        self.accept_at_ms.is_none_or(|at| self.clock.mono_ms() >= at)
-            && self.shard.openings() < self.openings_max
-    }
-
     fn wait(&mut self, events: &mut Events) {
         let mut wait_ms = self.shard.wait_ms();
-        if !self.again.is_empty() || (!self.accept_again.is_empty() && self.accepts()) {
+        if self.queue.is_waiting() || (!self.accept_again.is_empty() && self.accepts()) {
             wait_ms = Some(0);
         } else if !self.accept_again.is_empty() {
             wait_ms = Some(wait_ms.unwrap_or(ACCEPT_PAUSE_MS).min(ACCEPT_PAUSE_MS));
@@ -217,109 +190,6 @@ impl Reactor {
             }
         }
         self.parcels = parcels;
-    }
-
-    fn accept(&mut self, n: usize) {
-        for _ in 0..ACCEPTS_PER_TURN {
-            if self.stop_at_ms.is_some() {
-                return;
-            }
-            if self.notice_crowd() {
-                break;
-            }
-            let Some(Socket { socket, kind, tls }) = self.listeners.get(n) else { return };
-            let (kind, tls) = (*kind, tls.clone());
-            match socket.accept() {
-                Ok((socket, _)) => {
-                    self.accept_at_ms = None;
-                    self.take_in(socket, kind, tls);
-                }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                // Interrupted, or the peer is gone already.
-                Err(e) if matches!(e.kind(), Interrupted | ConnectionAborted) => {}
-                Err(e) => {
-                    self.pause_accepting(&e);
-                    break;
-                }
-            }
-        }
-        self.accept_later(n);
-    }
-
-    /// Once a listener, however often it is asked for.
-    fn accept_later(&mut self, n: usize) {
-        if !self.accept_again.contains(&n) {
-            self.accept_again.push(n);
-        }
-    }
-
-    /// Whether as many connections as may be have not sent their CONNECT: who comes waits.
-    fn notice_crowd(&mut self) -> bool {
-        if self.shard.openings() < self.openings_max {
-            return false;
-        }
-        self.shard.count_crowd();
-        let now_ms = self.clock.mono_ms();
-        if now_ms >= self.crowd_told_ms {
-            self.crowd_told_ms = now_ms + CROWD_LINE_EVERY_MS;
-            let max = self.openings_max;
-            tracing::warn!(max, "connections before CONNECT are at their bound; newcomers wait");
-        }
-        true
-    }
-
-    /// No descriptor or memory is left: who waits at the door waits until somebody has gone.
-    fn pause_accepting(&mut self, error: &io::Error) {
-        if self.accept_at_ms.is_none() {
-            tracing::warn!(%error, "connections cannot be accepted; raise the limit of open files");
-        }
-        self.accept_at_ms = Some(self.clock.mono_ms() + ACCEPT_PAUSE_MS);
-    }
-
-    fn take_in(
-        &mut self,
-        socket: mio::net::TcpStream,
-        kind: node::auth::Listener,
-        tls: Option<Arc<ServerConfig>>,
-    ) {
-        let id = self.shard.accept(kind, None);
-        let mut connection = Connection::new(id, kind, socket, self.shard.unread().hold());
-        if let Some(config) = tls {
-            match ServerConnection::new(config) {
-                Ok(mut tls) => {
-                    tls.set_buffer_limit(Some(TLS_BUFFER_BYTES));
-                    connection.tls = Some(Box::new(tls));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "TLS cannot start");
-                    return self.shard.lost(id);
-                }
-            }
-        }
-        self.register(id, connection);
-    }
-
-    pub(super) fn register(&mut self, id: LinkId, mut connection: Connection) {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(&mut connection.socket, token(id), interest) {
-            Ok(()) => self.connections.put(id, connection),
-            Err(error) => {
-                tracing::error!(%error, "a connection cannot be polled");
-                self.shard.lost(id);
-            }
-        }
-    }
-
-    fn adopt(&mut self, m: Moved) {
-        let id = self.shard.adopt(m.listener, &m.adoption);
-        let mut connection = Connection::new(id, m.listener, m.socket, self.shard.unread().hold());
-        connection.tls = m.tls;
-        connection.websocket = m.websocket;
-        connection.identified = true;
-        connection.unread = m.unread;
-        connection.count_unread();
-        connection.readable = true;
-        self.register(id, connection);
     }
 
     fn finish_turn(&mut self) -> Written {
@@ -393,8 +263,4 @@ impl Reactor {
 pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 pub(super) const TLS_BUFFER_BYTES: usize = 64 * 1024;
 const EVENTS: usize = 256;
-/// A storm of connections must not keep the others waiting.
-const ACCEPTS_PER_TURN: usize = 64;
-const ACCEPT_PAUSE_MS: u64 = 100;
-const CROWD_LINE_EVERY_MS: u64 = 10_000;
 const DRAIN_STEP_MS: u64 = 50;
