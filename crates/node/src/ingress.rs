@@ -4,7 +4,7 @@
 use crate::counters::Loss;
 use crate::door::{Ingress, Published};
 use crate::link::Pause;
-use crate::perform::{Completion, Waiting};
+use crate::perform::{Completion, Logged, Waiting};
 use crate::post::{Content, PostedPublish};
 use crate::session::{Origin, Session};
 use crate::shard::Shard;
@@ -229,7 +229,9 @@ impl Shard {
             Who::Principal(p) => Arc::clone(p),
         };
         let publication = publish.map(|mut s| Arc::clone(s.keep(&mut self.homes.meter)));
-        let waiting = Waiting::publish(origin, principal, publication, completion);
+        let retained_before = if publication.message.retain() { self.retained.order() } else { 0 };
+        let publish = Logged { principal, publication, retained_before };
+        let waiting = Waiting::publish(origin, publish, completion);
         let held = self.perform.submit(waiting, logged);
         let full = self.perform.bytes() > self.homes.limits.log_queue_bytes_max;
         if full || held >= self.homes.limits.publisher_pending_max {

@@ -34,8 +34,18 @@ pub(crate) struct Perform {
 pub(crate) struct Waiting {
     ticket: Option<Ticket>,
     origin: Origin,
-    publish: Option<(Arc<Principal>, Authorized<Arc<Publication>>)>,
+    publish: Option<Logged>,
     completion: Completion,
+}
+
+/// A publish that waits for the log.
+pub(crate) struct Logged {
+    /// Whose it is.
+    pub principal: Arc<Principal>,
+    /// What it is.
+    pub publication: Authorized<Arc<Publication>>,
+    /// The number of the last change of what is retained when it came.
+    pub retained_before: u64,
 }
 
 /// What follows once a step is a fact.
@@ -72,7 +82,7 @@ impl Perform {
     /// Puts a step at the end; with `logged` its record goes to the log. Gives how many steps of
     /// this publisher wait.
     pub fn submit(&mut self, mut waiting: Waiting, logged: bool) -> usize {
-        if let (true, Some((_, publication))) = (logged, &waiting.publish) {
+        if let (true, Some(Logged { publication, .. })) = (logged, &waiting.publish) {
             self.last_ticket += 1;
             let ticket = Ticket(self.last_ticket);
             let record = Arc::clone(publication);
@@ -131,17 +141,12 @@ impl Perform {
 
 impl Waiting {
     /// A publish that waits.
-    pub fn publish(
-        origin: Origin,
-        principal: Arc<Principal>,
-        publication: Authorized<Arc<Publication>>,
-        completion: Completion,
-    ) -> Self {
-        Self { ticket: None, origin, publish: Some((principal, publication)), completion }
+    pub fn publish(origin: Origin, publish: Logged, completion: Completion) -> Self {
+        Self { ticket: None, origin, publish: Some(publish), completion }
     }
 
     fn bytes(&self) -> usize {
-        self.publish.as_ref().map_or(0, |(_, publication)| publication.bytes())
+        self.publish.as_ref().map_or(0, |logged| logged.publication.bytes())
     }
 
     /// An answer that waits for its turn.
@@ -178,8 +183,8 @@ impl Shard {
             _ => None,
         };
         let mut heard = true;
-        if let Some((principal, publication)) = publish {
-            heard = self.tell_logged(origin, &principal, publication, sequence, tally);
+        if let Some(logged) = publish {
+            heard = self.tell_logged(origin, logged, sequence, tally);
         }
         match completion {
             Completion::None => {}
@@ -198,19 +203,26 @@ impl Shard {
     fn tell_logged(
         &mut self,
         origin: Origin,
-        principal: &Arc<Principal>,
-        publication: Authorized<Arc<Publication>>,
+        logged: Logged,
         sequence: u64,
         tally: Option<Arc<Tally>>,
     ) -> bool {
+        let Logged { principal, publication, retained_before } = logged;
         let kept = Arc::clone(&publication);
-        let mut order = 0;
-        if kept.message.retain() {
-            // Room was checked at the door; a race for the last place costs at most the overshoot.
-            order = self.retained.apply(&kept, sequence, self.homes.now.wall_ms).unwrap_or(0);
+        let (topic, retain) = (kept.message.topic(), kept.message.retain());
+        let now_ms = self.homes.now.wall_ms;
+        // Room was checked at the door; a race for the last place costs at most the overshoot.
+        let stored = if retain { self.retained.apply(&kept, sequence, now_ms) } else { Ok(0) };
+        // After that: whoever subscribes meanwhile gets it from what is retained.
+        let mut route = self.route(super::ingress::Who::Principal(&principal), topic);
+        let mut order = stored.unwrap_or(0);
+        if retain && stored == Ok(0) {
+            // Another reactor stored a newer one first. Who subscribed after this one came may have
+            // got that already, and is not given the older now.
+            order = retained_before + 1;
+            route.targets = self.router.here_after(topic, order).targets;
         }
-        let route = self.route(super::ingress::Who::Principal(principal), kept.message.topic());
         let source = publication.map(|_| Source::kept(&kept));
-        self.tell(origin, &route, source, order, tally) || kept.message.retain()
+        self.tell(origin, &route, source, order, tally) || retain
     }
 }

@@ -177,8 +177,8 @@ impl Ledger {
         let own = a.is_of(client, s.generation);
         let told = self.told_by(client, n);
         // What was stored before a SUBSCRIBE asked for it comes by that, and not live as well.
-        let numbered = a.retain && !self.was_overtaken(n);
-        let left_out = |sub: &Sub| (own && sub.no_local) || (numbered && sub.since > a.settled);
+        let stored_by = if a.retain { self.stored_by(n) } else { u64::MAX };
+        let left_out = |sub: &Sub| (own && sub.no_local) || sub.since > stored_by;
         let hears = |sub: &&Sub| !left_out(sub);
         let subs: Vec<&Sub> = s.between(a.at, told, &d.topic).filter(hears).collect();
         if subs.is_empty() {

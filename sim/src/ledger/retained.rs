@@ -55,12 +55,12 @@ impl Ledger {
         a.retain && !a.is_clear() && a.settled < at && !history.iter().any(|n| replaced(&n))
     }
 
-    /// Whether something newer of its topic was stored before it: then it has no number, and goes
-    /// to every subscription that is there when it arrives.
-    pub fn was_overtaken(&self, number: usize) -> bool {
+    /// When it, or something newer of its topic, was stored: who asks later gets that by asking.
+    pub fn stored_by(&self, number: usize) -> u64 {
         let a = &self.attempts[number];
-        let newer = |n: &usize| *n > number && self.attempts[*n].settled < a.settled;
-        self.retained.get(a.topic()).is_some_and(|all| all.iter().any(newer))
+        let newer = self.retained.get(a.topic()).into_iter().flatten().filter(|n| **n > number);
+        let stored = newer.map(|n| &self.attempts[*n]).filter(|a| a.fate == Fate::Accepted);
+        stored.map(|a| a.settled).fold(a.settled, u64::min)
     }
 
     /// A turn of `reactor` has ended: what its shard decoded is stored and told.
