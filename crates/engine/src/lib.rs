@@ -1,7 +1,14 @@
-//! How an operation becomes a fact: `submit(op, ticket)`, then `poll(&mut outcomes)`.
+//! How an operation becomes a fact.
 //!
-//! Completions instead of futures, so that a reactor never waits. Never looks inside a record.
+//! Completions instead of futures, so that a reactor never waits: what is submitted in a turn comes
+//! back in a later one, in the order of the log. Never looks inside a record.
 
+mod committer;
+mod fact;
+mod intake;
 mod memory;
 
+pub use committer::{Committer, Step};
+pub use fact::{Fact, Facts, Outcome};
+pub use intake::{Form, Handle, Intake};
 pub use memory::{LogEnd, Memory};

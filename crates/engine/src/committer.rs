@@ -1,0 +1,75 @@
+//! The one who makes records facts: takes what all reactors have submitted, writes it as one batch
+//! with one sync, tells everybody concerned. While the disk works the next batch collects.
+//!
+//! Owns no thread: whoever calls [`Committer::step`] decides when.
+
+use crate::fact::{Facts, Outcome};
+use crate::intake::{Intake, Waiting};
+use std::sync::Arc;
+use store::disk::Disk;
+use store::log::{Batch, CommitError, Log};
+use store::op::Sequence;
+
+/// Makes records facts.
+pub struct Committer<D: Disk, R> {
+    log: Log<D>,
+    intake: Arc<Intake<R>>,
+    waiting: Waiting<R>,
+}
+
+/// What a step did.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing waited.
+    Idle,
+    /// So many records are facts.
+    Committed(usize),
+    /// So many records were refused.
+    Refused(usize, CommitError),
+}
+
+impl<D: Disk, R> Committer<D, R> {
+    /// A committer of what comes by `intake`.
+    pub fn new(log: Log<D>, intake: Arc<Intake<R>>) -> Self {
+        let waiting = Waiting { batch: Batch::default(), facts: Vec::new() };
+        Self { log, intake, waiting }
+    }
+
+    /// The log it writes.
+    pub fn log(&mut self) -> &mut Log<D> {
+        &mut self.log
+    }
+
+    /// Commits what waits and tells each reactor that is concerned. Blocks for the disk.
+    pub fn step(&mut self, mut tell: impl FnMut(usize, Arc<Facts<R>>)) -> Step {
+        self.intake.swap(&mut self.waiting);
+        let mut list = std::mem::take(&mut self.waiting.facts);
+        let count = list.len();
+        if count == 0 {
+            return Step::Idle;
+        }
+        let (outcome, step) = match self.log.commit(&mut self.waiting.batch) {
+            Ok(committed) => {
+                for (n, fact) in list.iter_mut().enumerate() {
+                    fact.sequence = Sequence(committed.first.0 + n as u64);
+                }
+                (Outcome::Durable, Step::Committed(count))
+            }
+            Err(error) => {
+                self.waiting.batch.clear();
+                let outcome = match &error {
+                    CommitError::Full(_) => Outcome::Full,
+                    CommitError::Failed(_) => Outcome::Failed,
+                };
+                (outcome, Step::Refused(count, error))
+            }
+        };
+        let facts = Arc::new(Facts { outcome, list });
+        let mut concerned = facts.concerned();
+        while concerned != 0 {
+            tell(concerned.trailing_zeros() as usize, Arc::clone(&facts));
+            concerned &= concerned - 1;
+        }
+        step
+    }
+}

@@ -1,0 +1,96 @@
+//! Where reactors put what is to become a fact, and the committer takes it.
+//!
+//! A reactor collects the records of a turn by itself and hands them over at its end: one lock a
+//! turn, held for one copy.
+
+use crate::fact::Fact;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::log::{Batch, Hold, Kind, Records, StreamId};
+use store::op::{NamespaceId, Sequence, Ticket};
+
+/// The way from all reactors to the committer.
+pub struct Intake<R> {
+    waiting: Mutex<Waiting<R>>,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+/// Records that wait for the next commit.
+pub(crate) struct Waiting<R> {
+    pub batch: Batch,
+    pub facts: Vec<Fact<R>>,
+}
+
+/// One reactor's end of it.
+pub struct Handle<R> {
+    intake: Arc<Intake<R>>,
+    me: u8,
+    records: Records,
+    facts: Vec<Fact<R>>,
+}
+
+/// A record as the log keeps it.
+#[derive(Debug, Clone, Copy)]
+pub struct Form<'a> {
+    /// What its owner calls this sort of record.
+    pub kind: Kind,
+    /// Whether it outlives its readers.
+    pub hold: Hold,
+    /// Whose it is.
+    pub namespace: NamespaceId,
+    /// The index streams it belongs to.
+    pub streams: &'a [StreamId],
+    /// Its bytes, in parts.
+    pub payload: &'a [&'a [u8]],
+}
+
+impl<R> Intake<R> {
+    /// An empty one; `wake` is called whenever something has come, on the thread of whoever brought
+    /// it, and must not block.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        let waiting = Waiting { batch: Batch::default(), facts: Vec::new() };
+        Arc::new(Self { waiting: Mutex::new(waiting), wake: Box::new(wake) })
+    }
+
+    /// Reactor number `me`'s end, below 64.
+    pub fn handle(self: &Arc<Self>, me: u8) -> Handle<R> {
+        let intake = Arc::clone(self);
+        Handle { intake, me, records: Records::default(), facts: Vec::new() }
+    }
+
+    /// Bytes of records that wait for the committer.
+    pub fn bytes(&self) -> usize {
+        self.lock().batch.bytes()
+    }
+
+    /// Gives what waits for an empty place to wait in.
+    pub(crate) fn swap(&self, empty: &mut Waiting<R>) {
+        std::mem::swap(&mut *self.lock(), empty);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<R>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R> Handle<R> {
+    /// A record for the next commit. Its outcome comes back under `ticket`; `others` are the
+    /// reactors (bit n = reactor n) that hear of it too.
+    pub fn submit(&mut self, ticket: Ticket, others: u64, form: Form<'_>, record: R) {
+        let Form { kind, hold, namespace, streams, payload } = form;
+        self.records.push(kind, hold, namespace, streams, payload);
+        let (sequence, origin) = (Sequence(0), self.me);
+        self.facts.push(Fact { sequence, origin, ticket, others, record });
+    }
+
+    /// Hands over what was submitted: at the end of a turn.
+    pub fn flush(&mut self) {
+        if self.facts.is_empty() {
+            return;
+        }
+        let mut waiting = self.intake.lock();
+        waiting.batch.join(&mut self.records);
+        waiting.facts.append(&mut self.facts);
+        drop(waiting);
+        (self.intake.wake)();
+    }
+}
