@@ -1,4 +1,5 @@
-//! Which records of one segment their owner still holds: a bit a record.
+//! Which records of one segment their owner still holds: a bit a record. Also how many were
+//! released that the next start would find held again, because only a footer says what is.
 
 use crate::op::Sequence;
 
@@ -7,6 +8,7 @@ use crate::op::Sequence;
 pub(super) struct Held {
     bits: Vec<u64>,
     count: usize,
+    stale: usize,
 }
 
 impl Held {
@@ -19,6 +21,11 @@ impl Held {
         self.bits[word] |= bit;
     }
 
+    /// As [`release`](Self::release) for what does no harm when it is found again.
+    pub fn forget(&mut self, base: Sequence, sequence: Sequence) {
+        self.stale -= usize::from(self.release(base, sequence));
+    }
+
     /// Whether it was held until now.
     pub fn release(&mut self, base: Sequence, sequence: Sequence) -> bool {
         let (word, bit) = place(base, sequence);
@@ -26,6 +33,7 @@ impl Held {
         if held {
             self.bits[word] &= !bit;
             self.count -= 1;
+            self.stale += 1;
             if self.count == 0 {
                 self.bits = Vec::new();
             }
@@ -55,6 +63,16 @@ impl Held {
     pub fn count(&self) -> usize {
         self.count
     }
+
+    /// How many were released that the next start finds held again.
+    pub fn stale(&self) -> usize {
+        self.stale
+    }
+
+    /// A footer was written when `listed` were held: what has been released since is stale.
+    pub fn listed(&mut self, listed: usize) {
+        self.stale = listed - self.count;
+    }
 }
 
 fn place(base: Sequence, sequence: Sequence) -> (usize, u64) {
@@ -77,6 +95,10 @@ mod tests {
         assert!(!held.release(base, Sequence(100)), "it was released before");
         assert!(!held.release(base, Sequence(5_000)), "nobody held it");
         assert!(held.holds(base, Sequence(900)));
-        assert_eq!(held.count(), 1);
+        assert_eq!((held.count(), held.stale()), (1, 1));
+        held.listed(1);
+        assert_eq!(held.stale(), 0, "the footer knows that one is held");
+        held.release(base, Sequence(900));
+        assert_eq!((held.count(), held.stale()), (0, 1));
     }
 }

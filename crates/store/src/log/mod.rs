@@ -10,19 +10,23 @@ mod damage;
 mod file;
 mod footer;
 mod held;
+mod needs;
 mod reader;
 mod record;
 mod recover;
 mod rewrite;
 mod stream;
+mod tombstones;
 mod walk;
 
 pub use batch::{Batch, Records};
 pub use damage::Damage;
+pub use needs::Standing;
 pub use reader::{Credit, Cursor, ReadEnd, Reader};
 pub use record::{Hold, Kind, NoRecord, Record, StreamId};
 pub use recover::{Cut, OpenError, Recovered};
-pub use rewrite::{CleanError, Cleaned, Cleaner, Standing};
+pub use rewrite::{CleanError, Cleaned, Cleaner};
+pub use tombstones::Tombstones;
 
 use crate::disk::{Disk, File};
 use crate::op::Sequence;
@@ -287,6 +291,7 @@ impl<D: Disk> Log<D> {
                 catalog.streams.seal(parts.into_iter());
                 if let Some((_, segment)) = catalog.open() {
                     (segment.bytes, segment.closed) = (len, Closed::Sealed);
+                    segment.held.listed(held.len());
                 }
             }
             Err(_) => catalog.abandon_open(),

@@ -1,8 +1,7 @@
 //! Giving space back: a segment that nobody needs is removed, sparse neighbours are joined to one
 //! that has only what somebody needs.
 //!
-//! Records keep their sequence and streams their order, so no reader notices. Also the place where
-//! holders say how far they are.
+//! Records keep their sequence and streams their order, so no reader notices.
 
 use super::batch::BatchHead;
 use super::catalog::{Catalog, Closed, Segment, Shared};
@@ -19,16 +18,12 @@ use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Removes and rewrites segments, and hears what is no longer needed. On any thread; one cleaning
-/// at a time.
+/// Removes and rewrites segments; what is no longer needed is told to it too (`needs`). On any
+/// thread; one cleaning at a time.
 pub struct Cleaner<D: Disk> {
     disk: Arc<D>,
-    shared: Arc<Shared<D::File>>,
+    pub(super) shared: Arc<Shared<D::File>>,
 }
-
-/// Where a holder of a stream stands, as the log counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing(u64);
 
 /// What one cleaning did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,43 +82,6 @@ impl<D: Disk> Cleaner<D> {
         Self { disk, shared }
     }
 
-    /// Somebody reads the stream behind `after` from now on.
-    pub fn hold(&self, stream: StreamId, after: Sequence) -> Standing {
-        let mut catalog = self.shared.lock();
-        let base = catalog.base_of(Sequence(after.0 + 1));
-        catalog.streams.hold(stream, base);
-        Standing(base)
-    }
-
-    /// A holder has come to `after`, durably.
-    pub fn advance(&self, stream: StreamId, from: Standing, after: Sequence) -> Standing {
-        let mut catalog = self.shared.lock();
-        let base = catalog.base_of(Sequence(after.0 + 1));
-        if base != from.0 {
-            catalog.streams.hold(stream, base);
-            catalog.streams.release(stream, from.0);
-        }
-        Standing(base)
-    }
-
-    /// A holder is gone, durably. A stream without holders ends.
-    pub fn leave(&self, stream: StreamId, from: Standing) {
-        self.shared.lock().streams.release(stream, from.0);
-    }
-
-    /// After a start, when all holders are known: streams that nobody holds end.
-    pub fn end_unheld(&self) {
-        self.shared.lock().streams.end_unheld();
-    }
-
-    /// A held record is not needed any more, durably.
-    pub fn release(&self, sequence: Sequence) {
-        let mut catalog = self.shared.lock();
-        if let Some((base, segment)) = catalog.segments.range_mut(..=sequence.0).next_back() {
-            segment.held.release(Sequence(*base), sequence);
-        }
-    }
-
     /// Removes what nobody needs, then joins one run of sparse segments of at most
     /// `segment_bytes` of what is needed in them.
     ///
@@ -137,6 +95,22 @@ impl<D: Disk> Cleaner<D> {
             done.joined = run.len();
         }
         Ok(done)
+    }
+
+    /// Rewrites the oldest segment with something that was released since its footer was written,
+    /// however dense it is: for when too many [`Tombstones`](super::Tombstones) wait for that.
+    /// Nothing is done if there is none.
+    ///
+    /// # Errors
+    /// As [`clean`](Self::clean).
+    pub fn renew(&self) -> Result<Cleaned, CleanError> {
+        let catalog = self.shared.lock();
+        let mut segments = catalog.segments.iter();
+        let stale = segments.find(|(_, s)| s.closed == Closed::Sealed && s.held.stale() > 0);
+        let base = stale.map(|(base, _)| *base);
+        drop(catalog);
+        let Some(base) = base else { return Ok(Cleaned::default()) };
+        Ok(Cleaned { removed: 0, joined: 1, written: self.join(&[base])? })
     }
 
     fn remove_unneeded(&self) -> Result<usize, CleanError> {
@@ -185,11 +159,12 @@ impl<D: Disk> Cleaner<D> {
         }
         let last = self.shared.lock().segments.get(&olds[olds.len() - 1].base).map(|s| s.last);
         let last = last.unwrap_or(new.last);
+        let listed = new.segment.held.len();
         let (segment, parts) = new.finish(identity, last)?;
         self.disk.rename(&unfinished, &segment.name)?;
         self.disk.sync_names()?;
         let written = segment.bytes;
-        self.install(run, segment, &parts);
+        self.install(run, segment, listed, &parts);
         for old in &olds[1..] {
             self.disk.remove(&old.name)?;
         }
@@ -198,7 +173,13 @@ impl<D: Disk> Cleaner<D> {
     }
 
     /// The new segment takes the place of the old ones; what was released meanwhile stays so.
-    fn install(&self, run: &[u64], mut new: Segment<D::File>, parts: &[(StreamId, Part)]) {
+    fn install(
+        &self,
+        run: &[u64],
+        mut new: Segment<D::File>,
+        listed: usize,
+        parts: &[(StreamId, Part)],
+    ) {
         let mut catalog = self.shared.lock();
         let base = Sequence(run[0]);
         for old_base in run {
@@ -207,6 +188,7 @@ impl<D: Disk> Cleaner<D> {
                 new.held.hold(base, Sequence(old_base + u64::from(local)));
             }
         }
+        new.held.listed(listed);
         catalog.streams.replace(run, parts);
         catalog.segments.insert(base.0, new);
     }

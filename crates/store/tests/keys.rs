@@ -1,0 +1,150 @@
+//! Keyed records on a disk that crashes on purpose: the latest of each key is what the next start
+//! finds, and what was removed stays so, whatever was cleaned meanwhile.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+#[allow(dead_code, reason = "faults are for the log's own test")]
+mod crash;
+
+use crash::{CrashDisk, below};
+use std::collections::BTreeMap;
+use store::log::{Batch, Hold, Kind, Log, Options, Records, Tombstones};
+use store::op::{NamespaceId, Sequence};
+
+/// A key's latest record.
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    /// 0 = it is gone.
+    value: u64,
+    at: Sequence,
+    /// The first of the key's records that may still be in a file.
+    oldest: Sequence,
+}
+
+struct Store {
+    log: Log<CrashDisk>,
+    keys: BTreeMap<u64, Latest>,
+    tombstones: Tombstones,
+}
+
+impl Store {
+    fn open(disk: &CrashDisk) -> Self {
+        let mut keys: BTreeMap<u64, Latest> = BTreeMap::new();
+        let mut superseded = Vec::new();
+        let log = Log::open(disk.clone(), options(), |record| {
+            let word =
+                |at: usize| u64::from_le_bytes(record.payload[at..at + 8].try_into().unwrap());
+            let latest = Latest { value: word(8), at: record.sequence, oldest: record.sequence };
+            let latest = match keys.get(&word(0)) {
+                Some(before) => {
+                    superseded.push(before.at);
+                    Latest { oldest: before.oldest, ..latest }
+                }
+                None => latest,
+            };
+            keys.insert(word(0), latest);
+        });
+        let mut store = Self { log: log.unwrap().log, keys, tombstones: Tombstones::default() };
+        for at in superseded {
+            store.log.cleaner().release(at);
+        }
+        let gone: Vec<_> = store.keys.iter().filter(|(_, l)| l.value == 0).collect();
+        for (_, latest) in &gone {
+            store.tombstones.add(latest.oldest, latest.at);
+        }
+        store.keys.retain(|_, latest| latest.value != 0);
+        store
+    }
+
+    /// Sets a key to a value, or removes it with 0.
+    fn put(&mut self, key: u64, value: u64, bytes: usize) {
+        let (mut records, mut batch) = (Records::default(), Batch::default());
+        let (key_bytes, value_bytes) = (key.to_le_bytes(), value.to_le_bytes());
+        let payload: [&[u8]; 3] = [&key_bytes, &value_bytes, &vec![7; bytes]];
+        records.push(Kind(1), Hold::UntilReleased, NamespaceId(1), &[], &payload);
+        batch.join(&mut records);
+        let at = self.log.commit(&mut batch).unwrap().first;
+        let before = self.keys.remove(&key);
+        let oldest = before.map_or(at, |before| before.oldest);
+        if let Some(before) = before {
+            self.log.cleaner().release(before.at);
+        }
+        if value == 0 {
+            self.tombstones.add(oldest, at);
+        } else {
+            self.keys.insert(key, Latest { value, at, oldest });
+        }
+    }
+
+    fn tombstones_left(&mut self) -> usize {
+        self.tombstones.release(&self.log.cleaner())
+    }
+
+    fn clean(&mut self) -> usize {
+        let cleaner = self.log.cleaner();
+        cleaner.clean(SEGMENT).unwrap();
+        self.tombstones.release(&cleaner)
+    }
+}
+
+#[test]
+fn the_latest_of_each_key_is_found_and_what_is_gone_stays_gone() {
+    for seed in 1..=SEEDS {
+        let mut chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let disk = CrashDisk::new(seed);
+        let mut store = Store::open(&disk);
+        let mut known: BTreeMap<u64, u64> = BTreeMap::new();
+        for step in 1..=STEPS {
+            match below(&mut chance, 60) {
+                0 => {
+                    disk.crash();
+                    store = Store::open(&disk);
+                    let found: BTreeMap<u64, u64> =
+                        store.keys.iter().map(|(key, latest)| (*key, latest.value)).collect();
+                    assert_eq!(found, known, "seed {seed}, step {step}");
+                }
+                1..6 => drop(store.clean()),
+                n => {
+                    let key = below(&mut chance, 40);
+                    let value = if n < 25 { 0 } else { step };
+                    let bytes = below(&mut chance, 3_000) as usize;
+                    // A removal of what is not there is not written either.
+                    if value > 0 || known.contains_key(&key) {
+                        store.put(key, value, bytes);
+                    }
+                    if value == 0 {
+                        known.remove(&key)
+                    } else {
+                        known.insert(key, value)
+                    };
+                }
+            }
+        }
+        // Nothing but removals: in the end they go as well.
+        for key in 0..40 {
+            if known.remove(&key).is_some() {
+                store.put(key, 0, 0);
+            }
+        }
+        let removals = store.tombstones_left();
+        for key in (1_000..1_040).cycle().take(400) {
+            store.put(key, 1, 3_000);
+            store.clean();
+        }
+        assert!(removals > 0 && store.clean() < 100, "seed {seed}");
+        // Some lie so dense that only a rewrite for their sake frees them.
+        for _ in 0..10 {
+            store.log.cleaner().renew().unwrap();
+            store.clean();
+        }
+        assert_eq!(store.clean(), 0, "seed {seed}");
+    }
+}
+
+fn options() -> Options {
+    Options { segment_bytes: SEGMENT, identity: 7 }
+}
+
+const SEGMENT: u32 = 64 * 1024;
+const SEEDS: u64 = 200;
+const STEPS: u64 = 600;
