@@ -5,6 +5,8 @@
 //! clock and draws no randomness; production and simulator run it unchanged.
 
 pub mod auth;
+#[allow(dead_code, reason = "durable sessions will use it; the store is not behind them yet")]
+mod backlog;
 pub mod counters;
 pub mod door;
 pub mod effect;

@@ -1,0 +1,281 @@
+//! How far a durable session has come in the log: what was taken from it, what waits there.
+//!
+//! A session that keeps up takes every message as it is pushed, in the order of the log. One that
+//! does not leaves them there and reads them when it has room again, from the place where it
+//! stopped; it is pushed to again from the moment when a read has reached everything that was
+//! left (core.md 4). Refuses to know messages, sockets and who reads.
+
+use store::log::ReadEnd;
+use store::op::Sequence;
+
+/// Where one session stands. Sequences are those of messages for it; each is taken once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Everything for it up to here was taken or dropped.
+    taken: Sequence,
+    /// The last one that was left in the log; not above `taken` = it keeps up.
+    left: Sequence,
+    /// What was left and not read yet. After a start an estimate until it has been read.
+    waiting: Waiting,
+    /// The oldest so many of them are dropped when they are read.
+    dropped: u64,
+    /// A read is under way.
+    reading: bool,
+}
+
+/// How much waits in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Waiting {
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+/// What to do with a message that is pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// It is the session's from now on.
+    Take,
+    /// It stays in the log.
+    Leave,
+    /// It was read before.
+    Known,
+}
+
+/// What to do with a message that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// It is the session's from now on.
+    Take,
+    /// It was dropped, and counted, when the queue was full.
+    Drop,
+}
+
+impl Backlog {
+    /// A session that keeps up and has taken everything up to `taken`.
+    pub fn live(taken: Sequence) -> Self {
+        Self { taken, left: Sequence(0), waiting: Waiting::default(), dropped: 0, reading: false }
+    }
+
+    /// A session after a start: it has taken everything up to `taken`; what the log holds for it
+    /// up to `end` is to be read.
+    pub fn behind(taken: Sequence, end: Sequence, waiting: Waiting, dropped: u64) -> Self {
+        Self { taken, left: end, waiting, dropped, reading: false }
+    }
+
+    /// Whether everything up to here was taken, so that pushes are.
+    pub fn keeps_up(&self) -> bool {
+        self.left <= self.taken
+    }
+
+    /// A message came in the order of the log. `room` tells whether the session could take it.
+    pub fn push(&mut self, sequence: Sequence, bytes: usize, room: bool) -> Push {
+        if sequence <= self.taken {
+            return Push::Known;
+        }
+        if self.keeps_up() && room {
+            self.taken = sequence;
+            return Push::Take;
+        }
+        self.left = sequence;
+        self.waiting.messages += 1;
+        self.waiting.bytes += bytes as u64;
+        Push::Leave
+    }
+
+    /// What waits in the log, without what will be dropped.
+    pub fn waiting(&self) -> Waiting {
+        self.waiting
+    }
+
+    /// The oldest message that waits is dropped to make room; false if none waits. Its bytes are
+    /// those of an average one: nobody has read it.
+    pub fn drop_oldest(&mut self) -> bool {
+        let Some(bytes) = self.waiting.bytes.checked_div(self.waiting.messages) else {
+            return false;
+        };
+        self.waiting.messages -= 1;
+        self.waiting.bytes -= bytes;
+        self.dropped += 1;
+        true
+    }
+
+    /// Begins a read, if there is something to read and none is under way: behind which sequence.
+    pub fn begin_read(&mut self) -> Option<Sequence> {
+        if self.keeps_up() || self.reading {
+            return None;
+        }
+        self.reading = true;
+        Some(self.taken)
+    }
+
+    /// The next message of a read.
+    pub fn read(&mut self, sequence: Sequence, bytes: usize) -> Read {
+        debug_assert!(sequence > self.taken, "the log's order");
+        self.taken = sequence;
+        if self.dropped > 0 {
+            self.dropped -= 1;
+            return Read::Drop;
+        }
+        // Not below zero where the count was an estimate.
+        self.waiting.messages = self.waiting.messages.saturating_sub(1);
+        self.waiting.bytes = self.waiting.bytes.saturating_sub(bytes as u64);
+        Read::Take
+    }
+
+    /// The read has ended: whether another has to follow.
+    pub fn end_read(&mut self, end: ReadEnd) -> bool {
+        self.reading = false;
+        if let ReadEnd::All(up_to) = end
+            && up_to >= self.left
+        {
+            // Pushes that were read already are known by this.
+            self.taken = self.taken.max(up_to);
+            self.waiting = Waiting::default();
+            self.dropped = 0;
+        }
+        !self.keeps_up()
+    }
+
+    /// A read has failed or its answer is for a connection that is gone.
+    pub fn forget_read(&mut self) {
+        self.reading = false;
+    }
+
+    /// The sequence up to which everything is done, if `oldest_open` is the oldest message that
+    /// was taken and is neither acknowledged nor given up.
+    pub fn done(&self, oldest_open: Option<Sequence>) -> Sequence {
+        oldest_open.map_or(self.taken, |oldest| Sequence(oldest.0 - 1))
+    }
+
+    /// Messages that will be dropped when they are read: to be remembered with
+    /// [`done`](Self::done) across a restart.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// A log of which every third record or so is for the session, a reactor that hears it late,
+    /// and reads that see more than the reactor has heard.
+    struct World {
+        chance: u64,
+        end: u64,
+        ours: Vec<u64>,
+        unheard: VecDeque<u64>,
+        backlog: Backlog,
+        /// What is under way of a read: its messages and its end.
+        read: Option<(Vec<u64>, ReadEnd)>,
+        got: Vec<u64>,
+        lost: usize,
+    }
+
+    impl World {
+        fn below(&mut self, n: u64) -> u64 {
+            self.chance ^= self.chance << 13;
+            self.chance ^= self.chance >> 7;
+            self.chance ^= self.chance << 17;
+            self.chance % n
+        }
+
+        fn append(&mut self) {
+            self.end += 1;
+            if self.below(3) > 0 {
+                self.ours.push(self.end);
+                self.unheard.push_back(self.end);
+            }
+        }
+
+        fn hear(&mut self, room: bool) {
+            let Some(sequence) = self.unheard.pop_front() else { return };
+            if self.backlog.push(Sequence(sequence), 10, room) == Push::Take {
+                self.got.push(sequence);
+            }
+            if self.backlog.waiting().messages > QUEUE_MAX {
+                assert!(self.backlog.drop_oldest());
+                self.lost += 1;
+            }
+        }
+
+        fn begin_read(&mut self) {
+            let Some(after) = self.backlog.begin_read() else { return };
+            let credit = 1 + self.below(5) as usize;
+            let behind: Vec<u64> = self.ours.iter().copied().filter(|n| *n > after.0).collect();
+            let end = if behind.len() > credit {
+                ReadEnd::More
+            } else {
+                ReadEnd::All(Sequence(self.end))
+            };
+            self.read = Some((behind.into_iter().take(credit).collect(), end));
+        }
+
+        fn end_read(&mut self) {
+            let Some((messages, end)) = self.read.take() else { return };
+            for sequence in messages {
+                if self.backlog.read(Sequence(sequence), 10) == Read::Take {
+                    self.got.push(sequence);
+                }
+            }
+            self.backlog.end_read(end);
+        }
+    }
+
+    #[test]
+    fn every_message_is_taken_once_in_order_or_dropped_and_counted() {
+        let (mut lost, mut turns) = (0, 0);
+        for seed in 1..=300_u64 {
+            let mut w = World {
+                chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+                end: 0,
+                ours: Vec::new(),
+                unheard: VecDeque::new(),
+                backlog: Backlog::live(Sequence(0)),
+                read: None,
+                got: Vec::new(),
+                lost: 0,
+            };
+            let mut kept_up = true;
+            for _ in 0..400 {
+                match w.below(12) {
+                    0..4 => w.append(),
+                    4..7 => w.hear(true),
+                    7 => w.hear(false),
+                    8 | 9 => w.begin_read(),
+                    _ => w.end_read(),
+                }
+                turns += usize::from(kept_up != w.backlog.keeps_up());
+                kept_up = w.backlog.keeps_up();
+            }
+            while !w.unheard.is_empty() || !w.backlog.keeps_up() || w.read.is_some() {
+                w.hear(true);
+                w.begin_read();
+                w.end_read();
+            }
+            assert!(w.got.is_sorted(), "seed {seed}");
+            assert_eq!(w.got.len() + w.lost, w.ours.len(), "seed {seed}");
+            assert!(w.got.iter().all(|n| w.ours.contains(n)), "seed {seed}");
+            assert_eq!(w.backlog.waiting(), Waiting::default(), "seed {seed}");
+            assert_eq!(
+                w.backlog.done(None).0,
+                w.ours.last().copied().unwrap_or(0).max(w.backlog.taken.0)
+            );
+            lost += w.lost;
+        }
+        assert!(
+            lost > 500 && turns > 2_000,
+            "{lost} lost, {turns} times from one way to the other"
+        );
+    }
+
+    #[test]
+    fn what_is_open_bounds_what_is_done() {
+        let backlog = Backlog::live(Sequence(9));
+        assert_eq!(backlog.done(Some(Sequence(4))), Sequence(3));
+        assert_eq!(backlog.done(None), Sequence(9));
+    }
+
+    const QUEUE_MAX: u64 = 6;
+}
