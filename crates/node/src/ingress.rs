@@ -255,16 +255,22 @@ impl Shard {
         if limits.queue_full == QueueFull::Refuse && s.qos > QoS::AtMostOnce {
             let more = s.topic.len() + s.properties.len() + s.payload.len();
             let namespace_full = self.homes.meter.is_namespace_full(more);
+            // What the log has to keep first is not in its queues yet.
+            let coming = self.perform.publishes();
             let full = |x: &Session| {
                 let (n, bytes) = x.queued();
-                n >= limits.session_queue_messages_max
-                    || bytes >= limits.session_queue_bytes_max
+                let (more, more_bytes) = if x.queues() { coming } else { (0, 0) };
+                n + more >= limits.session_queue_messages_max
+                    || bytes + more_bytes >= limits.session_queue_bytes_max
                     || (namespace_full && x.queues())
             };
             let sessions = &self.homes.sessions;
             let share = &self.router.share;
-            let full_group =
-                route.groups.iter().flat_map(|g| g.iter()).any(|g| share.is_full(*g, limits));
+            let full_group = route
+                .groups
+                .iter()
+                .flat_map(|g| g.iter())
+                .any(|g| share.is_full(*g, limits, coming));
             if full_group
                 || route.targets.iter().any(|t| sessions.at(t.session.slot).is_some_and(full))
             {

@@ -25,7 +25,8 @@ pub(crate) struct Perform {
     last_ticket: u64,
     waiting: VecDeque<Waiting>,
     held: HashMap<Origin, usize, foldhash::fast::RandomState>,
-    /// Bytes of what waits.
+    /// How many publishes wait, and their bytes.
+    publishes: usize,
     bytes: usize,
     outcomes: Vec<Outcome>,
 }
@@ -68,6 +69,7 @@ impl Perform {
             last_ticket: 0,
             waiting: VecDeque::new(),
             held: HashMap::default(),
+            publishes: 0,
             bytes: 0,
             outcomes: Vec::new(),
         }
@@ -91,12 +93,18 @@ impl Perform {
             self.engine.submit(Op::Append(append), ticket);
             waiting.ticket = Some(ticket);
         }
+        self.publishes += usize::from(waiting.publish.is_some());
         self.bytes += waiting.bytes();
         let held = self.held.entry(waiting.origin).or_insert(0);
         *held += 1;
         let count = *held;
         self.waiting.push_back(waiting);
         count
+    }
+
+    /// How many publishes wait, and their bytes.
+    pub fn publishes(&self) -> (usize, usize) {
+        (self.publishes, self.bytes)
     }
 
     /// Bytes of the publishes that wait.
@@ -126,6 +134,7 @@ impl Perform {
             }
         };
         let waiting = self.waiting.pop_front()?;
+        self.publishes -= usize::from(waiting.publish.is_some());
         self.bytes -= waiting.bytes();
         let mut left = 0;
         if let Some(held) = self.held.get_mut(&waiting.origin) {

@@ -66,6 +66,7 @@ transcripts! {
     fn queue_end_session();
     fn queue_end_session_chain();
     fn queue_refuse();
+    fn queue_refuse_logged();
     fn queues_full();
     fn queues_full_refuse();
     fn reauthentication();

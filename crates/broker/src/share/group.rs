@@ -185,10 +185,13 @@ impl Group {
         !self.waiting.is_empty() && self.turns.first(Line::Ready, None).is_some()
     }
 
-    /// Whether the queue takes no more.
-    pub fn is_full(&self, limits: &Limits) -> bool {
-        self.waiting.len() >= limits.session_queue_messages_max
-            || self.bytes >= limits.session_queue_bytes_max
+    /// Whether the queue takes no more, once these messages and their bytes are in it that come
+    /// before; if somebody takes what comes they are not.
+    pub fn is_full(&self, limits: &Limits, coming: (usize, usize)) -> bool {
+        let is_taken = self.turns.first(Line::Ready, None).is_some();
+        let (messages, bytes) = if is_taken { (0, 0) } else { coming };
+        self.waiting.len() + messages >= limits.session_queue_messages_max
+            || self.bytes + bytes >= limits.session_queue_bytes_max
     }
 
     pub fn waiting(&self) -> usize {

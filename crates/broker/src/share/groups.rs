@@ -170,9 +170,10 @@ impl Groups {
         self.get(group).is_some() && self.with(group.slot, Group::shed).unwrap_or(false)
     }
 
-    /// Whether the group's queue takes no more.
-    pub fn is_full(&self, group: GroupRef, limits: &Limits) -> bool {
-        self.get(group).is_some_and(|g| g.is_full(limits))
+    /// Whether the group's queue takes no more after `coming`: messages, and their bytes, that are
+    /// not there yet and may be for it.
+    pub fn is_full(&self, group: GroupRef, limits: &Limits, coming: (usize, usize)) -> bool {
+        self.get(group).is_some_and(|g| g.is_full(limits, coming))
     }
 
     /// How many of these groups will acknowledge a message of `qos`.
@@ -346,7 +347,7 @@ mod tests {
                     other => panic!("{other:?}"),
                 }
             }
-            assert!(dropped == 2 && groups.is_full(g, &limits), "{policy:?}");
+            assert!(dropped == 2 && groups.is_full(g, &limits, (0, 0)), "{policy:?}");
             groups.set(member(1), Presence::Here { window: 9 });
             let mut expired = 0;
             let next = |_| groups.next(0, &mut expired).map(|h| number(&h.publication));
