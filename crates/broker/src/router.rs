@@ -6,12 +6,13 @@
 
 use crate::access::{Authorizer, Denied, PermissionSet, PermissionSetId, Permit};
 use crate::share::{Groups, Join, Matching};
-use crate::subscription::{FilterId, Index, Interest, Receiver, SessionRef, Shard, Stamp};
+use crate::subscription::{Index, Interest, NumbersSpent, Receiver, Shard, Stamp};
 use crate::target::merge;
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::sync::Arc;
+use store::log::StreamId;
 
 pub use crate::target::{Ids, Target};
 
@@ -44,8 +45,9 @@ pub struct Route {
     pub groups: Matching,
     /// Other reactors that may have receivers: bit n = reactor n.
     pub remote: u64,
-    /// Whether one of `targets` outlives its connection.
-    pub durable: bool,
+    /// The streams of the log that a publish at QoS > 0 belongs to; `None` in the common case that
+    /// no durable session, on any reactor, may get it above QoS 0.
+    pub streams: Option<Rc<[StreamId]>>,
 }
 
 /// The receivers here of a publish that another reactor has authorized. Cheap to clone.
@@ -99,17 +101,12 @@ impl Router {
     /// The route of `topic` for a publisher with `set`; resolved again only when a matching
     /// subscription may have come or gone.
     #[inline]
-    pub fn route(
-        &mut self,
-        set: &PermissionSet,
-        topic: &str,
-        durable: impl Fn(SessionRef) -> bool,
-    ) -> &Route {
+    pub fn route(&mut self, set: &PermissionSet, topic: &str) -> &Route {
         // A batch of one publisher mostly repeats its topic.
         if !self.holds(self.last, set.id(), topic) {
-            self.last = self.find(set, topic, &durable);
+            self.last = self.find(set, topic);
         } else if !self.current(self.last) {
-            self.refresh(self.last, set, &durable);
+            self.refresh(self.last, set);
         }
         match &self.ways[self.last] {
             Some(entry) => &entry.route,
@@ -127,7 +124,8 @@ impl Router {
             targets,
             groups,
             remote: self.interest.mask(topic) & !self.me,
-            durable: false,
+            // Not in the log: it is told anew after a start.
+            streams: None,
         }
     }
 
@@ -149,6 +147,17 @@ impl Router {
         if self.interest.reactors() > 1 {
             self.interest.remove(self.me.trailing_zeros() as usize, filter);
         }
+    }
+
+    /// A durable session of this reactor is granted `text` (`$share/{name}/` included) at QoS > 0,
+    /// or comes to outlive its connections with such a subscription: [`Interest::hold`].
+    pub fn hold(&self, text: &str) -> Result<StreamId, NumbersSpent> {
+        self.interest.hold(text)
+    }
+
+    /// It is so no longer. The stream, if nobody holds the filter now: [`Interest::release`].
+    pub fn release(&self, text: &str) -> Option<StreamId> {
+        self.interest.release(text)
     }
 
     /// A session of this reactor joins a shared group at home on reactor `home`: whoever publishes
@@ -213,14 +222,6 @@ impl Router {
         here
     }
 
-    /// The session's subscriptions count anew: it came to outlive its connections, or no longer.
-    pub fn refresh_session(&mut self, session: SessionRef, filters: &[FilterId]) {
-        for id in filters {
-            // Asking for the mutable entry makes cached routes stale.
-            let _ = self.index.get_mut(*id, session);
-        }
-    }
-
     /// Receivers of a retained message that another reactor stored as number `order`: those that
     /// already got it (or a newer one) when they subscribed are left out.
     pub fn here_after(&self, topic: &str, order: u64) -> Here {
@@ -244,18 +245,13 @@ impl Router {
         e.stamp == self.index.stamp_of(e.shard) && e.interest == self.interest.stamp_of(e.shard)
     }
 
-    fn find(
-        &mut self,
-        set: &PermissionSet,
-        topic: &str,
-        durable: &impl Fn(SessionRef) -> bool,
-    ) -> usize {
+    fn find(&mut self, set: &PermissionSet, topic: &str) -> usize {
         let hash = self.hasher.hash_one((set.id(), topic));
         let first = self.place(hash);
         for way in [first, first ^ 1] {
             if self.holds(way, set.id(), topic) {
                 if !self.current(way) {
-                    self.refresh(way, set, durable);
+                    self.refresh(way, set);
                 }
                 return way;
             }
@@ -268,7 +264,7 @@ impl Router {
                 way = self.place(hash);
             }
         }
-        self.ways[way] = Some(Box::new(self.resolve(set, topic, durable)));
+        self.ways[way] = Some(Box::new(self.resolve(set, topic)));
         way
     }
 
@@ -277,9 +273,9 @@ impl Router {
         hash as usize & (self.ways.len() - 1)
     }
 
-    fn refresh(&mut self, way: usize, set: &PermissionSet, durable: &impl Fn(SessionRef) -> bool) {
+    fn refresh(&mut self, way: usize, set: &PermissionSet) {
         if let Some(mut entry) = self.ways[way].take() {
-            let fresh = self.resolve(set, &entry.topic, durable);
+            let fresh = self.resolve(set, &entry.topic);
             entry.stamp = fresh.stamp;
             entry.interest = fresh.interest;
             entry.route = fresh.route;
@@ -287,12 +283,7 @@ impl Router {
         }
     }
 
-    fn resolve(
-        &mut self,
-        set: &PermissionSet,
-        topic: &str,
-        durable: &impl Fn(SessionRef) -> bool,
-    ) -> Entry {
+    fn resolve(&mut self, set: &PermissionSet, topic: &str) -> Entry {
         let shard = Shard::of(topic);
         // Stamps first: a change in between makes the entry stale, never wrong. Who has joined a
         // group here before that stamp is taken in before the match.
@@ -306,8 +297,9 @@ impl Router {
             self.index.matches(topic, &mut |r: &Receiver| all.push(*r));
             route.targets = merge(all);
             route.groups = self.share.matching(topic);
-            route.durable = route.targets.iter().any(|t| durable(t.session));
             route.remote = self.interest.mask(topic) & !self.me;
+            let streams = self.interest.streams(topic);
+            route.streams = (!streams.is_empty()).then(|| streams.into());
         }
         Entry { set: set.id(), shard, topic: topic.into(), stamp, interest, route }
     }
@@ -330,7 +322,14 @@ impl Router {
 impl Route {
     /// A route without permit and receivers.
     pub fn nowhere() -> Self {
-        Self { permit: None, targets: Rc::new([]), groups: None, remote: 0, durable: false }
+        Self { permit: None, targets: Rc::new([]), groups: None, remote: 0, streams: None }
+    }
+
+    /// Whether the log has to keep a publish at QoS > 0 before anybody is told: a durable session,
+    /// at home on any reactor, may get it above QoS 0 (core.md 2).
+    #[inline]
+    pub fn is_durable(&self) -> bool {
+        self.streams.is_some()
     }
 }
 
@@ -350,6 +349,30 @@ mod tests {
     use crate::subscription::ReceiverOptions;
     use mqtt::qos::QoS;
 
+    /// With one reactor, where nobody counts interest, and from another one.
+    #[test]
+    fn a_remembered_route_knows_who_holds_its_topic_by_the_next_publish() {
+        for reactors in [1, 2] {
+            let interest = Arc::new(Interest::new(reactors));
+            let router =
+                |n| Router::new(Authorizer::new(&Limits::open()), Arc::clone(&interest), n);
+            let (mut here, there) = (router(0), router(reactors - 1));
+            let set = PermissionSets::default().intern(vec!["#".into()], vec![], Manage::No);
+            let mut streams = |topic: &str| here.route(&set, topic).streams.clone();
+            assert_eq!((streams("t/1"), streams("u")), (None, None));
+            for text in ["t/1", "t/+", "#", "$share/g/t/1", "$share/g/t/#"] {
+                let stream = there.hold(text).unwrap();
+                assert_eq!(streams("t/1").as_deref(), Some(&[stream][..]), "{text}");
+                assert_eq!(streams("u").is_some(), text == "#", "{text}");
+                assert_eq!(there.hold(text), Ok(stream));
+                assert_eq!(there.release(text), None);
+                assert!(streams("t/1").is_some(), "{text} has a holder");
+                assert_eq!(there.release(text), Some(stream));
+                assert_eq!(streams("t/1"), None, "{text} has none");
+            }
+        }
+    }
+
     /// In the middle of a turn of the group's home: it has taken its post and reads sockets.
     #[test]
     fn a_member_that_joined_from_elsewhere_is_in_the_next_route() {
@@ -358,8 +381,7 @@ mod tests {
         let mut home = Router::new(authorizer(), Arc::clone(&interest), 0);
         let mut away = Router::new(authorizer(), interest, 1);
         let set = PermissionSets::default().intern(vec!["#".into()], vec![], Manage::No);
-        let nobody = |_| false;
-        assert!(home.route(&set, "t/1", nobody).groups.is_none());
+        assert!(home.route(&set, "t/1").groups.is_none());
         let join = |number| Join {
             member: MemberId::new(0, 1, number),
             text: "$share/g/t/#".into(),
@@ -368,7 +390,7 @@ mod tests {
             window: 1,
         };
         away.join(0, "t/#", join(1));
-        assert!(home.route(&set, "t/1", nobody).groups.is_some(), "the remembered route is stale");
+        assert!(home.route(&set, "t/1").groups.is_some(), "the remembered route is stale");
         assert!(home.share.len() == 1 && home.here("t/1").groups.is_some());
         // The other way round it is a post that takes them in before it is heard.
         home.share.leave(MemberId::new(0, 1, 1));

@@ -146,9 +146,14 @@ impl Shard {
     /// Session and link know each other from here on.
     fn bind(&mut self, link: u32, slot: u32, o: &Opening, principal: &Arc<Principal>) {
         let window = o.window(&self.homes.limits);
-        let mut became_durable = false;
+        if o.expiry_s == 0 {
+            self.let_go_all(slot);
+        }
         if let Some(s) = self.homes.sessions.at_mut(slot) {
-            became_durable = s.is_durable() != (o.expiry_s > 0) && !s.filters.is_empty();
+            debug_assert!(
+                s.is_durable() || s.subscriptions() == 0,
+                "a session that ends with its connection is not found again"
+            );
             s.state = State::Connected { link };
             s.principal = Arc::clone(principal);
             s.version = o.version;
@@ -157,9 +162,6 @@ impl Shard {
             s.measured = o.packet_max != u32::MAX || o.sent_alias_max > 0;
             s.window = window;
             s.will = o.will.as_ref().map(|w| Box::new(w.charged(&self.homes.meter)));
-        }
-        if became_durable && let Some(s) = self.homes.sessions.at(slot) {
-            self.router.refresh_session(self.homes.session_ref(slot), &s.filters);
         }
         let now_ms = self.homes.now.mono_ms;
         let expires_at_ms = principal.expires_at_ms;

@@ -23,13 +23,19 @@ impl Shard {
     /// DISCONNECT from the client.
     pub(crate) fn on_disconnect(&mut self, link: u32, d: &Disconnect<'_>) {
         let max = self.homes.limits.session_expiry_max_s;
-        let Some((_, _, session)) = self.homes.attached(link) else { return };
+        let Some((_, slot, session)) = self.homes.attached(link) else { return };
         if let Some(expiry_s) = d.session_expiry {
             if session.expiry_s == 0 && expiry_s > 0 {
                 let why = "a session that began with expiry 0 cannot be made to last";
                 return self.disconnect(link, Reason::PROTOCOL_ERROR, why);
             }
-            session.expiry_s = expiry_s.min(max);
+            let expiry_s = expiry_s.min(max);
+            if expiry_s == 0 {
+                self.let_go_all(slot);
+            }
+            if let Some(session) = self.homes.sessions.at_mut(slot) {
+                session.expiry_s = expiry_s;
+            }
         }
         let fate = match d.reason {
             Reason::NORMAL_DISCONNECTION => WillFate::Dropped,

@@ -65,7 +65,7 @@ impl Shard {
         if bounded && let Some(refused) = self.without_room(&publish, &route) {
             return refused;
         }
-        let logged = publish.retain || (acknowledged && route.durable);
+        let logged = publish.retain || (acknowledged && route.is_durable());
         // Whatever comes behind a publish that waits would overtake it.
         if logged || self.perform.holds(origin) {
             self.wait_for_log(origin, who, publish, logged, completion());
@@ -119,7 +119,7 @@ impl Shard {
         if let Some(Verdict::Refused(reason, why)) = self.without_room(&publish, &route) {
             return reply(Published::Refused { reason, why });
         }
-        let logged = publish.retain || (publish.qos > QoS::AtMostOnce && route.durable);
+        let logged = publish.retain || (publish.qos > QoS::AtMostOnce && route.is_durable());
         let tally = Tally::new(reply, watched.then(|| 1 + route.remote.count_ones()));
         if logged {
             let done = Completion::Tally(tally);
@@ -195,11 +195,7 @@ impl Shard {
             },
             Who::Principal(p) => &p.permissions,
         };
-        let sessions = &homes.sessions;
-        let durable = |r: broker::subscription::SessionRef| {
-            sessions.get(r.slot, r.generation).is_some_and(|s| s.is_durable())
-        };
-        router.route(set, topic, durable).clone()
+        router.route(set, topic).clone()
     }
 
     fn denied(&self, who: Who<'_>, topic: &str) -> Verdict {

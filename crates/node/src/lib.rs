@@ -23,6 +23,7 @@ mod fanout;
 mod frames;
 mod gate;
 mod handover;
+mod holds;
 mod homes;
 mod ingress;
 mod link;

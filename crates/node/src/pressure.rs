@@ -38,7 +38,7 @@ impl Shard {
     fn would_keep(&self, s: &Source<'_>, route: &Route) -> bool {
         let queues = |slot: u32| self.homes.sessions.at(slot).is_some_and(Session::queues);
         (s.retain && !s.payload.is_empty())
-            || route.durable
+            || route.is_durable()
             || route.remote != 0
             || route.groups.is_some()
             || route.targets.len() > crate::ingress::INLINE_RECEIVERS_MAX

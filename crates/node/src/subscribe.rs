@@ -6,7 +6,7 @@ use crate::shard::Shard;
 use broker::access::Principal;
 use broker::limits::{SharedSubscriptions, SubscriptionIdentifiers};
 use broker::subscription::{
-    FilterId, Receiver, ReceiverOptions, SessionRef, Subscription, Unsubscribed,
+    FilterId, NumbersSpent, Receiver, ReceiverOptions, SessionRef, Subscription, Unsubscribed,
 };
 use mqtt::error::Wrong;
 use mqtt::reason::Reason;
@@ -98,15 +98,20 @@ impl Shard {
         let filter = allowed
             .map_err(|d| (d.reason(), d.rule(), d.why(&principal.name, r.text)))?
             .into_inner();
-        let is_new = match shared {
-            Some(_) => !self.is_member(slot, r.text),
-            None => !self.has(slot, filter),
+        let session = self.homes.session_ref(slot);
+        let before = match shared {
+            Some(_) => self.member_at(slot, r.text),
+            None => self.held(session, filter).map(|held| held.options.qos()),
         };
+        let is_new = before.is_none();
         let held = self.homes.sessions.at(slot).map_or(0, Session::subscriptions);
         if is_new && held >= limits.subscriptions_per_session_max {
             return Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()));
         }
         let qos = r.options.qos.min(limits.maximum_qos);
+        self.hold(slot, r.text, before, qos).map_err(|NumbersSpent| {
+            (Reason::QUOTA_EXCEEDED, "streams", STREAMS_SPENT.to_owned())
+        })?;
         let options = ReceiverOptions::new(qos, r.options.no_local, r.options.retain_as_published);
         if shared.is_some() {
             // It gets no retained messages (3.8.3.1).
@@ -119,7 +124,6 @@ impl Shard {
             RetainHandling::Never => false,
         };
         let since = if scan { self.retained.order() } else { 0 };
-        let session = self.homes.session_ref(slot);
         // What is on its way here from another reactor is not lost to a subscription that replaces
         // one: it still comes live (3.8.4-4).
         let live_after = self.held(session, filter).map_or(since, |held| since.min(held.since));
@@ -167,6 +171,8 @@ impl Shard {
 
     fn unsubscribe(&mut self, slot: u32, filter: TopicFilter<'_>) -> bool {
         let session = self.homes.session_ref(slot);
+        let before = self.held(session, filter).map(|held| held.options.qos());
+        self.let_go(slot, filter.as_str(), before);
         let Some(gone) = self.router.index.unsubscribe(filter, session) else { return false };
         if gone.last_for_filter {
             self.router.unwant(filter.as_str());
@@ -183,6 +189,7 @@ impl Shard {
         self.leave_all(slot, &keep);
         let session = self.homes.session_ref(slot);
         let Some(s) = self.homes.sessions.at_mut(slot) else { return };
+        let is_durable = s.is_durable();
         let filters = std::mem::take(&mut s.filters);
         let mut kept: Vec<FilterId> = Vec::new();
         for id in filters {
@@ -190,6 +197,10 @@ impl Shard {
             if keep(self, &text) {
                 kept.push(id);
                 continue;
+            }
+            if is_durable {
+                let before = self.router.index.get(id, session).map(|r| r.options.qos());
+                self.let_go(slot, &text, before);
             }
             let gone = self.router.index.unsubscribe_by_id(id, session);
             if let Some(Unsubscribed { last_for_filter: true, .. }) = gone {
@@ -208,10 +219,6 @@ impl Shard {
                 shard.router.authorizer().subscribe(&principal.permissions, f).is_ok()
             })
         });
-    }
-
-    fn has(&self, slot: u32, filter: TopicFilter<'_>) -> bool {
-        self.held(self.homes.session_ref(slot), filter).is_some()
     }
 
     fn held(&self, session: SessionRef, filter: TopicFilter<'_>) -> Option<&Receiver> {
@@ -233,6 +240,8 @@ fn qos_granted(qos: mqtt::qos::QoS) -> Reason {
 }
 
 const TOO_MANY: &str = "more topic filters than this namespace takes";
+const STREAMS_SPENT: &str =
+    "the server has given out all numbers of durable subscriptions; an operator has to restart it";
 const SHARED_NEEDS_5: Wrong = Wrong::new(
     Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
     "event-grid 3.6",

@@ -1,5 +1,6 @@
 //! Random clients against all reactors: whatever they send, in whatever pieces, nothing panics,
-//! every byte that comes back is a packet, and in the end nothing is left behind.
+//! every byte that comes back is a packet, the filters with a stream in the log are at any time
+//! those that durable sessions hold, and in the end nothing is left behind.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -18,6 +19,7 @@ use mqtt::wire::{
     AckKind, Disconnect, Packet, Properties, RetainHandling, Subscribe, SubscribeOptions,
     Unsubscribe, Version, Will, decode, frame,
 };
+use node::post::Post;
 use std::collections::HashMap;
 use std::sync::Arc;
 use transcript::authority::Authority;
@@ -83,11 +85,17 @@ impl Run {
                 3 => self.stall(client),
                 4 => self.reactors.posts_are = Posts::Full,
                 5 => self.reactors.posts_are = Posts::Free,
+                6 => self.change_rights(client),
+                7 if self.below(4) == 0 => {
+                    let delete = Post::Delete(format!("c{client}"), Box::new(|_| ()));
+                    self.reactors.post_home(&format!("c{client}"), delete);
+                }
                 _ => self.say(client),
             }
             if self.below(3) == 0 {
                 self.reactors.settle(&self.authority);
                 self.check();
+                self.check_held();
             }
         }
         self.end();
@@ -198,9 +206,14 @@ impl Run {
             }
             7 => out.extend_from_slice(&PINGREQ),
             8 if self.below(10) == 0 => {
-                let reason = Reason::DISCONNECT_WITH_WILL;
-                let reason = if v == Version::V5 { reason } else { Reason::SUCCESS };
-                let d = Disconnect { reason, session_expiry: None, properties: Properties::EMPTY };
+                let (reason, session_expiry) = match v {
+                    Version::V311 => (Reason::SUCCESS, None),
+                    Version::V5 => {
+                        let expiry = [None, Some(0), Some(20)][self.below(3) as usize];
+                        (Reason::DISCONNECT_WITH_WILL, expiry)
+                    }
+                };
+                let d = Disconnect { reason, session_expiry, properties: Properties::EMPTY };
                 d.encode(v, usize::MAX, out).unwrap();
             }
             n => {
@@ -263,6 +276,12 @@ impl Run {
         }
     }
 
+    /// Each filter that a durable session has above QoS 0 is held, once a session, and no other.
+    fn check_held(&mut self) {
+        let (held, by_sessions) = (self.reactors.held(), self.reactors.held_by_sessions());
+        assert_eq!(held, by_sessions, "seed {}: streams", self.seed);
+    }
+
     fn end(&mut self) {
         // Some are not read when they go.
         self.reactors.settle(&self.authority);
@@ -287,6 +306,7 @@ impl Run {
         assert_eq!(self.reactors.paused_and_opening(), (0, 0), "seed {}", self.seed);
         let left = self.reactors.left_behind();
         assert_eq!(left, (0, 0, 0), "seed {}: connections, sessions, subscriptions", self.seed);
+        assert!(self.reactors.held().is_empty(), "seed {}: streams", self.seed);
         let [groups, waiting, _] = self.reactors.shared();
         assert_eq!((groups, waiting), (0, 0), "seed {}: groups, messages in them", self.seed);
     }
@@ -297,6 +317,13 @@ impl Run {
         {
             self.reactors.lost(at);
         }
+    }
+
+    /// From its next connection on a client may subscribe to less, or to everything again.
+    fn change_rights(&mut self, client: usize) {
+        let filters = ["#", "a/#", "a/b,b"][self.below(3) as usize];
+        let rule = format!("c{client} subscribe={filters}");
+        self.authority.rule(&rule, self.reactors.now.wall_ms);
     }
 
     /// The client reads nothing for a while, or everything at last.

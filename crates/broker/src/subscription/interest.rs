@@ -2,8 +2,9 @@
 //!
 //! Shared by all reactors. A false positive costs a post that nobody wants; a false negative
 //! would lose a message, so every change is visible before it returns. The same holds for members
-//! of a shared group that lives on another reactor: they wait here until it looks. Refuses to know
-//! sessions.
+//! of a shared group that lives on another reactor: they wait here until it looks; and for the
+//! filters of durable sessions, by which a publisher anywhere knows that the log has to keep its
+//! message. Refuses to know sessions.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +15,10 @@ use hashbrown::HashTable;
 
 use super::shard::{FilterShard, SHARDS, Shard};
 use super::slab::Slab;
+use super::streams::{Change, HeldFilter, NumbersSpent, OtherStream, Streams, filter_of};
 use super::tree::Tree;
 use crate::share::Join;
+use store::log::StreamId;
 
 /// Which reactors hold at least one subscription that may match a topic.
 pub struct Interest {
@@ -25,6 +28,7 @@ pub struct Interest {
     generations: Box<[AtomicU64]>,
     wildcard_generation: AtomicU64,
     joins: Box<[Joins]>,
+    streams: Streams,
     hasher: RandomState,
 }
 
@@ -72,6 +76,7 @@ impl Interest {
             generations: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
             wildcard_generation: AtomicU64::new(0),
             joins: (0..reactors).map(|_| Joins::default()).collect(),
+            streams: Streams::new(),
             hasher: RandomState::default(),
         }
     }
@@ -157,6 +162,61 @@ impl Interest {
         let mut list = joins.list.lock().unwrap_or_else(PoisonError::into_inner);
         joins.some.store(false, Ordering::Release);
         std::mem::take(&mut *list)
+    }
+
+    /// A durable session anywhere is granted `text` (`$share/{name}/` included) at QoS > 0.
+    ///
+    /// Counted. Gives the filter's stream, whose number no other filter had since the process
+    /// started and none that was adopted has. When this returns, every later [`Interest::stamp`]
+    /// and [`Interest::streams`] of a matching topic tells so.
+    pub fn hold(&self, text: &str) -> Result<StreamId, NumbersSpent> {
+        let (stream, change) = self.streams.hold(text)?;
+        if change == Change::Filters {
+            self.bump(filter_of(text));
+        }
+        Ok(stream)
+    }
+
+    /// It is so no longer; each call undoes one [`Interest::hold`]. Gives the stream when nobody
+    /// holds the filter any more: the caller ends it.
+    pub fn release(&self, text: &str) -> Option<StreamId> {
+        let ended = self.streams.release(text)?;
+        self.bump(filter_of(text));
+        Some(ended)
+    }
+
+    /// A filter has this stream in the log that is read at start; sessions that hold it come later.
+    /// All adoptions come before the first [`Interest::hold`] that could begin a stream.
+    pub fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
+        self.streams.adopt(text, stream)?;
+        self.bump(filter_of(text));
+        Ok(())
+    }
+
+    /// The log has been read: the adopted streams that no session holds are gone from here; the
+    /// caller ends them.
+    pub fn end_unheld(&self) -> Vec<StreamId> {
+        let mut unheld: Vec<Box<str>> = Vec::new();
+        self.each_held(&mut |held| unheld.extend((held.holders == 0).then(|| held.text.into())));
+        let end = |text: Box<str>| {
+            let ended = self.streams.end_unheld(&text)?;
+            self.bump(filter_of(&text));
+            Some(ended)
+        };
+        unheld.into_iter().filter_map(end).collect()
+    }
+
+    /// The streams that a publish to `topic` belongs to, each once, lowest number first; empty when
+    /// no durable session may get it above QoS 0. Takes up to two read locks; meant to be called
+    /// when the [`Interest::stamp`] has changed, and after reading it.
+    pub fn streams(&self, topic: &str) -> Vec<StreamId> {
+        self.streams.matching(topic)
+    }
+
+    /// Calls `each` for every filter with a stream, in no particular order. Under a lock: `each`
+    /// must not call this interest.
+    pub fn each_held(&self, each: &mut impl FnMut(HeldFilter<'_>)) {
+        self.streams.each(each);
     }
 
     /// Bit n set: reactor n may hold a matching subscription. Not set: it does not.
@@ -258,16 +318,16 @@ impl Counts {
     }
 }
 
-fn is_wildcard(filter: &str) -> bool {
+pub(super) fn is_wildcard(filter: &str) -> bool {
     filter.bytes().any(|b| b == b'+' || b == b'#')
 }
 
 /// A poisoned lock is used on: nothing under these locks can panic half-way through a change.
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+pub(super) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 

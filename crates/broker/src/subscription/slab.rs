@@ -75,6 +75,14 @@ impl<T> Slab<T> {
         }
     }
 
+    /// All values, in the order of their numbers.
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten().filter_map(|slot| match slot {
+            Slot::Taken(value) => Some(value),
+            Slot::Free { .. } => None,
+        })
+    }
+
     fn slot_mut(&mut self, id: u32) -> Option<&mut Slot<T>> {
         self.chunks.get_mut(id as usize / CHUNK)?.get_mut(id as usize % CHUNK)
     }

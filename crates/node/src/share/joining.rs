@@ -7,6 +7,7 @@ use super::membership::Former;
 use crate::shard::Shard;
 use broker::share::Join;
 use broker::subscription::ReceiverOptions;
+use mqtt::qos::QoS;
 use mqtt::topic::{SharedFilter, TopicFilter};
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ impl Shard {
 
     /// The session leaves the group; false if it was not in it.
     pub(crate) fn leave(&mut self, slot: u32, text: &str) -> bool {
+        self.let_go(slot, text, self.member_at(slot, text));
         let Some(Former { member, text }) = self.homes.end_membership(slot, text) else {
             return false;
         };
@@ -59,8 +61,9 @@ impl Shard {
         }
     }
 
-    pub(crate) fn is_member(&self, slot: u32, text: &str) -> bool {
-        let shares = self.homes.sessions.at(slot).and_then(|s| s.shares.as_ref());
-        shares.is_some_and(|s| s.members.contains_key(text))
+    /// The QoS granted to the session as a member of this group, if it is one.
+    pub(crate) fn member_at(&self, slot: u32, text: &str) -> Option<QoS> {
+        let shares = self.homes.sessions.at(slot)?.shares.as_ref()?;
+        shares.members.get(text).map(|member| self.homes.shares.granted(*member))
     }
 }

@@ -14,11 +14,13 @@ use engine::LogEnd;
 use node::auth::{AuthRequest, Listener};
 use node::counters::{Counters, Loss};
 use node::effect::{Adoption, Effect};
+use node::inspect::{SessionDetail, SessionSummary};
 use node::now::Now;
 use node::post::Post;
 use node::{LinkId, Settings, Shard};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use store::op::NamespaceId;
 
 /// All reactors of a process.
@@ -28,6 +30,8 @@ pub struct Reactors {
     /// The memory of the process.
     budget: Arc<Budget>,
     retained: Arc<Retained>,
+    /// Which reactor wants which topics, and what the log keeps for durable sessions.
+    interest: Arc<Interest>,
     /// Posts for each shard.
     posts: Vec<Vec<Post>>,
     /// Connections on their way to each shard.
@@ -87,6 +91,7 @@ impl Reactors {
             counters,
             budget,
             retained,
+            interest,
             posts: Vec::new(),
             moving: Vec::new(),
             seats: HashMap::new(),
@@ -191,6 +196,28 @@ impl Reactors {
         let sum = |of: fn(&Counters) -> u64| self.counters.iter().map(|c| of(c)).sum();
         let subscriptions = sum(|c| c.subscriptions.get());
         (sum(|c| c.connections.get()), sum(|c| c.sessions.get()), subscriptions)
+    }
+
+    /// Filters with a stream in the log, and how many sessions hold each.
+    pub fn held(&self) -> BTreeMap<String, u32> {
+        let mut all = BTreeMap::new();
+        self.interest.each_held(&mut |h| assert!(all.insert(h.text.into(), h.holders).is_none()));
+        all
+    }
+
+    /// The same as the sessions have it: filters above QoS 0 of those that outlive connections.
+    pub fn held_by_sessions(&mut self) -> BTreeMap<String, u32> {
+        let mut all = BTreeMap::new();
+        for shard in &mut self.shards {
+            for client in sessions_of(shard) {
+                let detail = session_of(shard, client);
+                let filters = detail.filters.into_iter().filter(|_| detail.expiry_s > 0);
+                for (text, _) in filters.filter(|(_, qos)| *qos > 0) {
+                    *all.entry(text).or_insert(0) += 1;
+                }
+            }
+        }
+        all
     }
 
     /// Turns of every reactor until nothing is left to do.
@@ -325,6 +352,20 @@ impl Reactors {
         }
         self.shards[n].forget(id);
     }
+}
+
+fn sessions_of(shard: &mut Shard) -> Vec<String> {
+    let (tell, told) = channel();
+    let reply = move |all: Vec<SessionSummary>| tell.send(all).expect("the test waits");
+    shard.post_in(Post::Sessions(Box::new(reply)));
+    told.recv().expect("answered at once").into_iter().map(|s| s.client_id).collect()
+}
+
+fn session_of(shard: &mut Shard, client: String) -> SessionDetail {
+    let (tell, told) = channel();
+    let reply = move |one: Option<SessionDetail>| tell.send(one).expect("the test waits");
+    shard.post_in(Post::Session(client, Box::new(reply)));
+    told.recv().expect("answered at once").expect("it is in the list")
 }
 
 /// More turns than any script needs.
