@@ -67,3 +67,26 @@ fn encoded(entry: &Entry<'_>) -> Vec<u8> {
     entry.encode(&mut bytes);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// A corpus that decodes to nothing would hold any property.
+    #[test]
+    fn the_corpus_has_every_kind() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/journal");
+        let mut kinds = BTreeSet::new();
+        for input in std::fs::read_dir(folder).unwrap() {
+            let bytes = std::fs::read(input.unwrap().path()).unwrap();
+            let mut choices = Choices::new(&bytes);
+            while !choices.is_empty() {
+                let (kind, len) = (Kind(choices.byte()), choices.byte());
+                let payload = choices.take(usize::from(len));
+                kinds.extend(decode(kind, payload).map(|entry| entry.kind().0));
+            }
+        }
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+    }
+}

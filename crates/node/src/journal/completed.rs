@@ -18,6 +18,8 @@ pub struct Completed {
     /// The cursor as it is now, and what was done beyond it since: acknowledged, expired, dropped
     /// at a bound. Never a message that is still under way.
     pub done: Done,
+    /// How many are to be dropped now; as in [`Progress`](super::Progress).
+    pub dropped: u64,
     /// Exchanges at an end, by PUBCOMP or a refusing PUBREC.
     pub ended: Vec<Ended>,
 }
@@ -37,6 +39,7 @@ impl Completed {
         w.byte(VERSION);
         w.session(self.session);
         self.done.write(&mut w);
+        w.number(self.dropped);
         w.number(self.ended.len() as u64);
         let mut before = self.done.cursor();
         for ended in &self.ended {
@@ -48,7 +51,7 @@ impl Completed {
 
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.version(VERSION)?;
-        let (session, done) = (r.session()?, Done::read(r)?);
+        let (session, done, dropped) = (r.session()?, Done::read(r)?, r.number()?);
         let count = r.count(ENDED_BYTES_MIN)?;
         let mut ended = Vec::with_capacity(count);
         let mut before = done.cursor();
@@ -57,7 +60,7 @@ impl Completed {
             before = one.sequence;
             ended.push(one);
         }
-        Ok(Self { session, done, ended })
+        Ok(Self { session, done, dropped, ended })
     }
 
     pub(super) const KIND: Kind = Kind(7);

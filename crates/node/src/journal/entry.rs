@@ -1,7 +1,8 @@
 //! One record of a durable namespace, whatever its kind: the table of kinds.
 //!
-//! A record that was released may come back at a start, as long as its segment is not rewritten.
-//! So every entry says which earlier ones it overtakes, and outlives them:
+//! A record that was released may come back at a start, as long as its segment is not rewritten
+//! (`store::log::Tombstones`). So every entry says which earlier ones it overtakes, and outlives
+//! them:
 //! [`Progress`] all that tells of its session's delivery, [`SessionBegun`] the one before it,
 //! [`SessionEnded`] all of its session, [`Clock`] lower ones, a retained [`Message`] the one of
 //! its topic. Entries of a session without [`SessionBegun`] mean nothing.
@@ -232,6 +233,7 @@ mod tests {
             Entry::Progress(Progress {
                 session: session_id,
                 done: done.clone(),
+                dropped: 300,
                 under_way: vec![
                     under_way(65_535, 7, Exchange::Published2),
                     under_way(1, 1_001, Exchange::Published1),
@@ -244,6 +246,7 @@ mod tests {
             Entry::Completed(Completed {
                 session: session_id,
                 done,
+                dropped: 0,
                 ended: vec![Ended { packet_id: id(4), sequence: Sequence(u64::MAX) }],
             }),
             Entry::ReceivedReleased(ReceivedReleased { session: session_id, packet_id: id(1) }),

@@ -19,6 +19,9 @@ pub struct Progress {
     pub session: SessionId,
     /// What needs not be delivered any more.
     pub done: Done,
+    /// How many of the oldest messages that wait in the log are dropped when they are read: the
+    /// queue was full, and nobody had read them.
+    pub dropped: u64,
     /// Exchanges that the client has not ended, in the order in which their PUBLISH went out.
     pub under_way: Vec<UnderWay>,
     /// Identifiers of QoS 2 that wait for the client's PUBREL, in the order of arrival.
@@ -42,6 +45,7 @@ impl Progress {
         w.byte(VERSION);
         w.session(self.session);
         self.done.write(&mut w);
+        w.number(self.dropped);
         w.number(self.under_way.len() as u64);
         let mut before = self.done.cursor();
         for one in &self.under_way {
@@ -63,7 +67,7 @@ impl Progress {
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.version(VERSION)?;
         let session = r.session()?;
-        let done = Done::read(r)?;
+        let (done, dropped) = (Done::read(r)?, r.number()?);
         let count = r.count(UNDER_WAY_BYTES_MIN)?;
         let mut under_way = Vec::with_capacity(count);
         let mut before = done.cursor();
@@ -77,7 +81,7 @@ impl Progress {
         for _ in 0..count {
             received.push(r.packet_id()?);
         }
-        Ok(Self { session, done, under_way, received })
+        Ok(Self { session, done, dropped, under_way, received })
     }
 
     pub(super) const KIND: Kind = Kind(4);

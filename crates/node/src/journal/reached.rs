@@ -20,6 +20,7 @@ use store::op::Sequence;
 pub struct Reached {
     session: SessionId,
     done: Done,
+    dropped: u64,
     /// In the order in which they began; the oldest end first, so that it is looked for there.
     under_way: VecDeque<UnderWay>,
     received: VecDeque<PacketId>,
@@ -29,7 +30,7 @@ impl Reached {
     /// A session that begins: nothing up to `since` is for it.
     pub fn new(session: SessionId, since: Sequence) -> Self {
         let (under_way, received) = (VecDeque::new(), VecDeque::new());
-        Self { session, done: Done::up_to(since), under_way, received }
+        Self { session, done: Done::up_to(since), dropped: 0, under_way, received }
     }
 
     /// Takes in one more entry, in the order of the log. What tells of another session, or of
@@ -60,6 +61,7 @@ impl Reached {
         Progress {
             session: self.session,
             done: self.done.clone(),
+            dropped: self.dropped,
             under_way: self.under_way.iter().copied().collect(),
             received: self.received.iter().copied().collect(),
         }
@@ -75,6 +77,11 @@ impl Reached {
     /// as the log knows.
     pub fn is_due(&self, sequence: Sequence) -> bool {
         !self.done.contains(sequence) && self.under_way.iter().all(|u| u.sequence != sequence)
+    }
+
+    /// How many of the oldest messages that wait in the log are to be dropped when they are read.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// What to take up again, in the order in which it was sent (MQTT 5, 4.4.0-1 and 4.6.0-1):
@@ -119,6 +126,7 @@ impl Reached {
             }
         }
         self.done.join(&completed.done);
+        self.dropped = completed.dropped;
     }
 
     fn end(&mut self, at: usize) {
@@ -131,7 +139,7 @@ impl Reached {
 impl From<Progress> for Reached {
     fn from(p: Progress) -> Self {
         let (under_way, received) = (p.under_way.into(), p.received.into());
-        Self { session: p.session, done: p.done, under_way, received }
+        Self { session: p.session, done: p.done, dropped: p.dropped, under_way, received }
     }
 }
 
@@ -201,7 +209,8 @@ mod tests {
             let ended = std::mem::take(&mut self.ended);
             let ended = ended.into_iter();
             let ended = ended.map(|(n, s)| Ended { packet_id: id(n), sequence: Sequence(s) });
-            Entry::Completed(Completed { session: ME, done, ended: ended.collect() })
+            let (ended, dropped) = (ended.collect(), self.below(9) as u64);
+            Entry::Completed(Completed { session: ME, done, dropped, ended })
         }
 
         fn step(&mut self) -> Option<Entry<'static>> {
@@ -377,7 +386,9 @@ mod tests {
         assert_eq!(reached.cursor(), Sequence(1), "the first one is over");
         let ended = vec![Ended { packet_id: id(1), sequence: Sequence(1) }];
         let done = Done::up_to(Sequence(1));
-        reached.apply(&Entry::Completed(Completed { session: ME, done, ended }));
+        let completed = Completed { session: ME, done, dropped: 3, ended };
+        reached.apply(&Entry::Completed(completed));
+        assert_eq!(reached.dropped(), 3);
         assert_eq!(reached.under_way().map(|u| u.sequence.0).collect::<Vec<_>>(), [2]);
     }
 }

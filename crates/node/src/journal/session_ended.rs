@@ -7,9 +7,9 @@ use store::log::Kind;
 
 /// A session is over: whatever else the log has of it means nothing any more.
 ///
-/// It has to outlive every other record of its session. A record that was released comes back at
-/// a start as long as its segment is not rewritten, so this one is released at a start that gave
-/// back nothing else of the session, and not before.
+/// It has to outlive every other record of its session, of which the first
+/// [`SessionBegun`](super::SessionBegun) is the oldest that counts: `store::log::Tombstones`
+/// releases it when none of them can come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionEnded {
     /// Which one.
