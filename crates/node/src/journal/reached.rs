@@ -177,7 +177,7 @@ mod tests {
             self.chance.as_mut().expect("set by who made it").below(bound)
         }
 
-        fn index(&mut self, of: Vec<usize>) -> Option<usize> {
+        fn index(&mut self, of: &[usize]) -> Option<usize> {
             if of.is_empty() { None } else { Some(of[self.below(of.len())]) }
         }
 
@@ -231,7 +231,7 @@ mod tests {
                 }
                 4 | 5 => {
                     let at = self.in_state(false);
-                    let at = self.index(at)?;
+                    let at = self.index(&at)?;
                     self.exchanges[at].2 = true;
                     self.done.insert(self.exchanges[at].1);
                     let packet_id = id(self.exchanges[at].0);
@@ -240,7 +240,7 @@ mod tests {
                 6 => {
                     let refused = self.below(4) == 0;
                     let at = self.in_state(!refused);
-                    let at = self.index(at)?;
+                    let at = self.index(&at)?;
                     self.ends(at);
                     None
                 }
