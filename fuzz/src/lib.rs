@@ -8,6 +8,7 @@ mod choices;
 pub mod decoder;
 mod http_oracle;
 pub mod http_publish;
+pub mod journal;
 mod meaning;
 pub mod session;
 mod templates;
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("decoder", decoder::check),
     ("session", session::check),
     ("http_publish", http_publish::check),
+    ("journal", journal::check),
     ("topics", topics::check),
     ("websocket", websocket::check),
 ];

@@ -1,0 +1,319 @@
+//! One record of a durable namespace, whatever its kind: the table of kinds.
+//!
+//! A record that was released may come back at a start, as long as its segment is not rewritten
+//! (`store::log::Tombstones`). So every entry says which earlier ones it overtakes, and outlives
+//! them:
+//! [`Progress`] all that tells of its session's delivery, [`SessionBegun`] the one before it,
+//! [`SessionEnded`] all of its session, [`Clock`] lower ones, a retained [`Message`] the one of
+//! its topic. Entries of a session without [`SessionBegun`] mean nothing.
+
+use super::clock::Clock;
+use super::completed::Completed;
+use super::message::Message;
+use super::progress::Progress;
+use super::publisher::Publisher;
+use super::reader::{Fault, Reader};
+use super::received_released::ReceivedReleased;
+use super::released::Released;
+use super::sent::Sent;
+use super::session_begun::SessionBegun;
+use super::session_ended::SessionEnded;
+use super::session_id::SessionId;
+use std::fmt;
+use store::log::{Hold, Kind};
+
+/// What one record says; borrows from its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A publish.
+    Message(Message<'a>),
+    /// A session as it is now.
+    SessionBegun(SessionBegun<'a>),
+    /// A session is over.
+    SessionEnded(SessionEnded),
+    /// A session's delivery as it is now.
+    Progress(Progress),
+    /// A QoS 2 exchange begins.
+    Sent(Sent),
+    /// A QoS 2 message has arrived.
+    Released(Released),
+    /// What has ended of late.
+    Completed(Completed),
+    /// An inbound QoS 2 identifier is free.
+    ReceivedReleased(ReceivedReleased),
+    /// The domain clock.
+    Clock(Clock),
+}
+
+/// Why a payload is no entry. None of ours is like that: the log is damaged, or of another
+/// version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadEntry {
+    /// No kind that we know.
+    UnknownKind(u8),
+    /// A version of a known kind that we do not read.
+    UnknownVersion {
+        /// The kind.
+        kind: u8,
+        /// The version byte.
+        version: u8,
+    },
+    /// It breaks a rule of its kind.
+    Malformed {
+        /// The kind.
+        kind: u8,
+        /// Which rule.
+        why: &'static str,
+    },
+}
+
+impl<'a> Entry<'a> {
+    /// Reads the payload of a record.
+    ///
+    /// # Errors
+    /// What is no entry of a version that we know, whole and in its one form.
+    pub fn decode(kind: Kind, payload: &'a [u8]) -> Result<Self, BadEntry> {
+        let mut r = Reader::new(payload);
+        let entry = match kind {
+            Message::KIND => Message::decode(&mut r).map(Self::Message),
+            SessionBegun::KIND => SessionBegun::decode(&mut r).map(Self::SessionBegun),
+            SessionEnded::KIND => SessionEnded::decode(&mut r).map(Self::SessionEnded),
+            Progress::KIND => Progress::decode(&mut r).map(Self::Progress),
+            Sent::KIND => Sent::decode(&mut r).map(Self::Sent),
+            Released::KIND => Released::decode(&mut r).map(Self::Released),
+            Completed::KIND => Completed::decode(&mut r).map(Self::Completed),
+            ReceivedReleased::KIND => ReceivedReleased::decode(&mut r).map(Self::ReceivedReleased),
+            Clock::KIND => Clock::decode(&mut r).map(Self::Clock),
+            Kind(other) => return Err(BadEntry::UnknownKind(other)),
+        };
+        let whole = entry.and_then(|entry| r.end().map(|()| entry));
+        whole.map_err(|fault| match fault {
+            Fault::Version(version) => BadEntry::UnknownVersion { kind: kind.0, version },
+            Fault::Malformed(why) => BadEntry::Malformed { kind: kind.0, why },
+        })
+    }
+
+    /// Appends the payload. For a message see [`Message::encode_head`] too, which copies less.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Message(e) => e.encode(out),
+            Self::SessionBegun(e) => e.encode(out),
+            Self::SessionEnded(e) => e.encode(out),
+            Self::Progress(e) => e.encode(out),
+            Self::Sent(e) => e.encode(out),
+            Self::Released(e) => e.encode(out),
+            Self::Completed(e) => e.encode(out),
+            Self::ReceivedReleased(e) => e.encode(out),
+            Self::Clock(e) => e.encode(out),
+        }
+    }
+
+    /// The record's kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Message(_) => Message::KIND,
+            Self::SessionBegun(_) => SessionBegun::KIND,
+            Self::SessionEnded(_) => SessionEnded::KIND,
+            Self::Progress(_) => Progress::KIND,
+            Self::Sent(_) => Sent::KIND,
+            Self::Released(_) => Released::KIND,
+            Self::Completed(_) => Completed::KIND,
+            Self::ReceivedReleased(_) => ReceivedReleased::KIND,
+            Self::Clock(_) => Clock::KIND,
+        }
+    }
+
+    /// Whether the record is needed beyond its streams, which only messages have.
+    pub fn hold(&self) -> Hold {
+        match self {
+            Self::Message(message) => message.hold(),
+            _ => Hold::UntilReleased,
+        }
+    }
+
+    /// The session it tells of; of a message, the durable one that published it.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Message(e) => match e.publisher {
+                Publisher::Session(session) | Publisher::Exchange(session, _) => Some(session),
+                Publisher::Passing | Publisher::Request(_) => None,
+            },
+            Self::SessionBegun(e) => Some(e.session),
+            Self::SessionEnded(e) => Some(e.session),
+            Self::Progress(e) => Some(e.session),
+            Self::Sent(e) => Some(e.session),
+            Self::Released(e) => Some(e.session),
+            Self::Completed(e) => Some(e.session),
+            Self::ReceivedReleased(e) => Some(e.session),
+            Self::Clock(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for BadEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind(kind) => write!(f, "a record of the unknown kind {kind}"),
+            Self::UnknownVersion { kind, version } => {
+                write!(f, "a record of kind {kind} has the unknown version {version}")
+            }
+            Self::Malformed { kind, why } => write!(f, "a record of kind {kind} is broken: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for BadEntry {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Content, Done, Ended, LastWill, Owner, Presence, Rights, UnderWay};
+    use super::*;
+    use broker::access::{Manage, Source};
+    use broker::subscription::ReceiverOptions;
+    use mqtt::packet_id::PacketId;
+    use mqtt::qos::QoS;
+    use mqtt::session::Exchange;
+    use mqtt::wire::Version;
+    use store::log::StreamId;
+    use store::op::Sequence;
+
+    fn content(topic: &'static str) -> Content<'static> {
+        let (qos, properties) = (QoS::AtLeastOnce, &[0x01, 1][..]);
+        Content { topic, properties, payload: b"gone", qos, retain: true }
+    }
+
+    fn session(n: u64, subscriptions: usize) -> Entry<'static> {
+        let names = ["a/+", "$share/g/b/#", "#", "c"];
+        let one = |n: usize| super::super::Subscription {
+            filter: names[n % names.len()],
+            options: ReceiverOptions::new(QoS::ExactlyOnce, n == 0, n == 2),
+            subscription_id: n as u32 * 1_000_000,
+            stream: StreamId(n as u32),
+            since: Sequence(1 << n),
+        };
+        let granted = Rights::Granted {
+            publish: vec!["#"],
+            subscribe: vec!["a/#", "b"],
+            manage: Manage::Yes,
+        };
+        let (source, rights) =
+            if n == 1 { (Source::Token, granted) } else { (Source::Anonymous, Rights::ByName) };
+        Entry::SessionBegun(SessionBegun {
+            session: SessionId(n),
+            client: "pump-1",
+            version: if n == 1 { Version::V5 } else { Version::V311 },
+            expiry_s: u32::MAX,
+            presence: match n {
+                1 => Presence::Connected,
+                _ => Presence::Detached { ends_at_ms: u64::MAX, will_at_ms: 9 },
+            },
+            will: (n == 1).then(|| LastWill { content: content("will"), delay_s: 30 }),
+            owner: Owner { name: "Ann", source, expires_at_ms: (n == 1).then_some(9), rights },
+            subscriptions: (0..subscriptions).map(one).collect(),
+        })
+    }
+
+    fn all() -> Vec<Entry<'static>> {
+        let (session_id, id) = (SessionId(u64::MAX), |n| PacketId::new(n).unwrap());
+        let mut done = Done::up_to(Sequence(1_000));
+        done.add_all(Sequence(1_002)..=Sequence(1_900));
+        let under_way = |n, sequence, exchange| {
+            let sequence = Sequence(sequence);
+            UnderWay { packet_id: id(n), sequence, exchange }
+        };
+        vec![
+            Entry::Message(Message {
+                content: content("t"),
+                deadline_ms: 5,
+                publisher: Publisher::Passing,
+            }),
+            session(1, 4),
+            session(2, 0),
+            Entry::SessionEnded(SessionEnded { session: session_id }),
+            Entry::Progress(Progress {
+                session: session_id,
+                done: done.clone(),
+                dropped: 300,
+                under_way: vec![
+                    under_way(65_535, 7, Exchange::Published2),
+                    under_way(1, 1_001, Exchange::Published1),
+                    under_way(2, 1_500, Exchange::Released),
+                ],
+                received: vec![id(9), id(1)],
+            }),
+            Entry::Sent(Sent { session: session_id, packet_id: id(1), sequence: Sequence(3) }),
+            Entry::Released(Released { session: session_id, packet_id: id(1) }),
+            Entry::Completed(Completed {
+                session: session_id,
+                done,
+                dropped: 0,
+                ended: vec![Ended { packet_id: id(4), sequence: Sequence(u64::MAX) }],
+            }),
+            Entry::ReceivedReleased(ReceivedReleased { session: session_id, packet_id: id(1) }),
+            Entry::Clock(Clock { wall_ms: 1_800_000_000_000 }),
+        ]
+    }
+
+    fn encoded(entry: &Entry<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        entry.encode(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn every_entry_comes_back() {
+        for entry in all() {
+            let bytes = encoded(&entry);
+            assert_eq!(Entry::decode(entry.kind(), &bytes).as_ref(), Ok(&entry));
+        }
+    }
+
+    /// Cut, changed or with more behind: an error, or what has these very bytes.
+    #[test]
+    fn broken_bytes_are_an_error_or_another_entry() {
+        for entry in all() {
+            let bytes = encoded(&entry);
+            let check = |broken: &[u8]| {
+                let read = Entry::decode(entry.kind(), broken);
+                assert!(read.is_err() || encoded(&read.unwrap()) == broken, "{entry:?}");
+            };
+            for at in 0..bytes.len() {
+                check(&bytes[..at]);
+                for bit in 0..8 {
+                    let mut changed = bytes.clone();
+                    changed[at] ^= 1 << bit;
+                    check(&changed);
+                }
+            }
+            let longer = [&bytes[..], &[0]].concat();
+            check(&longer);
+            let last = matches!(entry, Entry::Message(_));
+            assert_eq!(Entry::decode(entry.kind(), &longer).is_ok(), last, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_named() {
+        for kind in [0, 10, 255] {
+            assert_eq!(Entry::decode(Kind(kind), &[1]), Err(BadEntry::UnknownKind(kind)));
+        }
+        for entry in all() {
+            let kind = entry.kind().0;
+            let mut bytes = encoded(&entry);
+            bytes[0] = 2;
+            let wanted = BadEntry::UnknownVersion { kind, version: 2 };
+            assert_eq!(Entry::decode(entry.kind(), &bytes), Err(wanted));
+            assert_eq!(
+                wanted.to_string(),
+                format!("a record of kind {kind} has the unknown version 2")
+            );
+        }
+    }
+
+    /// The numbers lie in files: they never change.
+    #[test]
+    fn kinds_keep_their_numbers() {
+        let kinds: Vec<u8> = all().iter().map(|entry| entry.kind().0).collect();
+        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+}

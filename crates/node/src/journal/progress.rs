@@ -1,0 +1,109 @@
+//! How far the delivery to a session has come, whole: the latest one wins, and nothing written
+//! before it is needed.
+
+use super::done::Done;
+use super::reader::{Fault, Reader, packet_id};
+use super::session_id::SessionId;
+use super::writer::Writer;
+use mqtt::packet_id::PacketId;
+use mqtt::session::Exchange;
+use store::log::Kind;
+use store::op::Sequence;
+
+/// A snapshot of one session's delivery. Once it is durable, all records of the session that tell
+/// of its delivery and lie before it may be released, and so may the messages whose identifiers
+/// it knows; it may be released when a later one is durable, or the session's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Whose.
+    pub session: SessionId,
+    /// What needs not be delivered any more.
+    pub done: Done,
+    /// How many of the oldest messages that wait in the log are dropped when they are read: the
+    /// queue was full, and nobody had read them.
+    pub dropped: u64,
+    /// Exchanges that the client has not ended, in the order in which their PUBLISH went out.
+    pub under_way: Vec<UnderWay>,
+    /// Identifiers of QoS 2 that wait for the client's PUBREL, in the order of arrival.
+    pub received: Vec<PacketId>,
+}
+
+/// One exchange with a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The identifier it began with and goes on with (MQTT 5, 4.4.0-1).
+    pub packet_id: PacketId,
+    /// The message. It may lie before the cursor: a retained one does that was handed over.
+    pub sequence: Sequence,
+    /// Where it stands.
+    pub exchange: Exchange,
+}
+
+impl Progress {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let mut w = Writer(out);
+        w.byte(VERSION);
+        w.session(self.session);
+        self.done.write(&mut w);
+        w.number(self.dropped);
+        w.number(self.under_way.len() as u64);
+        let mut before = self.done.cursor();
+        for one in &self.under_way {
+            let stands = match one.exchange {
+                Exchange::Published1 => PUBLISHED_1,
+                Exchange::Published2 => PUBLISHED_2,
+                Exchange::Released => RELEASED,
+            };
+            w.number(u64::from(one.packet_id.get()) << EXCHANGE_BITS | stands);
+            w.distance(one.sequence, before);
+            before = one.sequence;
+        }
+        w.number(self.received.len() as u64);
+        for packet_id in &self.received {
+            w.packet_id(*packet_id);
+        }
+    }
+
+    pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, Fault> {
+        r.version(VERSION)?;
+        let session = r.session()?;
+        let (done, dropped) = (Done::read(r)?, r.number()?);
+        let count = r.count(UNDER_WAY_BYTES_MIN)?;
+        let mut under_way = Vec::with_capacity(count);
+        let mut before = done.cursor();
+        for _ in 0..count {
+            let one = UnderWay::read(r, before)?;
+            before = one.sequence;
+            under_way.push(one);
+        }
+        let count = r.count(1)?;
+        let mut received = Vec::with_capacity(count);
+        for _ in 0..count {
+            received.push(r.packet_id()?);
+        }
+        Ok(Self { session, done, dropped, under_way, received })
+    }
+
+    pub(super) const KIND: Kind = Kind(4);
+}
+
+impl UnderWay {
+    fn read(r: &mut Reader<'_>, before: Sequence) -> Result<Self, Fault> {
+        let head = r.number()?;
+        let exchange = match head & ((1 << EXCHANGE_BITS) - 1) {
+            PUBLISHED_1 => Exchange::Published1,
+            PUBLISHED_2 => Exchange::Published2,
+            RELEASED => Exchange::Released,
+            _ => return Err(Fault::Malformed("an exchange has no such state")),
+        };
+        let packet_id = packet_id(head >> EXCHANGE_BITS)?;
+        Ok(Self { packet_id, sequence: r.distance(before)?, exchange })
+    }
+}
+
+const VERSION: u8 = 1;
+const EXCHANGE_BITS: u32 = 2;
+const PUBLISHED_1: u64 = 0;
+const PUBLISHED_2: u64 = 1;
+const RELEASED: u64 = 2;
+const UNDER_WAY_BYTES_MIN: usize = 2;

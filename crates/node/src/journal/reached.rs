@@ -1,0 +1,394 @@
+//! How far the delivery to one session has reached: the same while it happens and when it is read
+//! back from the log.
+//!
+//! Owns what each entry changes. Refuses to know connections, windows and streams: it does not say
+//! what is sent next, only what need not be, and what has to be taken up again.
+
+use super::completed::{Completed, Ended};
+use super::done::Done;
+use super::entry::Entry;
+use super::progress::{Progress, UnderWay};
+use super::publisher::Publisher;
+use super::session_id::SessionId;
+use mqtt::packet_id::PacketId;
+use mqtt::session::Exchange;
+use std::collections::VecDeque;
+use store::op::Sequence;
+
+/// The delivery to one session, as far as the log knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    session: SessionId,
+    done: Done,
+    dropped: u64,
+    /// In the order in which they began; the oldest end first, so that it is looked for there.
+    under_way: VecDeque<UnderWay>,
+    received: VecDeque<PacketId>,
+}
+
+impl Reached {
+    /// A session that begins: nothing up to `since` is for it.
+    pub fn new(session: SessionId, since: Sequence) -> Self {
+        let (under_way, received) = (VecDeque::new(), VecDeque::new());
+        Self { session, done: Done::up_to(since), dropped: 0, under_way, received }
+    }
+
+    /// Takes in one more entry, in the order of the log. What tells of another session, or of
+    /// something else than delivery, changes nothing.
+    pub fn apply(&mut self, entry: &Entry<'_>) {
+        if entry.session() != Some(self.session) {
+            return;
+        }
+        match entry {
+            Entry::Message(e) => {
+                if let Publisher::Exchange(_, packet_id) = e.publisher
+                    && !self.holds(packet_id)
+                {
+                    self.received.push_back(packet_id);
+                }
+            }
+            Entry::Progress(e) => *self = Self::from(e.clone()),
+            Entry::Sent(e) => self.begin(e.packet_id, e.sequence),
+            Entry::Released(e) => self.release(e.packet_id),
+            Entry::Completed(e) => self.complete(e),
+            Entry::ReceivedReleased(e) => self.received.retain(|held| *held != e.packet_id),
+            Entry::SessionBegun(_) | Entry::SessionEnded(_) | Entry::Clock(_) => {}
+        }
+    }
+
+    /// Everything in one entry: applied to any state it gives this one.
+    pub fn snapshot(&self) -> Progress {
+        Progress {
+            session: self.session,
+            done: self.done.clone(),
+            dropped: self.dropped,
+            under_way: self.under_way.iter().copied().collect(),
+            received: self.received.iter().copied().collect(),
+        }
+    }
+
+    /// Nothing up to here is to be read again. A message under way may lie before it, if it is a
+    /// retained one that was handed over.
+    pub fn cursor(&self) -> Sequence {
+        self.done.cursor()
+    }
+
+    /// Whether a message of the session's streams is still to be sent for the first time, as far
+    /// as the log knows.
+    pub fn is_due(&self, sequence: Sequence) -> bool {
+        !self.done.contains(sequence) && self.under_way.iter().all(|u| u.sequence != sequence)
+    }
+
+    /// How many of the oldest messages that wait in the log are to be dropped when they are read.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// What to take up again, in the order in which it was sent (MQTT 5, 4.4.0-1 and 4.6.0-1):
+    /// what is published as PUBLISH with DUP, what is released as PUBREL.
+    pub fn under_way(&self) -> impl Iterator<Item = UnderWay> {
+        self.under_way.iter().copied()
+    }
+
+    /// Inbound QoS 2 identifiers that wait for PUBREL, in the order of arrival.
+    pub fn received(&self) -> impl Iterator<Item = PacketId> {
+        self.received.iter().copied()
+    }
+
+    /// Whether the log knows this inbound identifier: then a repeated PUBLISH is not delivered
+    /// again, and its PUBREL has to be written.
+    pub fn holds(&self, packet_id: PacketId) -> bool {
+        self.received.contains(&packet_id)
+    }
+
+    fn begin(&mut self, packet_id: PacketId, sequence: Sequence) {
+        // The identifier was free: what it was last used for is over.
+        if let Some(at) = self.under_way.iter().position(|u| u.packet_id == packet_id) {
+            self.end(at);
+        }
+        let exchange = Exchange::Published2;
+        self.under_way.push_back(UnderWay { packet_id, sequence, exchange });
+    }
+
+    /// The message is the client's: nothing more has to be read for it.
+    fn release(&mut self, packet_id: PacketId) {
+        if let Some(one) = self.under_way.iter_mut().find(|u| u.packet_id == packet_id) {
+            one.exchange = Exchange::Released;
+            self.done.add(one.sequence);
+        }
+    }
+
+    fn complete(&mut self, completed: &Completed) {
+        for Ended { packet_id, sequence } in &completed.ended {
+            let named = |u: &UnderWay| u.packet_id == *packet_id && u.sequence == *sequence;
+            if let Some(at) = self.under_way.iter().position(named) {
+                self.end(at);
+            }
+        }
+        self.done.join(&completed.done);
+        self.dropped = completed.dropped;
+    }
+
+    fn end(&mut self, at: usize) {
+        if let Some(one) = self.under_way.remove(at) {
+            self.done.add(one.sequence);
+        }
+    }
+}
+
+impl From<Progress> for Reached {
+    fn from(p: Progress) -> Self {
+        let (under_way, received) = (p.under_way.into(), p.received.into());
+        Self { session: p.session, done: p.done, dropped: p.dropped, under_way, received }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Message, ReceivedReleased, Released, Sent};
+    use super::*;
+    use crate::journal::chance::Chance;
+    use crate::journal::content::Content;
+    use mqtt::qos::QoS;
+    use std::collections::BTreeSet;
+    use store::log::Kind;
+
+    const ME: SessionId = SessionId(7);
+
+    fn id(n: u16) -> PacketId {
+        PacketId::new(n).unwrap()
+    }
+
+    /// A session that knows nothing of `Reached`, and what it writes.
+    #[derive(Default)]
+    struct World {
+        chance: Option<Chance>,
+        last: u64,
+        waiting: Vec<u64>,
+        /// Identifier, message, released or not.
+        exchanges: Vec<(u16, u64, bool)>,
+        received: Vec<u16>,
+        done: BTreeSet<u64>,
+        ended: Vec<(u16, u64)>,
+    }
+
+    impl World {
+        fn below(&mut self, bound: usize) -> usize {
+            self.chance.as_mut().expect("set by who made it").below(bound)
+        }
+
+        fn index(&mut self, of: &[usize]) -> Option<usize> {
+            if of.is_empty() { None } else { Some(of[self.below(of.len())]) }
+        }
+
+        /// A free one among few, so that they are soon used again.
+        fn free(&mut self, used: &[u16]) -> Option<u16> {
+            let free: Vec<u16> = (1..=4).filter(|n| !used.contains(n)).collect();
+            if free.is_empty() { None } else { Some(free[self.below(free.len())]) }
+        }
+
+        fn in_state(&self, released: bool) -> Vec<usize> {
+            let all = self.exchanges.iter().enumerate();
+            all.filter(|(_, e)| e.2 == released).map(|(at, _)| at).collect()
+        }
+
+        /// The end of an exchange is written some time later.
+        fn ends(&mut self, at: usize) {
+            let (packet_id, sequence, _) = self.exchanges.remove(at);
+            self.done.insert(sequence);
+            self.ended.push((packet_id, sequence));
+        }
+
+        /// What lies before the first message that is not done.
+        fn completed(&mut self) -> Entry<'static> {
+            let open = self.exchanges.iter().filter(|e| !e.2).map(|e| e.1);
+            let first = open.chain(self.waiting.iter().copied()).min();
+            let cursor = first.map_or(self.last, |first| first - 1);
+            let mut done = Done::up_to(Sequence(cursor));
+            self.done.iter().for_each(|n| done.add(Sequence(*n)));
+            let ended = std::mem::take(&mut self.ended);
+            let ended = ended.into_iter();
+            let ended = ended.map(|(n, s)| Ended { packet_id: id(n), sequence: Sequence(s) });
+            let (ended, dropped) = (ended.collect(), self.below(9) as u64);
+            Entry::Completed(Completed { session: ME, done, dropped, ended })
+        }
+
+        fn step(&mut self) -> Option<Entry<'static>> {
+            let session = ME;
+            match self.below(11) {
+                0 | 1 => {
+                    self.last += 1 + self.below(3) as u64;
+                    self.waiting.push(self.last);
+                    None
+                }
+                2 | 3 if !self.waiting.is_empty() => {
+                    let used: Vec<u16> = self.exchanges.iter().map(|e| e.0).collect();
+                    let n = self.free(&used)?;
+                    let sequence = self.waiting.remove(0);
+                    self.exchanges.push((n, sequence, false));
+                    let sequence = Sequence(sequence);
+                    Some(Entry::Sent(Sent { session, packet_id: id(n), sequence }))
+                }
+                4 | 5 => {
+                    let at = self.in_state(false);
+                    let at = self.index(&at)?;
+                    self.exchanges[at].2 = true;
+                    self.done.insert(self.exchanges[at].1);
+                    let packet_id = id(self.exchanges[at].0);
+                    Some(Entry::Released(Released { session, packet_id }))
+                }
+                6 => {
+                    let refused = self.below(4) == 0;
+                    let at = self.in_state(!refused);
+                    let at = self.index(&at)?;
+                    self.ends(at);
+                    None
+                }
+                7 if !self.waiting.is_empty() => {
+                    // QoS 1, or dropped.
+                    let at = self.below(self.waiting.len());
+                    let sequence = self.waiting.remove(at);
+                    self.done.insert(sequence);
+                    None
+                }
+                8 => Some(self.completed()),
+                9 => {
+                    let n = self.free(&self.received.clone())?;
+                    self.received.push(n);
+                    Some(publish(Publisher::Exchange(ME, id(n))))
+                }
+                10 if !self.received.is_empty() => {
+                    let at = self.below(self.received.len());
+                    let packet_id = id(self.received.remove(at));
+                    Some(Entry::ReceivedReleased(ReceivedReleased { session, packet_id }))
+                }
+                _ => Some(foreign(self.below(4))),
+            }
+        }
+
+        /// Once everything is written, the log knows as much as the session.
+        fn agrees(&self, reached: &Reached) {
+            let under_way: Vec<_> = reached
+                .under_way()
+                .map(|u| (u.packet_id.get(), u.sequence.0, u.exchange == Exchange::Released))
+                .collect();
+            assert_eq!(under_way, self.exchanges);
+            let received: Vec<u16> = reached.received().map(PacketId::get).collect();
+            assert_eq!(received, self.received);
+            for n in 1..=self.last {
+                let due = reached.is_due(Sequence(n));
+                if self.waiting.contains(&n) {
+                    assert!(due, "{n} waits");
+                }
+                if self.done.contains(&n) || self.exchanges.iter().any(|e| e.1 == n) {
+                    assert!(!due, "{n} was sent");
+                }
+            }
+            let open = self.exchanges.iter().filter(|e| !e.2).map(|e| e.1);
+            let first = open.chain(self.waiting.iter().copied()).min();
+            assert!(first.is_none_or(|first| reached.cursor().0 < first));
+        }
+    }
+
+    fn publish(publisher: Publisher<'static>) -> Entry<'static> {
+        let qos = QoS::ExactlyOnce;
+        let content = Content { topic: "t", properties: &[], payload: b"x", qos, retain: false };
+        Entry::Message(Message { content, deadline_ms: u64::MAX, publisher })
+    }
+
+    /// Another session by the same identifiers, and this one without an exchange.
+    fn foreign(which: usize) -> Entry<'static> {
+        let other = SessionId(8);
+        let released = ReceivedReleased { session: other, packet_id: id(1) };
+        [
+            publish(Publisher::Session(ME)),
+            publish(Publisher::Exchange(other, id(2))),
+            Entry::ReceivedReleased(released),
+            Entry::Sent(Sent { session: other, packet_id: id(3), sequence: Sequence(1) }),
+        ][which]
+            .clone()
+    }
+
+    /// A record as the log gives it back.
+    fn record(entry: &Entry<'_>) -> (Kind, Vec<u8>) {
+        let mut bytes = Vec::new();
+        entry.encode(&mut bytes);
+        (entry.kind(), bytes)
+    }
+
+    fn replay(log: &[(Kind, Vec<u8>)]) -> Reached {
+        let mut reached = Reached::new(ME, Sequence(0));
+        for (kind, payload) in log {
+            reached.apply(&Entry::decode(*kind, payload).expect("it was written by us"));
+        }
+        reached
+    }
+
+    /// Snapshots at any place, and of what they overtake any part removed: what is read back is
+    /// what was, and what the session itself says.
+    #[test]
+    fn reading_back_gives_what_was() {
+        for seed in 0..400 {
+            let mut world = World { chance: Some(Chance::new(seed)), ..World::default() };
+            let mut live = Reached::new(ME, Sequence(0));
+            let mut log = Vec::new();
+            for _ in 0..120 {
+                if world.below(12) == 0 {
+                    // Released, and removed as far as segments were cleaned.
+                    log.retain(|_| world.below(3) == 0);
+                    log.push(record(&Entry::Progress(live.snapshot())));
+                    assert_eq!(replay(&log), live, "seed {seed}, after a snapshot");
+                }
+                let Some(entry) = world.step() else { continue };
+                live.apply(&entry);
+                log.push(record(&entry));
+                assert_eq!(replay(&log), live, "seed {seed}, {entry:?}");
+                if matches!(entry, Entry::Completed(_)) {
+                    world.agrees(&live);
+                }
+            }
+            live.apply(&world.completed());
+            world.agrees(&live);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_taken_up_again_keeps_its_order_and_state() {
+        let (session, sent) = (ME, |n, sequence| {
+            let sequence = Sequence(sequence);
+            Entry::Sent(Sent { session: ME, packet_id: id(n), sequence })
+        });
+        let mut reached = Reached::new(ME, Sequence(10));
+        for entry in [
+            sent(65_535, 12),
+            sent(1, 15),
+            sent(2, 11),
+            Entry::Released(Released { session, packet_id: id(1) }),
+        ] {
+            reached.apply(&entry);
+        }
+        let under_way: Vec<_> =
+            reached.under_way().map(|u| (u.packet_id.get(), u.sequence.0, u.exchange)).collect();
+        let (published, released) = (Exchange::Published2, Exchange::Released);
+        assert_eq!(under_way, [(65_535, 12, published), (1, 15, released), (2, 11, published)]);
+        assert_eq!(reached.cursor(), Sequence(10));
+        let due: Vec<u64> = (9..18).filter(|n| reached.is_due(Sequence(*n))).collect();
+        assert_eq!(due, [13, 14, 16, 17]);
+    }
+
+    /// The end of an exchange is told late: by then its identifier may name another.
+    #[test]
+    fn a_late_end_does_not_end_what_has_its_identifier_now() {
+        let mut reached = Reached::new(ME, Sequence(0));
+        let sent = |sequence| Sent { session: ME, packet_id: id(1), sequence: Sequence(sequence) };
+        reached.apply(&Entry::Sent(sent(1)));
+        reached.apply(&Entry::Sent(sent(2)));
+        assert_eq!(reached.cursor(), Sequence(1), "the first one is over");
+        let ended = vec![Ended { packet_id: id(1), sequence: Sequence(1) }];
+        let done = Done::up_to(Sequence(1));
+        let completed = Completed { session: ME, done, dropped: 3, ended };
+        reached.apply(&Entry::Completed(completed));
+        assert_eq!(reached.dropped(), 3);
+        assert_eq!(reached.under_way().map(|u| u.sequence.0).collect::<Vec<_>>(), [2]);
+    }
+}

@@ -1,0 +1,42 @@
+//! An exchange begins.
+
+use super::reader::{Fault, Reader};
+use super::session_id::SessionId;
+use super::writer::Writer;
+use mqtt::packet_id::PacketId;
+use store::log::Kind;
+use store::op::Sequence;
+
+/// A QoS 2 PUBLISH goes out once this is a fact (core.md 2): after a restart it is sent again with
+/// its identifier, so that the receiver knows it (MQTT 5, 4.3.3-3).
+///
+/// An identifier is used again only when its exchange is over: if [`Completed`](super::Completed)
+/// has not said so yet, this does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// To whom.
+    pub session: SessionId,
+    /// By which identifier.
+    pub packet_id: PacketId,
+    /// The message.
+    pub sequence: Sequence,
+}
+
+impl Sent {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let mut w = Writer(out);
+        w.byte(VERSION);
+        w.session(self.session);
+        w.packet_id(self.packet_id);
+        w.sequence(self.sequence);
+    }
+
+    pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, Fault> {
+        r.version(VERSION)?;
+        Ok(Self { session: r.session()?, packet_id: r.packet_id()?, sequence: r.sequence()? })
+    }
+
+    pub(super) const KIND: Kind = Kind(5);
+}
+
+const VERSION: u8 = 1;

@@ -1,0 +1,92 @@
+//! The journal's entries: any bytes are an error, or one entry whose encoding is these very bytes;
+//! and what a session's delivery adds up to is the same through a snapshot. Refuses to know which
+//! entries would follow one another.
+
+use node::journal::{BadEntry, Entry, Message, Reached};
+use store::log::Kind;
+
+use crate::choices::Choices;
+
+/// Records one after the other: a kind, a length (255 = to the end) and a payload.
+pub fn check(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let mut reached: Option<Reached> = None;
+    while !choices.is_empty() {
+        let kind = Kind(choices.byte());
+        let payload = match choices.byte() {
+            255 => choices.rest(),
+            len => choices.take(usize::from(len)),
+        };
+        let Some(entry) = decode(kind, payload) else { continue };
+        if let Some(session) = entry.session() {
+            let begun = || Reached::new(session, store::op::Sequence(0));
+            let reached = reached.get_or_insert_with(begun);
+            reached.apply(&entry);
+            same_through_a_snapshot(reached);
+        }
+    }
+}
+
+fn decode(kind: Kind, payload: &[u8]) -> Option<Entry<'_>> {
+    let known = (1..=9).contains(&kind.0);
+    let entry = match Entry::decode(kind, payload) {
+        Ok(entry) => entry,
+        Err(bad) => {
+            assert_eq!(matches!(bad, BadEntry::UnknownKind(_)), !known, "{bad}");
+            return None;
+        }
+    };
+    assert!(known && entry.kind() == kind);
+    assert_eq!(encoded(&entry), payload, "{entry:?}");
+    if let Entry::Message(message) = &entry {
+        comes_back(message, payload);
+    }
+    Some(entry)
+}
+
+/// As a publication, and in the parts in which the log gets it.
+fn comes_back(message: &Message<'_>, payload: &[u8]) {
+    let publication = message.to_publication();
+    assert_eq!(&Message::of(&publication, message.publisher), message);
+    let mut bytes = Vec::new();
+    message.encode_head(&mut bytes);
+    message.parts().iter().for_each(|part| bytes.extend_from_slice(part));
+    assert_eq!(bytes, payload);
+}
+
+fn same_through_a_snapshot(reached: &Reached) {
+    let bytes = encoded(&Entry::Progress(reached.snapshot()));
+    match decode(Kind(4), &bytes) {
+        Some(Entry::Progress(progress)) => assert_eq!(&Reached::from(progress), reached),
+        other => panic!("a snapshot is read as {other:?}"),
+    }
+}
+
+fn encoded(entry: &Entry<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    entry.encode(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// A corpus that decodes to nothing would hold any property.
+    #[test]
+    fn the_corpus_has_every_kind() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/journal");
+        let mut kinds = BTreeSet::new();
+        for input in std::fs::read_dir(folder).unwrap() {
+            let bytes = std::fs::read(input.unwrap().path()).unwrap();
+            let mut choices = Choices::new(&bytes);
+            while !choices.is_empty() {
+                let (kind, len) = (Kind(choices.byte()), choices.byte());
+                let payload = choices.take(usize::from(len));
+                kinds.extend(decode(kind, payload).map(|entry| entry.kind().0));
+            }
+        }
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+    }
+}
