@@ -254,8 +254,8 @@ const PING_US: u64 = 20_000_000;
 const PATIENCE_S: f64 = 60.0;
 const QUIET: Duration = Duration::from_secs(2);
 const SAMPLE_S: f64 = 2.0;
-/// A shorter soak has no slope worth a verdict: queues fill and drain in cycles of half a minute, and
-/// only the second half counts, when every peak has been there.
+/// A shorter soak has no slope worth a verdict: queues fill and drain in cycles of half a minute,
+/// and only the second half counts, when every peak has been there.
 const JUDGED_S_MIN: u64 = 600;
 /// A leak of 100 bytes a visit would be about 100 KiB a minute.
 const SLOPE_KIB_MAX: f64 = 32.0;
