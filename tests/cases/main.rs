@@ -26,6 +26,7 @@ mod qos;
 mod reactors;
 mod readme;
 mod renewal;
+mod repair;
 mod sessions;
 mod shared;
 mod starts;

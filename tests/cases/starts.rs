@@ -41,12 +41,22 @@ fn one_process_a_data_directory() {
     let output = serve(&config);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(said(&output).contains(&first.pid().to_string()), "{}", said(&output));
+    assert!(said(&output).contains("kept is in use by process"), "{}", said(&output));
     // `dev` and `serve` keep out of each other's way too.
     let dev = Server::new();
     let text = format!("data = \"{}\"", dev.data().display());
     let output = serve(&site.configure(&text, ""));
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(said(&output).contains(&dev.pid().to_string()), "{}", said(&output));
+    // Nor is a log mended that somebody writes.
+    let data = site.path().join("kept");
+    std::fs::create_dir(data.join("log")).unwrap();
+    for mode in ["--dry-run", "--apply"] {
+        let words = ["repair", "--data", data.to_str().unwrap(), mode];
+        let output = Verb::new(&words).output();
+        assert_eq!(output.status.code(), Some(1), "{mode}: {}", said(&output));
+        assert!(said(&output).contains(&first.pid().to_string()), "{}", said(&output));
+    }
     // A process that was killed leaves no lock.
     drop(first);
     let config = site.configure("data = \"kept\"", "");

@@ -6,6 +6,7 @@ mod auth;
 mod cli;
 mod clock;
 mod config;
+mod disk;
 mod http;
 mod identity;
 mod machine;

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod crash;
+mod format;
+mod repair;
+mod written;
 
 use crash::{CrashDisk, Fault, below};
 use std::collections::{BTreeMap, BTreeSet};

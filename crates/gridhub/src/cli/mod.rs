@@ -10,6 +10,7 @@ mod incoming;
 mod mqtt_client;
 pub mod port;
 mod publish;
+mod repair;
 mod serve;
 mod subscribe;
 mod token;
@@ -48,6 +49,8 @@ enum Verb {
     Token(token::Token),
     /// Make a client certificate with the authority of the data directory
     Cert(cert::Cert),
+    /// Look for damage in the log of a data directory, and mend it
+    Repair(repair::Repair),
 }
 
 /// Reads the command line and runs its verb. Exit status: 0 done, 1 refused or failed, 2 bad
@@ -61,6 +64,7 @@ pub fn run() -> ExitCode {
         Verb::Subscribe(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
         Verb::Cert(verb) => verb.run(),
+        Verb::Repair(verb) => verb.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -53,6 +53,9 @@ pub(super) fn parse_name(name: &str) -> Option<Sequence> {
 }
 
 impl Head {
+    /// Where the identity of the log stands.
+    pub const IDENTITY_AT: usize = 16;
+
     pub fn encode(self) -> [u8; FILE_HEAD] {
         let mut bytes = [0; FILE_HEAD];
         bytes[..8].copy_from_slice(MAGIC);
@@ -68,21 +71,39 @@ impl Head {
     pub fn read(file: &impl File, name: &str) -> Result<Self, Damage> {
         let mut bytes = [0; FILE_HEAD];
         let got = file.read_at(0, &mut bytes).map_err(|e| Damage::io(name, 0, &e))?;
-        if got < FILE_HEAD {
-            return Err(Damage::at(name, got as u64, "the file ends within its head"));
-        }
-        if bytes[..8] != *MAGIC {
-            return Err(Damage::at(name, 0, "this is no segment of a log"));
-        }
-        if word(&bytes, 12) != head_check(&bytes) {
-            return Err(Damage::at(name, 12, "the checksum of the head does not fit"));
-        }
-        let version = word(&bytes, 8);
-        if version != VERSION {
-            return Err(Damage::version(name, version));
-        }
-        Ok(Self { identity: long(&bytes, 16), base: Sequence(long(&bytes, 24)) })
+        Self::parse(&bytes[..got]).map_err(|bad| match bad {
+            BadHead::Short => Damage::at(name, got as u64, "the file ends within its head"),
+            BadHead::Foreign => Damage::at(name, 0, "this is no segment of a log"),
+            BadHead::Garbled => Damage::at(name, 12, "the checksum of the head does not fit"),
+            BadHead::Version(version) => Damage::version(name, version),
+        })
     }
+
+    /// The head at the start of `bytes`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadHead> {
+        let bytes: &[u8; FILE_HEAD] = bytes.first_chunk().ok_or(BadHead::Short)?;
+        if bytes[..8] != *MAGIC {
+            return Err(BadHead::Foreign);
+        }
+        if word(bytes, 12) != head_check(bytes) {
+            return Err(BadHead::Garbled);
+        }
+        match word(bytes, 8) {
+            VERSION => Ok(Self { identity: long(bytes, 16), base: Sequence(long(bytes, 24)) }),
+            version => Err(BadHead::Version(version)),
+        }
+    }
+}
+
+/// Why bytes are no head that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadHead {
+    Short,
+    /// It begins with something else.
+    Foreign,
+    Garbled,
+    /// Of a format that is not known here.
+    Version(u32),
 }
 
 impl Trailer {

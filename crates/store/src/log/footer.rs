@@ -107,6 +107,21 @@ impl Footer {
             .ok_or_else(|| Damage::at(name, at, "the footer contradicts itself"))
     }
 
+    /// How many records the footer at `at` counts, if `len` bytes have its shape to the last one:
+    /// for one whose checksum is not known.
+    pub fn records_at(file: &impl File, at: u64, len: u64) -> std::io::Result<Option<u64>> {
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        let got = file.read_at(at, &mut bytes)?;
+        let footer = Self::parse(&bytes[..got], Sequence(0));
+        Ok(footer.filter(|f| f.bytes() == got).map(|f| f.records))
+    }
+
+    /// Its length in the file, without the trailer.
+    fn bytes(&self) -> usize {
+        let lists: usize = self.parts.iter().map(|(_, part)| part.count as usize * 4).sum();
+        FIXED + self.index.len() * 8 + self.held.len() * 4 + self.parts.len() * STREAM + lists
+    }
+
     fn parse(bytes: &[u8], base: Sequence) -> Option<Self> {
         let counts = bytes.get(..FIXED)?;
         let [index, held, streams, records] = [0, 4, 8, 12].map(|at| word(counts, at) as usize);

@@ -87,6 +87,11 @@ impl<'a> Record<'a> {
         Ok((record, len))
     }
 
+    /// Its length in the file.
+    pub(super) fn bytes(&self) -> usize {
+        HEAD + self.streams.len() + self.payload.len()
+    }
+
     /// The streams it belongs to.
     pub fn streams(&self) -> impl Iterator<Item = StreamId> + use<'a> {
         self.streams.chunks_exact(4).map(|id| StreamId(word(id, 0)))

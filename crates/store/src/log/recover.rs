@@ -3,7 +3,7 @@
 //! A bad place is a torn end only if nothing that was written later says that it was durable: the
 //! next batch is written after the last one's sync came back.
 
-use super::batch::{BATCH_HEAD, BatchHead, MARK};
+use super::batch::BatchHead;
 use super::catalog::{Catalog, Closed, Segment, Shared};
 use super::damage::Damage;
 use super::file::{self, FILE_HEAD, Head, Trailer};
@@ -11,10 +11,11 @@ use super::footer::Footer;
 use super::record::{Hold, Record};
 use super::stream::Streams;
 use super::walk::{Step, Walk};
-use super::{Log, Options};
+use super::{Log, Options, search};
 use crate::disk::{Disk, File};
 use crate::op::Sequence;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// What opening found.
@@ -215,7 +216,7 @@ impl<F: File> One<F> {
     /// Cuts off what stands behind the last record, unless something says that it was durable.
     fn cut_off(&self, name: &str, scan: &Scan) -> Result<Option<Cut>, OpenError> {
         let len = self.file.len()?;
-        let behind = self.first_written(scan.end, len)?;
+        let behind = search::first_written(&*self.file, scan.end, len)?;
         let Some(behind) = behind else { return Ok(None) };
         if let Some(later) = self.later_batch(behind, len)?
             && later.durable > scan.last
@@ -229,40 +230,13 @@ impl<F: File> One<F> {
         Ok(Some(Cut { file: name.to_owned(), offset: scan.end }))
     }
 
-    /// Where the first byte that is not zero stands.
-    fn first_written(&self, from: u64, len: u64) -> Result<Option<u64>, OpenError> {
-        let mut piece = vec![0; PIECE];
-        let mut at = from;
-        while at < len {
-            let got = self.file.read_at(at, &mut piece)?;
-            if got == 0 {
-                break;
-            }
-            if let Some(first) = piece[..got].iter().position(|b| *b != 0) {
-                return Ok(Some(at + first as u64));
-            }
-            at += got as u64;
-        }
-        Ok(None)
-    }
-
     /// The last batch that begins behind `from`.
     fn later_batch(&self, from: u64, len: u64) -> Result<Option<BatchHead>, OpenError> {
-        let mut piece = vec![0; PIECE];
-        let (mut at, mut last) = (from, None);
-        while at < len {
-            let got = self.file.read_at(at, &mut piece)?;
-            if got < BATCH_HEAD {
-                break;
-            }
-            let mark = MARK.to_le_bytes();
-            for start in 0..=got - BATCH_HEAD {
-                if piece[start..start + 4] == mark {
-                    last = BatchHead::parse(&piece[start..], self.identity).or(last);
-                }
-            }
-            at += (got - BATCH_HEAD + 1) as u64;
-        }
+        let mut last = None;
+        search::batches(&*self.file, self.identity, (from, len), |_, head| {
+            last = Some(head);
+            ControlFlow::<()>::Continue(())
+        })?;
         Ok(last)
     }
 
@@ -319,7 +293,9 @@ fn drop_unborn<D: Disk>(disk: &D, found: &mut BTreeMap<u64, ()>) -> Result<Optio
             }
             Ok(_) => return Err(Damage::at(&name, 16, "it belongs to another log").into()),
             Err(damage) => {
-                if Some(base) != bases.last() || has_bytes(&file, FILE_HEAD as u64)? {
+                let end = file.len()?;
+                let written = search::first_written(&file, FILE_HEAD as u64, end)?;
+                if Some(base) != bases.last() || written.is_some() {
                     return Err(damage.into());
                 }
                 found.remove(base);
@@ -328,21 +304,6 @@ fn drop_unborn<D: Disk>(disk: &D, found: &mut BTreeMap<u64, ()>) -> Result<Optio
         }
     }
     Ok(identity)
-}
-
-fn has_bytes<F: File>(file: &F, from: u64) -> Result<bool, OpenError> {
-    let mut piece = vec![0; PIECE];
-    let mut at = from;
-    loop {
-        let got = file.read_at(at, &mut piece)?;
-        if got == 0 {
-            return Ok(false);
-        }
-        if piece[..got].iter().any(|b| *b != 0) {
-            return Ok(true);
-        }
-        at += got as u64;
-    }
 }
 
 /// A first segment, or one behind the sealed ones.
@@ -361,5 +322,4 @@ fn begin<D: Disk>(
     Ok(())
 }
 
-const PIECE: usize = 256 * 1024;
 const LOST: &str = "records that were durable are damaged or missing here";

@@ -58,7 +58,7 @@ struct Old<F> {
 }
 
 /// The segment that is written.
-struct New<F> {
+pub(super) struct New<F> {
     file: F,
     base: u64,
     at: u64,
@@ -228,7 +228,7 @@ fn old<F>(catalog: &Catalog<F>, base: u64) -> Option<Old<F>> {
 }
 
 impl<F: File> New<F> {
-    fn begin(file: F, identity: u64, base: u64) -> std::io::Result<Self> {
+    pub(super) fn begin(file: F, identity: u64, base: u64) -> std::io::Result<Self> {
         file.write_at(0, &Head { identity, base: Sequence(base) }.encode())?;
         Ok(Self {
             file,
@@ -279,7 +279,8 @@ impl<F: File> New<F> {
         Ok(())
     }
 
-    fn put(
+    /// Appends a record as it was, with the streams and the hold that it has from now on.
+    pub(super) fn put(
         &mut self,
         sequence: Sequence,
         bytes: &[u8],
@@ -317,7 +318,12 @@ impl<F: File> New<F> {
         Ok(())
     }
 
-    fn finish(mut self, identity: u64, last: Sequence) -> std::io::Result<(Segment<F>, Parts)> {
+    /// Closes it: `last` is the last number that this segment stands for.
+    pub(super) fn finish(
+        mut self,
+        identity: u64,
+        last: Sequence,
+    ) -> std::io::Result<(Segment<F>, Parts)> {
         self.flush(identity)?;
         let base = Sequence(self.base);
         let Index { index, records, held, lists } = self.segment;
@@ -350,18 +356,21 @@ impl Index {
 }
 
 fn list_of<F: File>(old: &Old<F>, part: &Part) -> Result<Vec<u32>, Damage> {
-    match &part.list {
-        List::Memory(list) => Ok(list.to_vec()),
-        List::File(at) => {
-            let mut bytes = vec![0; part.count as usize * 4];
-            let got = old.file.read_at(u64::from(*at), &mut bytes);
-            let got = got.map_err(|e| Damage::io(&old.name, u64::from(*at), &e))?;
-            if got < bytes.len() {
-                return Err(Damage::at(&old.name, u64::from(*at), "a stream's list is cut off"));
-            }
-            Ok(bytes.chunks_exact(4).map(|b| super::record::word(b, 0)).collect())
-        }
-    }
+    let at = if let List::File(at) = part.list { u64::from(at) } else { 0 };
+    let list = list_at(&*old.file, part).map_err(|e| Damage::io(&old.name, at, &e))?;
+    list.ok_or_else(|| Damage::at(&old.name, at, "a stream's list is cut off"))
+}
+
+/// The distances of a list; `None` if the file ends within it.
+pub(super) fn list_at(file: &impl File, part: &Part) -> std::io::Result<Option<Vec<u32>>> {
+    let at = match &part.list {
+        List::Memory(list) => return Ok(Some(list.to_vec())),
+        List::File(at) => u64::from(*at),
+    };
+    let mut bytes = vec![0; part.count as usize * 4];
+    let got = file.read_at(at, &mut bytes)?;
+    let list = bytes.chunks_exact(4).map(|b| super::record::word(b, 0)).collect();
+    Ok((got == bytes.len()).then_some(list))
 }
 
 const PIECE: usize = 1024 * 1024;

@@ -117,6 +117,26 @@ impl CrashDisk {
         file.durable[at as usize] ^= 0x40;
     }
 
+    /// A directory with these files, all of it durable.
+    pub fn holding(files: BTreeMap<String, Vec<u8>>) -> Self {
+        let disk = Self::new(1);
+        let mut s = disk.lock();
+        for (name, bytes) in files {
+            let id = s.files.len();
+            s.files.push(Content { durable: bytes.clone(), bytes, unsynced: Vec::new() });
+            s.names.insert(name.clone(), id);
+            s.durable_names.insert(name, id);
+        }
+        drop(s);
+        disk
+    }
+
+    /// What its files hold.
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let s = self.lock();
+        s.names.iter().map(|(name, id)| (name.clone(), s.files[*id].bytes.clone())).collect()
+    }
+
     /// Bytes of all files with a name.
     pub fn bytes(&self) -> u64 {
         let s = self.lock();
