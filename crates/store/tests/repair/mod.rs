@@ -35,7 +35,7 @@ fn wherever_a_byte_is_changed_the_rest_is_kept() {
         for at in places(bytes.len()) {
             let mut files = whole.files.clone();
             files.get_mut(name).unwrap()[at] ^= 0x40;
-            check(&whole, files, Damage::Byte, &format!("{name} changed at {at}"));
+            check(&whole, &files, Damage::Byte, &format!("{name} changed at {at}"));
         }
     }
 }
@@ -58,7 +58,7 @@ fn wherever_a_stretch_is_overwritten_the_rest_is_kept() {
             }
             what.push_str(&format!("{name} {at}..{} zeros: {zeros}; ", at + len));
         }
-        check(&whole, files, Damage::Stretch, &format!("round {round}: {what}"));
+        check(&whole, &files, Damage::Stretch, &format!("round {round}: {what}"));
     }
 }
 
@@ -136,10 +136,10 @@ enum Damage {
 }
 
 /// Repairs a damaged log and compares what it holds.
-fn check(whole: &Whole, files: Files, damage: Damage, what: &str) {
+fn check(whole: &Whole, files: &Files, damage: Damage, what: &str) {
     let disk = CrashDisk::holding(files.clone());
     let report = examine(&disk).unwrap_or_else(|e| panic!("{what}: {e}"));
-    assert!(disk.contents() == files, "{what}: examining changes nothing");
+    assert!(disk.contents() == *files, "{what}: examining changes nothing");
     let mended = apply(&disk).unwrap_or_else(|e| panic!("{what}: {e}"));
     assert_eq!(mended.report, report, "{what}");
     assert_ne!(report.verdict(), Verdict::Beyond, "{what}: {report:?}");
