@@ -43,9 +43,18 @@ impl Ledger {
     /// With `posts_dropped` QoS 0 may have been lost between reactors, which nobody can tell apart.
     pub fn check_owed(&mut self, client: usize, dropped: u64, posts_dropped: bool) {
         let Some(s) = &self.sessions[client] else { return };
+        // Who asked for what is retained since it was stored has got that. If something newer was
+        // stored first, it is for nobody who asked after it came.
+        let asked_since = |o: &Owed| {
+            let a = &self.attempts[o.attempt];
+            let overtaken = a.retain && self.stored_by(o.attempt) < a.settled;
+            let since = if overtaken { a.at } else { a.settled };
+            let told = self.told_by(client, o.attempt);
+            a.retain && s.between(told, told, a.topic()).all(|sub| sub.since > since)
+        };
         let counts = |o: &&Owed| {
             let excused = posts_dropped && o.qos == QoS::AtMostOnce;
-            self.attempts[o.attempt].fate == Fate::Accepted && !excused
+            self.attempts[o.attempt].fate == Fate::Accepted && !excused && !asked_since(o)
         };
         // Which of several attempts with one content came nobody can tell: they are counted.
         let mut paid = s.came.clone();
