@@ -1,7 +1,8 @@
 //! Where reactors put what is to become a fact, and the committer takes it.
 //!
 //! A reactor collects the records of a turn by itself and hands them over at its end: one lock a
-//! turn, held for one copy.
+//! turn, held for one copy. It has no bound of its own: whoever submits stops reading publishers
+//! that have too much without an outcome (core.md 5), and [`Intake::bytes`] tells the whole.
 
 use crate::fact::Fact;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -41,7 +41,10 @@ impl World {
     /// Rounds of everything until nothing is left to do.
     fn settle(&mut self) {
         let (mut idle, mut seen) = (0, 0);
-        while idle < IDLE_ROUNDS_MAX {
+        for _ in 0..ROUNDS_MAX {
+            if idle == IDLE_ROUNDS_MAX {
+                break;
+            }
             let sent = self.ledger.sent.iter().sum();
             idle = if sent == seen { idle + 1 } else { 0 };
             seen = sent;
@@ -271,5 +274,7 @@ impl World {
     }
 }
 
+/// More rounds than a seed needs to come to rest: a server that sends for ever is a finding.
+const ROUNDS_MAX: usize = 100_000;
 /// More rounds than any of what waits needs before somebody gets a message.
 const IDLE_ROUNDS_MAX: u64 = 1_000;

@@ -27,6 +27,10 @@ impl Reactor {
 
     /// Reads on those that took much, one after the other, for as long as a slice lasts.
     pub(super) fn read_on(&mut self) {
+        // Most turns have nobody, and need no clock for it.
+        if !self.queue.is_waiting() {
+            return;
+        }
         let mut slice = self.queue.slice();
         while let Some(id) = self.queue.next(&mut slice) {
             let Some(c) = self.connections.get(id) else { continue };

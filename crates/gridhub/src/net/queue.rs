@@ -171,8 +171,9 @@ mod tests {
         queue.push(id(7), &mut work);
         assert!(!queue.admits(id(7), &mut work));
         assert!(!queue.gives_way(), "nobody else was read");
+        let before = Instant::now();
         let mut slice = queue.slice();
-        assert!(slice.end > Instant::now() + SHORT, "nobody light is there");
+        assert!(slice.end >= before + LONG, "nobody light is there");
         slice.end += Duration::from_secs(3600);
         assert_eq!(queue.next(&mut slice), Some(id(7)));
         assert!(!queue.is_waiting());
