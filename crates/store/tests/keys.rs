@@ -8,7 +8,7 @@ mod crash;
 
 use crash::{CrashDisk, below};
 use std::collections::BTreeMap;
-use store::log::{Batch, Hold, Kind, Log, Options, Records, Tombstones};
+use store::log::{Batch, Hold, Kind, Log, Need, Options, Records};
 use store::op::{NamespaceId, Sequence};
 
 /// A key's latest record.
@@ -24,7 +24,6 @@ struct Latest {
 struct Store {
     log: Log<CrashDisk>,
     keys: BTreeMap<u64, Latest>,
-    tombstones: Tombstones,
 }
 
 impl Store {
@@ -44,13 +43,13 @@ impl Store {
             };
             keys.insert(word(0), latest);
         });
-        let mut store = Self { log: log.unwrap().log, keys, tombstones: Tombstones::default() };
+        let mut store = Self { log: log.unwrap().log, keys };
         for at in superseded {
-            store.log.cleaner().release(at);
+            store.log.tell([Need::Release(at)]);
         }
         let gone: Vec<_> = store.keys.iter().filter(|(_, l)| l.value == 0).collect();
         for (_, latest) in &gone {
-            store.tombstones.add(latest.oldest, latest.at);
+            store.log.tell([Need::Bury { oldest: latest.oldest, at: latest.at }]);
         }
         store.keys.retain(|_, latest| latest.value != 0);
         store
@@ -67,23 +66,23 @@ impl Store {
         let before = self.keys.remove(&key);
         let oldest = before.map_or(at, |before| before.oldest);
         if let Some(before) = before {
-            self.log.cleaner().release(before.at);
+            self.log.tell([Need::Release(before.at)]);
         }
         if value == 0 {
-            self.tombstones.add(oldest, at);
+            self.log.tell([Need::Bury { oldest, at }]);
         } else {
             self.keys.insert(key, Latest { value, at, oldest });
         }
     }
 
     fn tombstones_left(&mut self) -> usize {
-        self.tombstones.release(&self.log.cleaner())
+        self.log.cleaner().release_tombstones()
     }
 
     fn clean(&mut self) -> usize {
         let cleaner = self.log.cleaner();
         cleaner.clean(SEGMENT).unwrap();
-        self.tombstones.release(&cleaner)
+        cleaner.release_tombstones()
     }
 }
 

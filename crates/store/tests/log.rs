@@ -11,8 +11,8 @@ mod written;
 use crash::{CrashDisk, Fault, below};
 use std::collections::{BTreeMap, BTreeSet};
 use store::log::{
-    Batch, CommitError, Credit, Cursor, Hold, Kind, Log, OpenError, Options, ReadEnd, Records,
-    Recovered, Standing, StreamId,
+    Batch, CommitError, Credit, Cursor, Hold, Kind, Log, Need, OpenError, Options, ReadEnd,
+    Records, Recovered, StreamId,
 };
 use store::op::{NamespaceId, Sequence};
 
@@ -41,7 +41,7 @@ struct Run {
     /// Records of a commit that failed: they may be there after a crash, or not.
     unsure: BTreeMap<u64, Vec<Known>>,
     /// One holder a stream: how far it has come.
-    holders: BTreeMap<StreamId, (Standing, Sequence)>,
+    holders: BTreeMap<StreamId, Sequence>,
     written: u64,
 }
 
@@ -60,8 +60,9 @@ impl Run {
             written: 0,
         };
         for id in 0..STREAMS {
-            let standing = run.log.cleaner().hold(StreamId(id), Sequence(0));
-            run.holders.insert(StreamId(id), (standing, Sequence(0)));
+            let (stream, after) = (StreamId(id), Sequence(0));
+            run.log.tell([Need::Hold { stream, after }]);
+            run.holders.insert(stream, after);
         }
         run
     }
@@ -160,12 +161,12 @@ impl Run {
             let known = self.committed.get(n);
             if known.is_none_or(|k| !k.held) {
                 // It was released, but the segment was sealed while it was held.
-                cleaner.release(Sequence(*n));
+                cleaner.tell([Need::Release(Sequence(*n))]);
             }
         }
-        for (id, (standing, after)) in &mut self.holders {
-            *standing = cleaner.hold(*id, *after);
-        }
+        let hold =
+            |(stream, after): (&StreamId, &Sequence)| Need::Hold { stream: *stream, after: *after };
+        cleaner.tell(self.holders.iter().map(hold));
         cleaner.end_unheld();
     }
 
@@ -179,7 +180,7 @@ impl Run {
             self.committed.iter().filter(|(_, k)| k.held).map(|(n, _)| *n).collect();
         for n in held {
             if below(&mut self.chance, 2) == 0 {
-                self.log.cleaner().release(Sequence(n));
+                self.log.tell([Need::Release(Sequence(n))]);
                 self.committed.get_mut(&n).unwrap().held = false;
             }
         }
@@ -188,7 +189,7 @@ impl Run {
     /// A holder reads on for a while and says so.
     fn read_some(&mut self) {
         let id = StreamId(below(&mut self.chance, u64::from(STREAMS)) as u32);
-        let (standing, after) = self.holders[&id];
+        let after = self.holders[&id];
         let records = below(&mut self.chance, 40) as usize;
         let mut cursor = Cursor::new(after, [(id, Sequence(0))]);
         let credit = Credit { records, bytes: usize::MAX };
@@ -201,8 +202,8 @@ impl Run {
         let wanted: Vec<_> = wanted.into_iter().take(seen.len().max(records)).collect();
         assert_eq!(seen.len(), wanted.len().min(records), "seed {}", self.seed);
         assert_eq!(seen, wanted[..seen.len()], "seed {}", self.seed);
-        let standing = self.log.cleaner().advance(id, standing, cursor.after);
-        self.holders.insert(id, (standing, cursor.after));
+        self.log.tell([Need::Advance { stream: id, from: after, to: cursor.after }]);
+        self.holders.insert(id, cursor.after);
     }
 
     fn wanted(&self, ids: &BTreeSet<StreamId>, after: Sequence) -> Vec<(u64, Name)> {
@@ -215,7 +216,7 @@ impl Run {
 
     /// All streams merged from their slowest holder on give every record once.
     fn check(&mut self) {
-        let after = self.holders.values().map(|(_, after)| *after).max().unwrap();
+        let after = self.holders.values().copied().max().unwrap();
         let ids: BTreeSet<StreamId> = self.holders.keys().copied().collect();
         let mut cursor = Cursor::new(after, ids.iter().map(|id| (*id, Sequence(0))));
         let mut seen = Vec::new();
@@ -294,7 +295,7 @@ fn space_comes_back_when_nobody_needs_it() {
     let mut log = Log::open(disk.clone(), options(), |_| {}).unwrap().log;
     let cleaner = log.cleaner();
     let id = StreamId(3);
-    let mut standing = cleaner.hold(id, Sequence(0));
+    log.tell([Need::Hold { stream: id, after: Sequence(0) }]);
     for n in 0..2_000_u32 {
         let mut records = Records::default();
         let hold = if n % 100 == 0 { Hold::UntilReleased } else { Hold::No };
@@ -304,7 +305,7 @@ fn space_comes_back_when_nobody_needs_it() {
         log.commit(&mut batch).unwrap();
     }
     let full = disk.bytes();
-    standing = cleaner.advance(id, standing, Sequence(2_000));
+    log.tell([Need::Advance { stream: id, from: Sequence(0), to: Sequence(2_000) }]);
     let mut joined = 0;
     for _ in 0..10 {
         joined += cleaner.clean(SEGMENT).unwrap().joined;
@@ -314,7 +315,6 @@ fn space_comes_back_when_nobody_needs_it() {
     let mut held = 0;
     let log = Log::open(disk, options(), |_| held += 1).unwrap().log;
     assert_eq!((held, log.next_sequence()), (20, Sequence(2_001)));
-    let _ = standing;
 }
 
 /// A payload by number and length.

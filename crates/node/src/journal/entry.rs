@@ -1,7 +1,7 @@
 //! One record of a durable namespace, whatever its kind: the table of kinds.
 //!
 //! A record that was released may come back at a start, as long as its segment is not rewritten
-//! (`store::log::Tombstones`). So every entry says which earlier ones it overtakes, and outlives
+//! (`store::log::Need::Bury`). So every entry says which earlier ones it overtakes, and outlives
 //! them:
 //! [`Progress`] all that tells of its session's delivery, [`SessionBegun`] the one before it,
 //! [`SessionEnded`] all of its session, [`Clock`] lower ones, a retained [`Message`] the one of

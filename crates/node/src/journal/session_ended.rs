@@ -8,7 +8,7 @@ use store::log::Kind;
 /// A session is over: whatever else the log has of it means nothing any more.
 ///
 /// It has to outlive every other record of its session, of which the first
-/// [`SessionBegun`](super::SessionBegun) is the oldest that counts: `store::log::Tombstones`
+/// [`SessionBegun`](super::SessionBegun) is the oldest that counts: `store::log::Need::Bury`
 /// releases it when none of them can come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionEnded {

@@ -4,6 +4,7 @@
 use super::held::Held;
 use super::record::StreamId;
 use super::stream::Streams;
+use super::tombstones::Tombstones;
 use crate::op::Sequence;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The catalog, shared.
 pub(super) struct Shared<F> {
     catalog: Mutex<Catalog<F>>,
+    tombstones: Mutex<Tombstones>,
     /// Of this log.
     pub identity: u64,
 }
@@ -66,15 +68,27 @@ pub(super) struct Place<F> {
 
 impl<F> Shared<F> {
     pub fn new(identity: u64, catalog: Catalog<F>) -> Self {
-        Self { catalog: Mutex::new(catalog), identity }
+        Self { catalog: Mutex::new(catalog), tombstones: Mutex::default(), identity }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Catalog<F>> {
         self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Locked before the catalog, where both are.
+    pub fn tombstones(&self) -> MutexGuard<'_, Tombstones> {
+        self.tombstones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<F> Catalog<F> {
+    /// A held record is not needed any more.
+    pub fn release(&mut self, sequence: Sequence) {
+        if let Some((base, segment)) = self.segments.range_mut(..=sequence.0).next_back() {
+            segment.held.release(Sequence(*base), sequence);
+        }
+    }
+
     /// The base of the segment that has, or would have, this sequence.
     pub fn base_of(&self, sequence: Sequence) -> u64 {
         let at = self.segments.range(..=sequence.0).next_back();

@@ -10,6 +10,7 @@ mod damage;
 mod file;
 mod footer;
 mod held;
+mod holders;
 mod needs;
 mod reader;
 mod record;
@@ -23,12 +24,11 @@ mod walk;
 
 pub use batch::{Batch, Records};
 pub use damage::Damage;
-pub use needs::Standing;
+pub use needs::Need;
 pub use reader::{Credit, Cursor, ReadEnd, Reader};
 pub use record::{Hold, Kind, NoRecord, Record, StreamId};
 pub use recover::{Cut, OpenError, Recovered};
 pub use rewrite::{CleanError, Cleaned, Cleaner};
-pub use tombstones::Tombstones;
 
 use crate::disk::{Disk, File};
 use crate::op::Sequence;

@@ -1,39 +1,64 @@
 //! What is still needed: how far the holders of streams are, which records their owner holds.
 //!
-//! All of it is in the catalog; [`Cleaner`] acts on it.
+//! All of it is in the catalog; [`Cleaner`] acts on it. Refuses to check: whoever tells a need has
+//! made it durable before.
 
+use super::Log;
+use super::catalog::{Catalog, Shared};
 use super::record::StreamId;
 use super::rewrite::Cleaner;
 use crate::disk::Disk;
 use crate::op::Sequence;
 
-/// Where a holder of a stream stands, as the log counts it.
+/// A change of what is needed, told when what follows from it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing(u64);
+pub enum Need {
+    /// Somebody reads the stream behind `after` from now on.
+    Hold {
+        /// Which.
+        stream: StreamId,
+        /// Behind which record.
+        after: Sequence,
+    },
+    /// A holder has come further.
+    Advance {
+        /// In which stream.
+        stream: StreamId,
+        /// Where it stood, as told last.
+        from: Sequence,
+        /// Where it stands.
+        to: Sequence,
+    },
+    /// A holder is gone. A stream without holders ends.
+    Leave {
+        /// Which stream.
+        stream: StreamId,
+        /// Where it stood, as told last.
+        after: Sequence,
+    },
+    /// A held record is not needed any more.
+    Release(Sequence),
+    /// The held record `at` says that a key is gone, of which `oldest` was the first record that
+    /// may still be in a file: it stays as long as the next start could find that again.
+    Bury {
+        /// The first record of the key.
+        oldest: Sequence,
+        /// The record that says that it is gone.
+        at: Sequence,
+    },
+}
+
+impl<D: Disk> Log<D> {
+    /// Takes in what has changed, in order.
+    pub fn tell(&self, needs: impl IntoIterator<Item = Need>) {
+        tell(&self.shared, needs);
+    }
+}
 
 impl<D: Disk> Cleaner<D> {
-    /// Somebody reads the stream behind `after` from now on.
-    pub fn hold(&self, stream: StreamId, after: Sequence) -> Standing {
-        let mut catalog = self.shared.lock();
-        let base = catalog.base_of(Sequence(after.0 + 1));
-        catalog.streams.hold(stream, base);
-        Standing(base)
-    }
-
-    /// A holder has come to `after`, durably.
-    pub fn advance(&self, stream: StreamId, from: Standing, after: Sequence) -> Standing {
-        let mut catalog = self.shared.lock();
-        let base = catalog.base_of(Sequence(after.0 + 1));
-        if base != from.0 {
-            catalog.streams.hold(stream, base);
-            catalog.streams.release(stream, from.0);
-        }
-        Standing(base)
-    }
-
-    /// A holder is gone, durably. A stream without holders ends.
-    pub fn leave(&self, stream: StreamId, from: Standing) {
-        self.shared.lock().streams.release(stream, from.0);
+    /// As [`Log::tell`].
+    pub fn tell(&self, needs: impl IntoIterator<Item = Need>) {
+        tell(&self.shared, needs);
     }
 
     /// After a start, when all holders are known: streams that nobody holds end.
@@ -41,15 +66,13 @@ impl<D: Disk> Cleaner<D> {
         self.shared.lock().streams.end_unheld();
     }
 
-    /// A held record is not needed any more, durably.
-    pub fn release(&self, sequence: Sequence) {
-        let mut catalog = self.shared.lock();
-        if let Some((base, segment)) = catalog.segments.range_mut(..=sequence.0).next_back() {
-            segment.held.release(Sequence(*base), sequence);
-        }
+    /// Releases buried keys that nothing can contradict any more; to be called after a cleaning
+    /// that went well. How many are left.
+    pub fn release_tombstones(&self) -> usize {
+        self.shared.tombstones().release(self)
     }
 
-    /// As [`release`](Self::release) for a record whose return would change nothing.
+    /// As a release, for a record whose return would change nothing.
     pub(super) fn forget(&self, sequence: Sequence) {
         let mut catalog = self.shared.lock();
         if let Some((base, segment)) = catalog.segments.range_mut(..=sequence.0).next_back() {
@@ -64,5 +87,32 @@ impl<D: Disk> Cleaner<D> {
         let first = catalog.base_of(from);
         let mut segments = catalog.segments.range(first..to.0.max(first));
         from < to && segments.any(|(_, segment)| segment.held.stale() > 0)
+    }
+}
+
+fn tell<F>(shared: &Shared<F>, needs: impl IntoIterator<Item = Need>) {
+    let mut needs = needs.into_iter().peekable();
+    if needs.peek().is_none() {
+        return;
+    }
+    let mut buried = Vec::new();
+    let mut catalog = shared.lock();
+    for need in needs {
+        enter(&mut catalog, need, &mut buried);
+    }
+    drop(catalog);
+    if !buried.is_empty() {
+        let mut tombstones = shared.tombstones();
+        buried.into_iter().for_each(|(oldest, at)| tombstones.add(oldest, at));
+    }
+}
+
+fn enter<F>(catalog: &mut Catalog<F>, need: Need, buried: &mut Vec<(Sequence, Sequence)>) {
+    match need {
+        Need::Hold { stream, after } => catalog.streams.hold(stream, after),
+        Need::Advance { stream, from, to } => catalog.streams.advance(stream, from, to),
+        Need::Leave { stream, after } => catalog.streams.leave(stream, after),
+        Need::Release(sequence) => catalog.release(sequence),
+        Need::Bury { oldest, at } => buried.push((oldest, at)),
     }
 }

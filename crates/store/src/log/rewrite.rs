@@ -98,7 +98,7 @@ impl<D: Disk> Cleaner<D> {
     }
 
     /// Rewrites the oldest segment with something that was released since its footer was written,
-    /// however dense it is: for when too many [`Tombstones`](super::Tombstones) wait for that.
+    /// however dense it is: for when too many buried keys ([`Need::Bury`](super::Need::Bury)) wait for that.
     /// Nothing is done if there is none.
     ///
     /// # Errors

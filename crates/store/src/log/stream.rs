@@ -1,9 +1,10 @@
 //! Index streams: which records wait for the holders of one filter, in log order.
 //!
 //! Owns, for each stream, where its sequence numbers lie (a list in the footer of each sealed
-//! segment, a list in memory for the open one) and in which segment its slowest holder stands.
+//! segment, a list in memory for the open one) and where its holders stand.
 //! Refuses to know filters and sessions.
 
+use super::holders::Holders;
 use super::record::StreamId;
 use crate::op::Sequence;
 use foldhash::fast::RandomState;
@@ -23,8 +24,7 @@ pub(super) struct Stream {
     parts: VecDeque<Part>,
     /// Distances from the base of the open segment.
     open: Vec<u32>,
-    /// How many holders stand in which segment, by its base.
-    holders: BTreeMap<u64, u32>,
+    holders: Holders,
 }
 
 /// A stream's list of one sealed segment.
@@ -114,20 +114,24 @@ impl Streams {
         }
     }
 
-    /// A holder stands in the segment with this base from now on.
-    pub fn hold(&mut self, id: StreamId, base: u64) {
-        *self.all.entry(id).or_default().holders.entry(base).or_insert(0) += 1;
+    /// Somebody reads the stream behind `after` from now on.
+    pub fn hold(&mut self, id: StreamId, after: Sequence) {
+        self.all.entry(id).or_default().holders.add(after);
     }
 
-    /// A holder leaves the segment with this base. A stream without holders ends.
-    pub fn release(&mut self, id: StreamId, base: u64) {
-        let Some(stream) = self.all.get_mut(&id) else { return };
-        if let Some(count) = stream.holders.get_mut(&base) {
-            *count -= 1;
-            if *count == 0 {
-                stream.holders.remove(&base);
-            }
+    /// A holder has come from `from` to `to`.
+    pub fn advance(&mut self, id: StreamId, from: Sequence, to: Sequence) {
+        if let Some(stream) = self.all.get_mut(&id)
+            && stream.holders.remove(from)
+        {
+            stream.holders.add(to);
         }
+    }
+
+    /// A holder that stood behind `after` is gone. A stream without holders ends.
+    pub fn leave(&mut self, id: StreamId, after: Sequence) {
+        let Some(stream) = self.all.get_mut(&id) else { return };
+        stream.holders.remove(after);
         if stream.holders.is_empty() {
             self.all.remove(&id);
         }
@@ -190,49 +194,8 @@ impl Stream {
         &self.open
     }
 
-    /// Segments are joined, so a holder may stand in one whose base is lower by now: what counts
-    /// is where a list ends.
+    /// Whether somebody may still read something of the list.
     fn needs(&self, part: &Part) -> bool {
-        self.holders.keys().next().is_some_and(|slowest| *slowest <= part.last.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn part(base: u64, last: u64) -> Part {
-        Part { base, count: 10, list: List::File(0), last: Sequence(last) }
-    }
-
-    #[test]
-    fn a_list_is_needed_until_the_slowest_holder_has_left_its_segment() {
-        let mut streams = Streams::default();
-        let id = StreamId(1);
-        streams.add_part(id, part(1, 90));
-        streams.add_part(id, part(100, 190));
-        streams.hold(id, 1);
-        streams.hold(id, 100);
-        assert_eq!(streams.needed().into_iter().collect::<Vec<_>>(), [(1, 10), (100, 10)]);
-        streams.hold(id, 100);
-        streams.release(id, 1);
-        streams.trim();
-        assert_eq!(streams.needed().into_iter().collect::<Vec<_>>(), [(100, 10)]);
-        streams.release(id, 100);
-        streams.release(id, 100);
-        assert!(streams.get(id).is_none(), "nobody holds it");
-    }
-
-    #[test]
-    fn the_list_behind_a_sequence_is_found() {
-        let mut streams = Streams::default();
-        let id = StreamId(1);
-        streams.add_part(id, part(1, 90));
-        streams.add_part(id, part(100, 190));
-        let stream = streams.get(id).unwrap();
-        assert_eq!(stream.list_behind(Sequence(0)).unwrap().base, 1);
-        assert_eq!(stream.list_behind(Sequence(89)).unwrap().base, 1);
-        assert_eq!(stream.list_behind(Sequence(90)).unwrap().base, 100);
-        assert_eq!(stream.list_behind(Sequence(190)), None);
+        self.holders.slowest().is_some_and(|slowest| slowest < part.last)
     }
 }

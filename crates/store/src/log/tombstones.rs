@@ -10,7 +10,7 @@ use crate::op::Sequence;
 
 /// Removals that are still needed.
 #[derive(Debug, Default)]
-pub struct Tombstones {
+pub(super) struct Tombstones {
     /// The oldest record that one may speak of, and its own sequence.
     held: Vec<(Sequence, Sequence)>,
 }

@@ -2,7 +2,9 @@
 
 use crate::crash::CrashDisk;
 use std::collections::{BTreeMap, BTreeSet};
-use store::log::{Batch, Credit, Cursor, Hold, Kind, Log, Options, ReadEnd, Records, StreamId};
+use store::log::{
+    Batch, Credit, Cursor, Hold, Kind, Log, Need, Options, ReadEnd, Records, StreamId,
+};
 use store::op::{NamespaceId, Sequence};
 
 /// What a record holds.
@@ -47,7 +49,7 @@ pub fn write(last: u64) -> (CrashDisk, u64) {
     let disk = CrashDisk::new(1);
     let mut log = Log::open(disk.clone(), options(), |_| {}).unwrap().log;
     for stream in 1..=3 {
-        log.cleaner().hold(StreamId(stream), Sequence(0));
+        log.tell([Need::Hold { stream: StreamId(stream), after: Sequence(0) }]);
     }
     let (mut next, mut before) = (1, 0);
     while next <= last {
