@@ -3,11 +3,11 @@
 //!
 //! Owns no thread: whoever calls [`Committer::step`] decides when.
 
-use crate::fact::{Facts, Outcome};
+use crate::fact::{Fact, Facts, Outcome};
 use crate::intake::{Intake, Waiting};
 use std::sync::Arc;
 use store::disk::Disk;
-use store::log::{Batch, CommitError, Log};
+use store::log::{CommitError, Log, Need};
 use store::op::Sequence;
 
 /// Makes records facts.
@@ -31,8 +31,7 @@ pub enum Step {
 impl<D: Disk, R> Committer<D, R> {
     /// A committer of what comes by `intake`.
     pub fn new(log: Log<D>, intake: Arc<Intake<R>>) -> Self {
-        let waiting = Waiting { batch: Batch::default(), facts: Vec::new() };
-        Self { log, intake, waiting }
+        Self { log, intake, waiting: Waiting::empty() }
     }
 
     /// The log it writes.
@@ -40,18 +39,26 @@ impl<D: Disk, R> Committer<D, R> {
         &mut self.log
     }
 
-    /// Commits what waits and tells each reactor that is concerned. Blocks for the disk.
-    pub fn step(&mut self, mut tell: impl FnMut(usize, Arc<Facts<R>>)) -> Step {
+    /// Commits what waits, completes each fact in the order of the log by `settle`, which also
+    /// says what of the log is not needed any more, and tells each reactor that is concerned.
+    /// Blocks for the disk.
+    pub fn step(
+        &mut self,
+        mut settle: impl FnMut(&mut Fact<R>, &mut Vec<Need>),
+        mut tell: impl FnMut(usize, Arc<Facts<R>>),
+    ) -> Step {
         self.intake.swap(&mut self.waiting);
         let mut list = std::mem::take(&mut self.waiting.facts);
         let count = list.len();
         if count == 0 {
+            self.log.tell(self.waiting.needs.drain(..));
             return Step::Idle;
         }
         let (outcome, step) = match self.log.commit(&mut self.waiting.batch) {
             Ok(committed) => {
                 for (n, fact) in list.iter_mut().enumerate() {
                     fact.sequence = Sequence(committed.first.0 + n as u64);
+                    settle(fact, &mut self.waiting.needs);
                 }
                 (Outcome::Durable, Step::Committed(count))
             }
@@ -64,6 +71,7 @@ impl<D: Disk, R> Committer<D, R> {
                 (outcome, Step::Refused(count, error))
             }
         };
+        self.log.tell(self.waiting.needs.drain(..));
         let facts = Arc::new(Facts { outcome, list });
         let mut concerned = facts.concerned();
         while concerned != 0 {

@@ -6,7 +6,7 @@
 
 use crate::fact::Fact;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::log::{Batch, Hold, Kind, Records, StreamId};
+use store::log::{Batch, Hold, Kind, Need, Records, StreamId};
 use store::op::{NamespaceId, Sequence, Ticket};
 
 /// The way from all reactors to the committer.
@@ -19,6 +19,8 @@ pub struct Intake<R> {
 pub(crate) struct Waiting<R> {
     pub batch: Batch,
     pub facts: Vec<Fact<R>>,
+    /// What facts of earlier commits have changed.
+    pub needs: Vec<Need>,
 }
 
 /// One reactor's end of it.
@@ -27,6 +29,7 @@ pub struct Handle<R> {
     me: u8,
     records: Records,
     facts: Vec<Fact<R>>,
+    needs: Vec<Need>,
 }
 
 /// A record as the log keeps it.
@@ -48,14 +51,14 @@ impl<R> Intake<R> {
     /// An empty one; `wake` is called whenever something has come, on the thread of whoever brought
     /// it, and must not block.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        let waiting = Waiting { batch: Batch::default(), facts: Vec::new() };
-        Arc::new(Self { waiting: Mutex::new(waiting), wake: Box::new(wake) })
+        Arc::new(Self { waiting: Mutex::new(Waiting::empty()), wake: Box::new(wake) })
     }
 
     /// Reactor number `me`'s end, below 64.
     pub fn handle(self: &Arc<Self>, me: u8) -> Handle<R> {
         let intake = Arc::clone(self);
-        Handle { intake, me, records: Records::default(), facts: Vec::new() }
+        let (facts, needs) = (Vec::new(), Vec::new());
+        Handle { intake, me, records: Records::default(), facts, needs }
     }
 
     /// Bytes of records that wait for the committer.
@@ -73,6 +76,12 @@ impl<R> Intake<R> {
     }
 }
 
+impl<R> Waiting<R> {
+    pub fn empty() -> Self {
+        Self { batch: Batch::default(), facts: Vec::new(), needs: Vec::new() }
+    }
+}
+
 impl<R> Handle<R> {
     /// A record for the next commit. Its outcome comes back under `ticket`; `others` are the
     /// reactors (bit n = reactor n) that hear of it too.
@@ -83,15 +92,24 @@ impl<R> Handle<R> {
         self.facts.push(Fact { sequence, origin, ticket, others, record });
     }
 
+    /// What a fact that was heard has changed: the log learns it behind the next commit.
+    pub fn need(&mut self, need: Need) {
+        self.needs.push(need);
+    }
+
     /// Hands over what was submitted: at the end of a turn.
     pub fn flush(&mut self) {
-        if self.facts.is_empty() {
+        if self.facts.is_empty() && self.needs.len() < NEEDS_KEPT_MAX {
             return;
         }
         let mut waiting = self.intake.lock();
         waiting.batch.join(&mut self.records);
         waiting.facts.append(&mut self.facts);
+        waiting.needs.append(&mut self.needs);
         drop(waiting);
         (self.intake.wake)();
     }
 }
+
+/// Changes that come alone wait for others, up to so many: space is given back a little later.
+const NEEDS_KEPT_MAX: usize = 1_024;

@@ -12,3 +12,11 @@ pub use committer::{Committer, Step};
 pub use fact::{Fact, Facts, Outcome};
 pub use intake::{Form, Handle, Intake};
 pub use memory::{LogEnd, Memory};
+
+/// Where one reactor's operations become facts.
+pub enum Engine<R> {
+    /// In memory: at once, for as long as the process lives.
+    Memory(Memory),
+    /// In the log: when a commit has come back, told by [`Facts`].
+    Log(Handle<R>),
+}

@@ -77,7 +77,7 @@ impl World {
 
     fn step(&mut self) {
         let mut told = Vec::new();
-        let step = self.committer.step(|reactor, facts| told.push((reactor, facts)));
+        let step = self.committer.step(|_, _| {}, |reactor, facts| told.push((reactor, facts)));
         let reactors: BTreeSet<usize> = told.iter().map(|(reactor, _)| *reactor).collect();
         assert_eq!(reactors.len(), told.len(), "each hears of a commit once");
         match step {
