@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mqtt::message::Message;
 
@@ -21,7 +22,13 @@ pub struct Publication {
     pub watch: Option<Arc<dyn Watch>>,
     /// Its bytes in the process's budget, given back with it.
     pub charge: Option<Charge>,
+    /// Its place in the log, see [`sequence`](Self::sequence).
+    pub place: Place,
 }
+
+/// A place in the log, known once what it belongs to is a fact.
+#[derive(Debug, Default)]
+pub struct Place(AtomicU64);
 
 /// Hears of acknowledged deliveries of one publication (HTTP Publish, `?wait=delivered`).
 ///
@@ -35,7 +42,18 @@ pub trait Watch: Send + Sync {
 impl Publication {
     /// A publish that is not in the log, never expires and is watched by nobody.
     pub fn new(message: Message) -> Self {
-        Self { message, deadline_ms: NEVER, watch: None, charge: None }
+        Self { message, deadline_ms: NEVER, watch: None, charge: None, place: Place::default() }
+    }
+
+    /// Its place in the log; 0 = it is not there, or not yet.
+    #[inline]
+    pub fn sequence(&self) -> u64 {
+        self.place.0.load(Ordering::Relaxed)
+    }
+
+    /// It has become a fact: set before anybody is told of it.
+    pub fn settled_at(&self, sequence: u64) {
+        self.place.0.store(sequence, Ordering::Relaxed);
     }
 
     /// Charges what keeping it costs to an account.

@@ -8,7 +8,7 @@ use broker::limits::Limits;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::LogEnd;
+use engine::{Engine, LogEnd, Memory};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -164,7 +164,7 @@ impl Reactor {
             interest: Arc::new(Interest::new(1)),
             retained: Arc::new(Retained::new(&limits)),
             limits,
-            log: LogEnd::default(),
+            engine: Engine::Memory(Memory::new(LogEnd::default())),
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),
             seed: [1, 2],

@@ -17,7 +17,7 @@ use broker::budget::Budget;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::LogEnd;
+use engine::{Engine, LogEnd, Memory};
 use node::Shard;
 use node::auth::Listener;
 use node::counters::Counters;
@@ -190,7 +190,7 @@ fn start_reactors(
             authorizer: authorizer.clone(),
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),
-            log: log.clone(),
+            engine: Engine::Memory(Memory::new(log.clone())),
             namespace: NAMESPACE,
             counters: Arc::clone(&counters[me]),
             seed: seed()?,

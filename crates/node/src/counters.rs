@@ -96,6 +96,8 @@ pub enum Loss {
     Memory,
     /// A QoS 0 publish of a connection that publishes too fast.
     Throttled,
+    /// A publish that nobody waits for, which the disk has not taken.
+    Storage,
 }
 
 impl Loss {
@@ -111,6 +113,7 @@ impl Loss {
         Self::NamespaceFull,
         Self::Memory,
         Self::Throttled,
+        Self::Storage,
     ];
 
     /// The label in metrics.
@@ -126,6 +129,7 @@ impl Loss {
             Self::NamespaceFull => "namespace_full",
             Self::Memory => "memory",
             Self::Throttled => "throttled",
+            Self::Storage => "storage",
         }
     }
 }
@@ -195,4 +199,4 @@ fn place(version: Version, qos: QoS) -> usize {
     usize::from(version == Version::V5) * 3 + usize::from(qos.bits())
 }
 
-const DROPS: usize = 10;
+const DROPS: usize = 11;

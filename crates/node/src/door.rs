@@ -41,6 +41,11 @@ pub enum Published {
         /// For the caller.
         why: &'static str,
     },
+    /// The disk has not taken it: nobody gets it.
+    Unstored {
+        /// For the caller.
+        why: &'static str,
+    },
 }
 
 /// Takes the answer; called once, from a reactor: it must not block.

@@ -4,12 +4,12 @@
 use crate::counters::Loss;
 use crate::door::{Ingress, Published};
 use crate::link::Pause;
-use crate::perform::{Completion, Logged, Waiting};
+use crate::perform::{Completion, Logged, Waiting, Way};
 use crate::post::{Content, PostedPublish};
 use crate::session::{Origin, Session};
 use crate::shard::Shard;
 use crate::source::{Source, deadline};
-use crate::tally::Tally;
+use crate::tally::{Counting, Tally};
 use broker::access::{Authorized, Denied, Principal};
 use broker::budget::Level;
 use broker::limits::QueueFull;
@@ -68,7 +68,7 @@ impl Shard {
         let logged = publish.retain || (acknowledged && route.is_durable());
         // Whatever comes behind a publish that waits would overtake it.
         if logged || self.perform.holds(origin) {
-            self.wait_for_log(origin, who, publish, logged, completion());
+            self.wait_for_log(origin, who, publish, logged.then_some(&route), completion());
             return Verdict::Waits;
         }
         Verdict::Told { heard: self.tell(origin, &route, publish, 0, None) }
@@ -120,10 +120,10 @@ impl Shard {
             return reply(Published::Refused { reason, why });
         }
         let logged = publish.retain || (publish.qos > QoS::AtMostOnce && route.is_durable());
-        let tally = Tally::new(reply, watched.then(|| 1 + route.remote.count_ones()));
+        let tally = Tally::new(reply, if watched { Counting::Yes } else { Counting::No });
         if logged {
             let done = Completion::Tally(tally);
-            return self.wait_for_log(Origin::NOBODY, who, publish, true, done);
+            return self.wait_for_log(Origin::NOBODY, who, publish, Some(&route), done);
         }
         let counted = watched.then(|| Arc::clone(&tally));
         self.tell(Origin::NOBODY, &route, publish, 0, counted);
@@ -143,6 +143,9 @@ impl Shard {
     ) -> bool {
         let mut s = publish.into_inner();
         if route.remote != 0 {
+            if let Some(tally) = &tally {
+                tally.also(route.remote.count_ones());
+            }
             self.post(origin, route.remote, &mut s, order, tally.as_ref());
         }
         if let Some(tally) = tally {
@@ -214,7 +217,7 @@ impl Shard {
         origin: Origin,
         who: Who<'_>,
         publish: Authorized<Source<'_>>,
-        logged: bool,
+        logged: Option<&Route>,
         completion: Completion,
     ) {
         let principal = match who {
@@ -227,8 +230,15 @@ impl Shard {
         let publication = publish.map(|mut s| Arc::clone(s.keep(&mut self.homes.meter)));
         let retained_before = if publication.message.retain() { self.retained.order() } else { 0 };
         let publish = Logged { principal, publication, retained_before };
+        let publisher = self.publisher(who, &completion);
         let waiting = Waiting::publish(origin, publish, completion);
-        let held = self.perform.submit(waiting, logged);
+        let held = match logged {
+            Some(route) => {
+                let streams = route.streams.as_deref().unwrap_or_default();
+                self.perform.submit(waiting, &Way { streams, others: route.remote, publisher })
+            }
+            None => self.perform.keep_place(waiting),
+        };
         let full = self.perform.bytes() > self.homes.limits.log_queue_bytes_max;
         if full || held >= self.homes.limits.publisher_pending_max {
             self.pause(origin, Pause::Log);

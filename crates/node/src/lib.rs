@@ -15,11 +15,13 @@ pub mod journal;
 pub mod meter;
 pub mod now;
 pub mod post;
+pub mod record;
 pub mod shard;
 
 mod connect;
 mod deliver;
 mod detach;
+mod facts;
 mod fanout;
 mod frames;
 mod gate;

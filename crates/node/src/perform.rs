@@ -1,26 +1,31 @@
 //! Persist, then tell. What must be in the log waits here until it is; acknowledgements of one
 //! publisher keep their order behind it (core.md 2 and 4).
+//!
+//! Owns what waits and in which order. What a fact means to its hearers is `facts`' to know.
 
+use crate::journal::{Entry, Message, Publisher};
 use crate::link::LinkId;
 use crate::link::Pause;
+use crate::record::{Record, Told, What};
 use crate::session::Origin;
 use crate::shard::Shard;
 use crate::source::Source;
-use crate::tally::Tally;
+use crate::tally::{Counting, Tally};
 use broker::access::{Authorized, Principal};
 use broker::publication::Publication;
-use engine::Memory;
+use engine::{Engine, Form};
 use hashbrown::HashMap;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use store::log::{Need, StreamId};
 use store::op::{Append, NamespaceId, Op, Outcome, Ticket};
 
 /// Publishes and acknowledgements that wait for the log, in order.
 pub(crate) struct Perform {
-    engine: Memory,
+    engine: Engine<Record>,
     namespace: NamespaceId,
     last_ticket: u64,
     waiting: VecDeque<Waiting>,
@@ -29,14 +34,16 @@ pub(crate) struct Perform {
     publishes: usize,
     bytes: usize,
     outcomes: Vec<Outcome>,
+    /// Bytes of an entry while it is submitted.
+    scratch: Vec<u8>,
 }
 
 /// One step that waits.
 pub(crate) struct Waiting {
     ticket: Option<Ticket>,
-    origin: Origin,
-    publish: Option<Logged>,
-    completion: Completion,
+    pub origin: Origin,
+    pub publish: Option<Logged>,
+    pub completion: Completion,
 }
 
 /// A publish that waits for the log.
@@ -47,6 +54,16 @@ pub(crate) struct Logged {
     pub publication: Authorized<Arc<Publication>>,
     /// The number of the last change of what is retained when it came.
     pub retained_before: u64,
+}
+
+/// Where a publish goes in the log and from there.
+pub(crate) struct Way<'a> {
+    /// The index streams that it belongs to.
+    pub streams: &'a [StreamId],
+    /// Reactors that hear of it: bit n = reactor n.
+    pub others: u64,
+    /// As the log remembers it.
+    pub publisher: Publisher<'a>,
 }
 
 /// What follows once a step is a fact.
@@ -62,7 +79,7 @@ pub(crate) enum Completion {
 }
 
 impl Perform {
-    pub fn new(engine: Memory, namespace: NamespaceId) -> Self {
+    pub fn new(engine: Engine<Record>, namespace: NamespaceId) -> Self {
         Self {
             engine,
             namespace,
@@ -72,6 +89,7 @@ impl Perform {
             publishes: 0,
             bytes: 0,
             outcomes: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -81,18 +99,9 @@ impl Perform {
         !self.waiting.is_empty() && self.held.contains_key(&origin)
     }
 
-    /// Puts a step at the end; with `logged` its record goes to the log. Gives how many steps of
-    /// this publisher wait.
-    pub fn submit(&mut self, mut waiting: Waiting, logged: bool) -> usize {
-        if let (true, Some(Logged { publication, .. })) = (logged, &waiting.publish) {
-            self.last_ticket += 1;
-            let ticket = Ticket(self.last_ticket);
-            let record = Arc::clone(publication);
-            let deadline_ms = record.deadline_ms;
-            let append = Append { namespace: self.namespace, deadline_ms, record };
-            self.engine.submit(Op::Append(append), ticket);
-            waiting.ticket = Some(ticket);
-        }
+    /// Puts a step at the end that only keeps its place. Gives how many steps of this publisher
+    /// wait.
+    pub fn keep_place(&mut self, waiting: Waiting) -> usize {
         self.publishes += usize::from(waiting.publish.is_some());
         self.bytes += waiting.bytes();
         let held = self.held.entry(waiting.origin).or_insert(0);
@@ -100,6 +109,60 @@ impl Perform {
         let count = *held;
         self.waiting.push_back(waiting);
         count
+    }
+
+    /// Puts a publish at the end; its record goes to the log. Gives how many steps of this
+    /// publisher wait.
+    pub fn submit(&mut self, mut waiting: Waiting, way: &Way<'_>) -> usize {
+        if let Some(Logged { publication, .. }) = &waiting.publish {
+            self.last_ticket += 1;
+            let ticket = Ticket(self.last_ticket);
+            let publication = Arc::clone(publication);
+            let namespace = self.namespace;
+            match &mut self.engine {
+                Engine::Memory(memory) => {
+                    let (deadline_ms, record) = (publication.deadline_ms, publication);
+                    memory.submit(Op::Append(Append { namespace, deadline_ms, record }), ticket);
+                }
+                Engine::Log(log) => {
+                    let message = Message::of(&publication, way.publisher);
+                    self.scratch.clear();
+                    message.encode_head(&mut self.scratch);
+                    let [topic, properties, payload] = message.parts();
+                    let entry = Entry::Message(message);
+                    let form = Form {
+                        kind: entry.kind(),
+                        hold: entry.hold(),
+                        namespace,
+                        streams: way.streams,
+                        payload: &[&self.scratch, topic, properties, payload],
+                    };
+                    let tally = match &waiting.completion {
+                        Completion::Tally(t) if t.counting == Counting::Yes => Some(Arc::clone(t)),
+                        _ => None,
+                    };
+                    let publication = Arc::clone(&publication);
+                    let told = Told { origin: waiting.origin, publication, order: 0, tally };
+                    log.submit(ticket, way.others, form, Record(What::Publish(told)));
+                }
+            }
+            waiting.ticket = Some(ticket);
+        }
+        self.keep_place(waiting)
+    }
+
+    /// What facts have changed of what the log has to keep.
+    pub fn need(&mut self, need: Need) {
+        if let Engine::Log(log) = &mut self.engine {
+            log.need(need);
+        }
+    }
+
+    /// The turn's records go to whoever makes facts.
+    pub fn flush(&mut self) {
+        if let Engine::Log(log) = &mut self.engine {
+            log.flush();
+        }
     }
 
     /// How many publishes wait, and their bytes.
@@ -117,22 +180,28 @@ impl Perform {
         self.waiting.len() * size_of::<Waiting>()
     }
 
-    /// Whether anything waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// The next step that waits for nothing.
+    pub fn next_free(&mut self) -> Option<(Waiting, usize)> {
+        self.waiting.front().filter(|front| front.ticket.is_none())?;
+        self.next()
     }
 
-    /// The next step that may go on, with its sequence in the log (0 without a record), and how
-    /// many steps its publisher still has.
-    fn next(&mut self, done: &mut impl Iterator<Item = Outcome>) -> Option<(Waiting, u64, usize)> {
-        let sequence = match self.waiting.front()?.ticket {
-            None => 0,
-            Some(ticket) => {
-                let outcome = done.next()?;
-                debug_assert_eq!(outcome.ticket, ticket, "outcomes come in log order");
-                outcome.sequence.0
-            }
-        };
+    /// The next step, if it is the one that has become a fact.
+    pub fn next_of(&mut self, ticket: Ticket) -> Option<(Waiting, usize)> {
+        let front = self.waiting.front()?;
+        debug_assert_eq!(front.ticket, Some(ticket), "outcomes come in the order of submission");
+        self.next()
+    }
+
+    /// Moves what memory has made facts into `outcomes`.
+    fn poll(&mut self, outcomes: &mut Vec<Outcome>) {
+        if let Engine::Memory(memory) = &mut self.engine {
+            memory.poll(outcomes);
+        }
+    }
+
+    /// The first step, and how many steps its publisher still has.
+    fn next(&mut self) -> Option<(Waiting, usize)> {
         let waiting = self.waiting.pop_front()?;
         self.publishes -= usize::from(waiting.publish.is_some());
         self.bytes -= waiting.bytes();
@@ -144,7 +213,7 @@ impl Perform {
                 self.held.remove(&waiting.origin);
             }
         }
-        Some((waiting, sequence, left))
+        Some((waiting, left))
     }
 }
 
@@ -165,36 +234,52 @@ impl Waiting {
 }
 
 impl Shard {
-    /// Goes on with everything the log has made a fact: retained value first, then receivers,
-    /// then the acknowledgement.
+    /// Goes on with everything that waits for nothing more, as far as that is known here: what
+    /// the log has made a fact comes by a post.
     pub(crate) fn settle(&mut self) {
-        if self.perform.is_empty() {
-            return;
-        }
         let mut outcomes = std::mem::take(&mut self.perform.outcomes);
-        self.perform.engine.poll(&mut outcomes);
-        let mut done = outcomes.drain(..);
-        while let Some((waiting, sequence, left)) = self.perform.next(&mut done) {
-            let origin = waiting.origin;
-            self.complete(waiting, sequence);
-            if left == 0 || left * 2 == self.homes.limits.publisher_pending_max {
-                self.unpause(origin, Pause::Log);
+        self.perform.poll(&mut outcomes);
+        self.settle_free();
+        for Outcome { ticket, sequence } in outcomes.drain(..) {
+            if let Some((waiting, left)) = self.perform.next_of(ticket) {
+                let origin = waiting.origin;
+                self.complete_in_memory(waiting, sequence.0);
+                self.has_left(origin, left);
             }
+            self.settle_free();
         }
-        drop(done);
         self.perform.outcomes = outcomes;
     }
 
-    fn complete(&mut self, waiting: Waiting, sequence: u64) {
+    /// Steps at the front that have nothing in the log.
+    pub(crate) fn settle_free(&mut self) {
+        while let Some((waiting, left)) = self.perform.next_free() {
+            let origin = waiting.origin;
+            self.complete_in_memory(waiting, 0);
+            self.has_left(origin, left);
+        }
+    }
+
+    /// A publisher has so many steps left that wait.
+    pub(crate) fn has_left(&mut self, origin: Origin, left: usize) {
+        if left == 0 || left * 2 == self.homes.limits.publisher_pending_max {
+            self.unpause(origin, Pause::Log);
+        }
+    }
+
+    /// Retained value first, then receivers, then the acknowledgement.
+    fn complete_in_memory(&mut self, waiting: Waiting, sequence: u64) {
         let Waiting { origin, publish, completion, .. } = waiting;
-        let tally = match &completion {
-            Completion::Tally(tally) if tally.counted => Some(Arc::clone(tally)),
-            _ => None,
-        };
+        let tally = completion.counting();
         let mut heard = true;
         if let Some(logged) = publish {
-            heard = self.tell_logged(origin, logged, sequence, tally);
+            heard = self.tell_in_memory(origin, logged, sequence, tally);
         }
+        self.follow(completion, heard, sequence);
+    }
+
+    /// What follows a step that is a fact.
+    pub(crate) fn follow(&mut self, completion: Completion, heard: bool, sequence: u64) {
         match completion {
             Completion::None => {}
             Completion::Acknowledge { link, packet_id, qos } => {
@@ -204,12 +289,12 @@ impl Shard {
             Completion::Answer { link, packet_id, qos, reason, why } => {
                 self.acknowledge(link, packet_id, qos, reason, why.as_deref());
             }
-            Completion::Tally(tally) if tally.counted => {}
+            Completion::Tally(tally) if tally.counting == Counting::Yes => {}
             Completion::Tally(tally) => tally.accepted(sequence),
         }
     }
 
-    fn tell_logged(
+    fn tell_in_memory(
         &mut self,
         origin: Origin,
         logged: Logged,
@@ -233,5 +318,15 @@ impl Shard {
         }
         let source = publication.map(|_| Source::kept(&kept));
         self.tell(origin, &route, source, order, tally) || retain
+    }
+}
+
+impl Completion {
+    /// The tally that counts who matched.
+    fn counting(&self) -> Option<Arc<Tally>> {
+        match self {
+            Self::Tally(tally) if tally.counting == Counting::Yes => Some(Arc::clone(tally)),
+            _ => None,
+        }
     }
 }

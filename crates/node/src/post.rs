@@ -5,12 +5,14 @@ use crate::auth::AuthOutcome;
 use crate::door::{Ingress, PublishRequest, Reply};
 use crate::inspect::{SessionDetail, SessionSummary};
 use crate::link::LinkId;
+use crate::record::Record;
 use crate::session::Origin;
 use crate::share::Mail;
 use crate::tally::Tally;
 use broker::budget::Charge;
 use broker::publication::Publication;
 use broker::share::{Handout, MemberId};
+use engine::Facts;
 use mqtt::qos::QoS;
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ use std::sync::Arc;
 pub enum Post {
     /// Publishes accepted by another reactor in one turn.
     Publishes(Box<PublishBatch>),
+    /// Records that have become facts, or have not, of all reactors.
+    Facts(Arc<Facts<Record>>),
     /// A publish from outside MQTT.
     Ingress(Box<Ingress>),
     /// A retained message of the broker itself: nobody's permissions are asked.
@@ -44,6 +48,8 @@ pub struct PublishBatch {
     pub(crate) handouts: Vec<Handout>,
     /// What members report to groups there.
     pub(crate) mail: Vec<(MemberId, Mail)>,
+    /// It is heard after the commit with this record.
+    pub(crate) after: u64,
     /// Its bytes in the budget until it has arrived.
     pub(crate) charge: Option<Charge>,
 }

@@ -222,7 +222,7 @@ impl Shard {
         }
         let why = why.map(Into::into);
         let completion = Completion::Answer { link, packet_id, qos, reason, why };
-        self.perform.submit(Waiting::answer(origin, completion), false);
+        self.perform.keep_place(Waiting::answer(origin, completion));
     }
 
     /// An acknowledgement whose step has become a fact.

@@ -19,7 +19,12 @@ impl Shard {
     /// Takes in a post.
     pub fn post_in(&mut self, post: Post) {
         match post {
-            Post::Publishes(batch) => self.publishes(*batch),
+            Post::Publishes(batch) => {
+                if let Some(batch) = self.heard.in_time(*batch) {
+                    self.publishes(batch);
+                }
+            }
+            Post::Facts(facts) => self.hear_facts(&facts),
             Post::Ingress(ingress) => self.ingress(*ingress),
             Post::Own(request) => self.own(&request),
             Post::Authenticated(link, outcome) => self.authenticated(link, outcome),
@@ -46,7 +51,7 @@ impl Shard {
     }
 
     /// Publishes that were authorized where they came in: only their receivers here are told.
-    fn publishes(&mut self, mut batch: PublishBatch) {
+    pub(crate) fn publishes(&mut self, mut batch: PublishBatch) {
         // Before anything that they may get, and their news.
         self.router.take_joins();
         self.share_post(&mut batch);

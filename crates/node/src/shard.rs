@@ -4,6 +4,7 @@
 use crate::auth::Listener;
 use crate::counters::Counters;
 use crate::effect::Effect;
+use crate::facts::Heard;
 use crate::fanout::Fanout;
 use crate::frames::Frames;
 use crate::handover::Handover;
@@ -14,6 +15,7 @@ use crate::meter::Sum;
 use crate::now::Now;
 use crate::perform::Perform;
 use crate::post::PublishBatch;
+use crate::record::{Record, bury};
 use crate::seldom::Seldom;
 use crate::session::Origin;
 use crate::share::HandingOut;
@@ -25,7 +27,7 @@ use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::router::Router;
 use broker::subscription::Interest;
-use engine::{LogEnd, Memory};
+use engine::Engine;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
@@ -38,6 +40,7 @@ pub struct Shard {
     pub(crate) router: Router,
     pub(crate) retained: Arc<Retained>,
     pub(crate) perform: Perform,
+    pub(crate) heard: Heard,
     pub(crate) fanout: Fanout,
     pub(crate) handovers: VecDeque<Handover>,
     pub(crate) frames: Frames,
@@ -77,8 +80,8 @@ pub struct Settings {
     pub interest: Arc<Interest>,
     /// Retained messages.
     pub retained: Arc<Retained>,
-    /// The end of the log.
-    pub log: LogEnd,
+    /// What makes facts of its records.
+    pub engine: Engine<Record>,
     /// The namespace.
     pub namespace: NamespaceId,
     /// This reactor's counters.
@@ -103,7 +106,8 @@ impl Shard {
             homes: Homes::new(s.reactor, s.limits, s.quota, s.counters, s.budget),
             router: Router::new(s.authorizer, s.interest, s.reactor),
             retained: s.retained,
-            perform: Perform::new(Memory::new(s.log), s.namespace),
+            perform: Perform::new(s.engine, s.namespace),
+            heard: Heard::new(s.reactors),
             fanout: Fanout::default(),
             handovers: VecDeque::new(),
             frames: Frames::default(),
@@ -150,7 +154,9 @@ impl Shard {
     /// Retained messages that have expired are never given out; here their memory is freed.
     fn sweep(&mut self) {
         let now_ms = self.homes.now.wall_ms;
-        let more = self.retained.expire(now_ms, SWEPT_AT_ONCE) == SWEPT_AT_ONCE;
+        let Self { retained, perform, .. } = self;
+        let swept = retained.expire(now_ms, SWEPT_AT_ONCE, |gone| perform.need(bury(gone)));
+        let more = swept == SWEPT_AT_ONCE;
         self.homes.arm(Timer::Sweep, now_ms + if more { 1 } else { SWEEP_MS });
     }
 
@@ -194,6 +200,7 @@ impl Shard {
         self.end_overflowed();
         // A will of an ended session may have come.
         self.settle();
+        self.perform.flush();
         self.share_turn();
         self.tell_account();
         self.homes.end_notices();
@@ -291,6 +298,7 @@ impl Shard {
         }
         let mut batch = std::mem::take(batch);
         batch.charge = Some(self.homes.meter.charge(batch.own_bytes()));
+        batch.after = self.heard.with[reactor];
         Some(Box::new(batch))
     }
 

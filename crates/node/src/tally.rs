@@ -9,19 +9,31 @@ pub(crate) struct Tally {
     /// Reactors that have not reported.
     left: AtomicU32,
     subscribers: AtomicU32,
-    pub counted: bool,
+    pub counting: Counting,
     reply: Mutex<Option<Reply<Published>>>,
 }
 
+/// Whether the answer says how many sessions it matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    Yes,
+    No,
+}
+
 impl Tally {
-    /// `reactors` is how many report what they matched; `None` answers without waiting for them.
-    pub fn new(reply: Reply<Published>, reactors: Option<u32>) -> Arc<Self> {
+    /// One reactor reports; [`also`](Self::also) adds others.
+    pub fn new(reply: Reply<Published>, counting: Counting) -> Arc<Self> {
         Arc::new(Self {
-            left: AtomicU32::new(reactors.unwrap_or(0)),
+            left: AtomicU32::new(1),
             subscribers: AtomicU32::new(0),
-            counted: reactors.is_some(),
+            counting,
             reply: Mutex::new(Some(reply)),
         })
+    }
+
+    /// So many reactors more report. Goes before any of them can, and before the first one does.
+    pub fn also(&self, reactors: u32) {
+        self.left.fetch_add(reactors, Ordering::Relaxed);
     }
 
     /// A reactor has matched it to so many sessions that will acknowledge it.
@@ -34,10 +46,15 @@ impl Tally {
 
     /// Answers.
     pub fn accepted(&self, sequence: u64) {
+        let subscribers = self.subscribers.load(Ordering::Acquire);
+        self.answer(Published::Accepted { sequence, subscribers });
+    }
+
+    /// Answers; whoever comes later is not heard.
+    pub fn answer(&self, published: Published) {
         let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(reply) = reply {
-            let subscribers = self.subscribers.load(Ordering::Acquire);
-            reply(Published::Accepted { sequence, subscribers });
+            reply(published);
         }
     }
 }

@@ -11,7 +11,7 @@ use broker::limits::Limits;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::LogEnd;
+use engine::{Engine, LogEnd, Memory};
 use mqtt::wire::Version;
 use mqtt::wire::connect::Connect;
 use node::auth::Listener;
@@ -61,7 +61,7 @@ fn shard() -> Shard {
         authorizer: Authorizer::new(&limits),
         interest: Arc::new(Interest::new(2)),
         retained: Arc::new(Retained::new(&limits)),
-        log: LogEnd::default(),
+        engine: Engine::Memory(Memory::new(LogEnd::default())),
         namespace: NamespaceId(1),
         counters: Arc::new(Counters::default()),
         seed: [0, 7],

@@ -9,7 +9,7 @@ use broker::limits::Limits;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::LogEnd;
+use engine::{Engine, LogEnd, Memory};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::subscribe::Filters;
@@ -62,7 +62,7 @@ fn shards() -> [Shard; 2] {
             authorizer: Authorizer::new(&limits),
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),
-            log: log.clone(),
+            engine: Engine::Memory(Memory::new(log.clone())),
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),
             seed: [reactor as u64, 7],

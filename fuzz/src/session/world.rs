@@ -9,7 +9,7 @@ use broker::publication::KEPT_BYTES;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::LogEnd;
+use engine::{Engine, LogEnd, Memory};
 use mqtt::reason::Reason;
 use node::auth::{AuthOutcome, AuthRequest, Listener};
 use node::counters::Counters;
@@ -55,7 +55,7 @@ impl World {
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(1)),
             retained: Arc::clone(&retained),
-            log: LogEnd::default(),
+            engine: Engine::Memory(Memory::new(LogEnd::default())),
             namespace: NamespaceId(1),
             counters: Arc::clone(&counters),
             seed: [1, 7],

@@ -18,7 +18,7 @@ use broker::budget::Budget;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::LogEnd;
+use engine::{Engine, LogEnd, Memory};
 use node::auth::{AuthOutcome, AuthRequest};
 use node::counters::Counters;
 use node::door::Ingress;
@@ -112,7 +112,7 @@ impl World {
                 authorizer: Authorizer::new(&limits),
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
-                log: log.clone(),
+                engine: Engine::Memory(Memory::new(log.clone())),
                 namespace: NamespaceId(1),
                 counters: Arc::clone(&counters[reactor]),
                 seed: [reactor as u64, 7],

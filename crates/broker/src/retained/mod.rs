@@ -3,11 +3,11 @@
 //! Owns which publication a new subscriber gets first, how many there are and how much they weigh.
 //! Shared by all reactors and HTTP. Refuses to know subscriptions, permissions and files.
 
+mod item;
 mod scan;
 mod tombstones;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -18,6 +18,7 @@ use crate::publication::{NEVER, Publication};
 use scan::{Key, TopicKey};
 use tombstones::Tombstones;
 
+pub use item::{Gone, RetainedCounts, RetainedFull, RetainedItem, Settled};
 pub use scan::{ScanCursor, ScanEnd};
 
 /// The retained messages of one namespace. Every method may be called from every thread; none
@@ -31,51 +32,6 @@ pub struct Retained {
     /// Bytes besides the publications.
     index_bytes: AtomicUsize,
     state: RwLock<State>,
-}
-
-/// A retained message and when it was stored.
-#[derive(Clone, Debug)]
-pub struct RetainedItem {
-    /// The message.
-    pub publication: Arc<Publication>,
-    /// Its place in the log; 0 = not in the log.
-    pub sequence: u64,
-    /// The number of the change that stored it, see [`Retained::order`].
-    pub order: u64,
-    /// Domain wall time of the last change in ms.
-    pub modified_ms: u64,
-}
-
-/// How many retained messages there are and what they weigh, expired ones that nobody has swept
-/// yet included.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct RetainedCounts {
-    /// Messages.
-    pub messages: usize,
-    /// Topics, properties and payloads in bytes.
-    pub bytes: usize,
-}
-
-/// Why a message is not retained. Answered with 0x97 or HTTP 413 and 429.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RetainedFull {
-    /// This message's payload is larger than a retained one may be.
-    MessageTooLarge {
-        /// Bytes of its payload.
-        bytes: usize,
-        /// [`Limits::retained_bytes_max`].
-        bytes_max: usize,
-    },
-    /// There is no room for one more message.
-    TooManyMessages {
-        /// [`Limits::retained_messages_max`].
-        messages_max: usize,
-    },
-    /// There is no room for so many more bytes.
-    TooManyBytes {
-        /// [`Limits::retained_total_bytes_max`].
-        total_bytes_max: usize,
-    },
 }
 
 #[derive(Default)]
@@ -171,9 +127,36 @@ impl Retained {
         }
         let order = self.next_order();
         let publication = Arc::clone(p);
-        state.set(&key, RetainedItem { publication, sequence, order, modified_ms: now_ms });
+        let (oldest, modified_ms) = (sequence, now_ms);
+        state.set(&key, RetainedItem { publication, sequence, oldest, order, modified_ms });
         self.weigh(&state);
         Ok(order)
+    }
+
+    /// As [`apply`](Self::apply) for a record that has just become a fact, by whoever makes facts:
+    /// in the order of the log, each once. Says what the log need not keep any more.
+    pub fn settle(&self, p: &Arc<Publication>, now_ms: u64) -> Settled {
+        let (key, sequence) = (TopicKey::of(p.message.topic()), p.sequence());
+        let mut state = self.write();
+        let order = self.next_order();
+        let old = state.messages.get(key.bytes()).filter(|old| old.sequence > 0);
+        let old = old.map(|old| (old.oldest, old.sequence));
+        let displaced = old.map(|(_, at)| at);
+        let mut settled = Settled { order, displaced, gone: None };
+        if p.message.payload().is_empty() {
+            state.remove(key.bytes());
+            match old {
+                Some((oldest, _)) => settled.gone = Some(Gone { oldest, at: sequence }),
+                // There was nothing to remove: it need not be kept either.
+                None => settled.displaced = Some(sequence),
+            }
+        } else {
+            let (publication, modified_ms) = (Arc::clone(p), now_ms);
+            let oldest = old.map_or(sequence, |(oldest, _)| oldest);
+            state.set(&key, RetainedItem { publication, sequence, oldest, order, modified_ms });
+        }
+        self.weigh(&state);
+        settled
     }
 
     /// The topic's message, unless it has expired.
@@ -233,8 +216,8 @@ impl Retained {
     }
 
     /// Removes at most `limit` messages whose deadline has come; returns how many. Fewer than
-    /// `limit` = there are no more.
-    pub fn expire(&self, now_ms: u64, limit: usize) -> usize {
+    /// `limit` = there are no more. Those of the log come to `gone`.
+    pub fn expire(&self, now_ms: u64, limit: usize, mut gone: impl FnMut(Gone)) -> usize {
         let mut state = self.write();
         for done in 0..limit {
             match state.deadlines.first() {
@@ -250,6 +233,7 @@ impl Retained {
             {
                 // What is older must not come back in its place either.
                 state.removed.insert(key, item.sequence);
+                gone(Gone { oldest: item.oldest, at: item.sequence });
             }
         }
         self.weigh(&state);
@@ -361,29 +345,6 @@ impl State {
     }
 }
 
-impl fmt::Display for RetainedFull {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MessageTooLarge { bytes, bytes_max } => write!(
-                f,
-                "a retained message may have {bytes_max} bytes of payload, this one has {bytes}"
-            ),
-            Self::TooManyMessages { messages_max } => write!(
-                f,
-                "{messages_max} messages are retained, which is the limit; remove some by \
-                 publishing an empty retained message to their topics"
-            ),
-            Self::TooManyBytes { total_bytes_max } => write!(
-                f,
-                "the retained messages would pass their limit of {total_bytes_max} bytes; remove \
-                 some by publishing an empty retained message to their topics"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for RetainedFull {}
-
 /// One entry: key, item, and the key's two counts.
 const ENTRY_BYTES: usize = size_of::<(Key, RetainedItem)>() + 2 * size_of::<usize>();
 const DEADLINE_BYTES: usize = size_of::<(u64, Key)>();
@@ -487,9 +448,9 @@ mod tests {
         assert!(retained.get("a/2", 101).is_some() && retained.get("a/2", 102).is_none());
         assert_eq!(all(&retained, "#", 3, 104).len(), 8);
         assert_eq!(retained.counts().messages, 10);
-        assert_eq!(retained.expire(104, 1), 1);
-        assert_eq!(retained.expire(104, 10), 1);
-        assert_eq!(retained.expire(u64::MAX - 1, 10), 2);
+        assert_eq!(retained.expire(104, 1, drop), 1);
+        assert_eq!(retained.expire(104, 10, drop), 1);
+        assert_eq!(retained.expire(u64::MAX - 1, 10, drop), 2);
         assert_eq!(retained.counts().messages, 6);
         assert_eq!(all(&retained, "#", 3, u64::MAX).len(), 6);
         apply(&retained, &publication("a/2", "late", 2, NEVER), 0).unwrap();
@@ -548,7 +509,7 @@ mod tests {
                 naive.remove(&topic);
             }
             if step % 100 == 0 {
-                let swept = retained.expire(step, 10_000);
+                let swept = retained.expire(step, 10_000, drop);
                 let before = naive.len();
                 naive.retain(|_, (_, deadline_ms)| *deadline_ms > step);
                 assert_eq!(swept, before - naive.len());
@@ -625,5 +586,28 @@ mod tests {
             assert!(retained.get(&topic, 0).is_some(), "{bytes}");
             assert_eq!(all(&retained, &topic, 5, 0), [topic]);
         }
+    }
+
+    #[test]
+    fn what_a_fact_replaces_need_not_be_kept() {
+        let retained = Retained::new(&Limits::open());
+        let put = |sequence: u64, payload: &[u8], deadline_ms: u64| {
+            let message = Message::new("t", &[], payload, QoS::AtLeastOnce, true);
+            let p = Arc::new(Publication { deadline_ms, ..Publication::new(message) });
+            p.settled_at(sequence);
+            let settled = retained.settle(&p, 0);
+            (settled.displaced, settled.gone)
+        };
+        assert_eq!(put(3, b"", NEVER), (Some(3), None), "nothing to remove: nor is the removal");
+        assert_eq!(put(5, b"x", NEVER), (None, None));
+        assert_eq!(put(7, b"y", NEVER), (Some(5), None));
+        let gone = Gone { oldest: 5, at: 9 };
+        assert_eq!(put(9, b"", NEVER), (Some(7), Some(gone)), "the removal outlives both");
+        assert_eq!(put(11, b"z", NEVER), (None, None));
+        assert_eq!(put(12, b"z", 100), (Some(11), None));
+        let mut ended = Vec::new();
+        assert_eq!(retained.expire(100, 10, |gone| ended.push(gone)), 1);
+        assert_eq!(ended, [Gone { oldest: 11, at: 12 }], "so does what has expired");
+        assert_eq!(retained.order(), 6);
     }
 }

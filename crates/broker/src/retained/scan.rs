@@ -287,7 +287,7 @@ mod tests {
                 let publication = Arc::new(Publication::new(message));
                 (
                     TopicKey::of(&topic).owned(),
-                    RetainedItem { sequence: 0, order: 0, publication, modified_ms: 0 },
+                    RetainedItem { sequence: 0, oldest: 0, order: 0, publication, modified_ms: 0 },
                 )
             })
             .collect()

@@ -10,7 +10,7 @@ use broker::publication::KEPT_BYTES;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::LogEnd;
+use engine::{Engine, LogEnd, Memory};
 use node::auth::{AuthRequest, Listener};
 use node::counters::{Counters, Loss};
 use node::effect::{Adoption, Effect};
@@ -78,7 +78,7 @@ impl Reactors {
                 authorizer: Authorizer::new(limits),
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
-                log: log.clone(),
+                engine: Engine::Memory(Memory::new(log.clone())),
                 namespace: NamespaceId(1),
                 counters: Arc::clone(&counters[reactor]),
                 seed: [reactor as u64, 7],

@@ -221,6 +221,7 @@ fn published(p: &Published, watched: bool) -> String {
         Published::Accepted { .. } => "accepted".to_owned(),
         Published::Denied(denied) => format!("denied 0x{:02x}", denied.reason().code()),
         Published::Refused { reason, why } => format!("refused 0x{:02x} {why}", reason.code()),
+        Published::Unstored { why } => format!("unstored {why}"),
     }
 }
 

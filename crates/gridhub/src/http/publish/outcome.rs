@@ -39,12 +39,15 @@ impl Outcome {
 ///
 /// # Errors
 /// 403 without permission or for a topic the profile does not allow, 413 and 429 at a bound, 503
-/// while the server cannot take it, else 500.
+/// while the server cannot take it, 507 where the disk does not, else 500.
 pub fn accepted(published: &Published, who: &Principal, topic: &str) -> Result<u32, HttpError> {
     match published {
         Published::Accepted { subscribers, .. } => Ok(*subscribers),
         Published::Denied(denied) => Err(forbidden(*denied, who, topic)),
         Published::Refused { reason, why } => Err(refused(*reason, why)),
+        Published::Unstored { why } => {
+            Err(HttpError::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", why))
+        }
     }
 }
 

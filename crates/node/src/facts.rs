@@ -1,0 +1,187 @@
+//! Hearing of the log: what has become a fact goes on here, on the reactor that submitted it and
+//! on those with receivers, in the order of the log.
+//!
+//! Owns that order among the reactors: what another reactor told after it had heard of a commit
+//! is not heard before that commit.
+
+use crate::counters::Loss;
+use crate::ingress::Who;
+use crate::link::LinkId;
+use crate::perform::{Completion, Logged};
+use crate::post::PublishBatch;
+use crate::record::{Record, Told, What};
+use crate::shard::Shard;
+use crate::source::Source;
+use engine::{Fact, Facts, Outcome};
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use mqtt::wire::Version;
+use std::collections::VecDeque;
+
+/// How far a reactor has heard of the log.
+#[derive(Default)]
+pub(crate) struct Heard {
+    /// The last record of the last commit.
+    pub up_to: u64,
+    /// The same of the last commit that reactor n heard of too.
+    pub with: Vec<u64>,
+    /// What reactors told that had heard more.
+    early: VecDeque<PublishBatch>,
+}
+
+impl Heard {
+    pub fn new(reactors: usize) -> Self {
+        Self { with: vec![0; reactors], ..Self::default() }
+    }
+
+    /// A batch that may be heard now; one that came too early waits.
+    pub fn in_time(&mut self, batch: PublishBatch) -> Option<PublishBatch> {
+        if batch.after > self.up_to {
+            self.early.push_back(batch);
+            return None;
+        }
+        Some(batch)
+    }
+
+    fn next_early(&mut self) -> Option<PublishBatch> {
+        let at = self.early.iter().position(|batch| batch.after <= self.up_to)?;
+        self.early.remove(at)
+    }
+
+    fn enter(&mut self, facts: &Facts<Record>) {
+        let Some(last) = facts.list.last().filter(|_| facts.outcome == Outcome::Durable) else {
+            return;
+        };
+        self.up_to = last.sequence.0;
+        let mut concerned = facts.concerned();
+        while concerned != 0 {
+            if let Some(with) = self.with.get_mut(concerned.trailing_zeros() as usize) {
+                *with = last.sequence.0;
+            }
+            concerned &= concerned - 1;
+        }
+    }
+}
+
+impl Shard {
+    /// A commit has come back.
+    pub(crate) fn hear_facts(&mut self, facts: &Facts<Record>) {
+        // Before anything that they may get.
+        self.router.take_joins();
+        for fact in facts.of(self.homes.me) {
+            if usize::from(fact.origin) == self.homes.me {
+                self.settle_free();
+                self.own_fact(fact, facts.outcome);
+            } else if let What::Publish(told) = &fact.record.0 {
+                self.hear_told(told);
+            }
+        }
+        self.settle_free();
+        self.heard.enter(facts);
+        while let Some(batch) = self.heard.next_early() {
+            self.publishes(batch);
+        }
+    }
+
+    fn own_fact(&mut self, fact: &Fact<Record>, outcome: Outcome) {
+        let Some((waiting, left)) = self.perform.next_of(fact.ticket) else { return };
+        let (origin, completion) = (waiting.origin, waiting.completion);
+        match outcome {
+            Outcome::Durable => {
+                let mut heard = true;
+                if let (Some(logged), What::Publish(told)) = (waiting.publish, &fact.record.0) {
+                    heard = self.tell_own(&logged, told) || fact.others != 0;
+                }
+                self.follow(completion, heard, fact.sequence.0);
+            }
+            Outcome::Full => self.refused(&completion, DISK_FULL),
+            Outcome::Failed => self.refused(&completion, DISK_FAILED),
+        }
+        self.has_left(origin, left);
+    }
+
+    /// A publish of another reactor.
+    fn hear_told(&mut self, told: &Told) {
+        let message = &told.publication.message;
+        let here = match told.order {
+            0 => self.router.here(message.topic()),
+            order => self.router.here_after(message.topic(), order),
+        };
+        if let Some(tally) = &told.tally {
+            tally.routed(self.acknowledging(&here.targets, &here.groups, message.qos()));
+        }
+        let mut source = Source::kept(&told.publication);
+        self.tell_here(told.origin, &here.targets, &here.groups, &mut source);
+    }
+
+    /// A publish of this reactor: its receivers here. Whether anybody may have heard it.
+    fn tell_own(&mut self, logged: &Logged, told: &Told) -> bool {
+        let message = &told.publication.message;
+        let mut route = self.route(Who::Principal(&logged.principal), message.topic());
+        if told.order > 0 {
+            // Who subscribed since it was stored has got it from there.
+            route.targets = self.router.here_after(message.topic(), told.order).targets;
+        }
+        if let Some(tally) = &told.tally {
+            tally.routed(self.acknowledging(&route.targets, &route.groups, message.qos()));
+        }
+        let mut source = Source::kept(&told.publication);
+        self.tell_here(told.origin, &route.targets, &route.groups, &mut source);
+        !route.targets.is_empty() || route.groups.is_some() || message.retain()
+    }
+
+    /// What was promised for a step cannot be: the disk has not taken it.
+    fn refused(&mut self, completion: &Completion, why: &'static str) {
+        match completion {
+            Completion::None => self.homes.counters.lose(Loss::Storage),
+            Completion::Acknowledge { link, packet_id, qos } => {
+                self.homes.counters.publishes_refused.add(1);
+                self.unstored(*link, *packet_id, *qos, why);
+            }
+            Completion::Answer { link, packet_id, qos, reason, why } => {
+                self.acknowledge(*link, *packet_id, *qos, *reason, why.as_deref());
+            }
+            Completion::Tally(tally) => {
+                self.homes.counters.publishes_refused.add(1);
+                tally.answer(crate::door::Published::Unstored { why });
+            }
+        }
+    }
+
+    /// A publish that is not stored: 0x97, or no acknowledgement and no connection (core.md 5).
+    fn unstored(
+        &mut self,
+        link: LinkId,
+        packet_id: mqtt::packet_id::PacketId,
+        qos: QoS,
+        why: &'static str,
+    ) {
+        if self.homes.links.get(link.slot, link.generation).is_none() {
+            return;
+        }
+        let client = self.homes.client_of(link.slot);
+        self.homes.refused(&client, Reason::QUOTA_EXCEEDED, "disk", why.to_owned());
+        let Some((l, _, session)) = self.homes.attached(link.slot) else { return };
+        if qos == QoS::ExactlyOnce {
+            // The client may use the identifier anew (MQTT 5, 4.3.3-9).
+            session.received.release(packet_id);
+        }
+        if l.version == Version::V311 {
+            return self.disconnect(link.slot, Reason::QUOTA_EXCEEDED, why);
+        }
+        self.acknowledge(link, packet_id, qos, Reason::QUOTA_EXCEEDED, Some(why));
+    }
+
+    /// How the log remembers who publishes.
+    pub(crate) fn publisher(
+        &self,
+        _who: Who<'_>,
+        _completion: &Completion,
+    ) -> crate::journal::Publisher<'static> {
+        crate::journal::Publisher::Passing
+    }
+}
+
+const DISK_FULL: &str = "the disk is full; nothing that has to be kept is taken until it has room";
+const DISK_FAILED: &str =
+    "the disk has failed; nothing that has to be kept is taken until the server is started again";
