@@ -33,8 +33,8 @@ impl FoundRetained {
 /// The latest message of each topic, removals included.
 #[derive(Default)]
 pub(super) struct Topics {
-    /// Places in `all`, by topic.
-    by_name: HashTable<u32>,
+    /// By topic.
+    by_name: HashTable<Place>,
     all: Vec<Topic>,
     /// Messages that were overtaken while somebody else needed them too: sequence, and place in
     /// `all`.
@@ -49,6 +49,12 @@ pub(super) struct Removals {
     pub tombstones: Vec<(Sequence, Sequence)>,
     /// As in [`Found`](super::Found).
     pub kept: Vec<Sequence>,
+}
+
+/// Where a topic is in `all`. Its hash is kept: a table that grows would look at every topic again.
+struct Place {
+    hash: u64,
+    place: u32,
 }
 
 struct Topic {
@@ -66,20 +72,23 @@ impl Topics {
         let first = (!message.content.payload.is_empty()).then_some(at);
         let (latest, deadline_ms) = (message.content.to_message(), message.deadline_ms);
         let topic = Topic { latest, deadline_ms, sequence: at, first };
-        let hash_of = |place: &u32| hasher.hash_one(all[*place as usize].latest.topic_bytes());
-        let same = |place: &u32| all[*place as usize].latest.topic_bytes() == name;
-        match by_name.entry(hasher.hash_one(name), same, hash_of) {
+        let hash = hasher.hash_one(name);
+        let same = |known: &Place| {
+            known.hash == hash && all[known.place as usize].latest.topic_bytes() == name
+        };
+        match by_name.entry(hash, same, |known| known.hash) {
             Entry::Occupied(place) => {
-                let known = &mut all[*place.get() as usize];
+                let place = place.get().place;
+                let known = &mut all[place as usize];
                 if needs.is_shared(known.sequence) {
-                    overtaken.push((known.sequence, *place.get()));
+                    overtaken.push((known.sequence, place));
                 }
                 needs.let_go(known.sequence);
                 *known = Topic { first: known.first.or(first), ..topic };
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(free) => {
                 // A log of 2^32 retained messages does not fit the memory they are found in.
-                place.insert(all.len() as u32);
+                free.insert(Place { hash, place: all.len() as u32 });
                 all.push(topic);
             }
         }
