@@ -6,8 +6,8 @@
 //! [`Progress`] all that tells of its session's delivery, [`SessionBegun`] the one before it with
 //! what changed since, [`SessionEnded`] all of its session, [`Clock`] lower ones and the keys that
 //! have ended by then, a retained [`Message`] the one of its topic, one with a key those that had
-//! the key until it ended. Entries of a session without [`SessionBegun`] mean nothing. [`Replay`](super::Replay)
-//! adds them up.
+//! the key until it ended. Entries of a session without [`SessionBegun`] mean nothing.
+//! [`Replay`](super::Replay) adds them up.
 //!
 //! Kinds 6 and 8 are one entry in two directions. Kind 7 said what of late had ended: a
 //! [`Progress`] says it now, and the number is never used again.

@@ -65,11 +65,11 @@ pub struct Found {
     pub next_session: SessionId,
     /// What means nothing any more, ascending: to be released.
     pub stale: Vec<Sequence>,
-    /// For `store::log::Tombstones`: the oldest record that one speaks of, and itself; ascending.
+    /// For `store::log::Need::Bury`: the oldest record that one speaks of, and itself; ascending.
     pub tombstones: Vec<(Sequence, Sequence)>,
-    /// Retained removals that `Tombstones` would release too early: it asks for released records
-    /// alone, and an older message of the topic is still held for another reason, or the removal
-    /// itself is. The next start finds them again.
+    /// Retained removals that would be released too early if they were buried: the log asks for
+    /// released records alone, and an older message of the topic is still held for another reason,
+    /// or the removal itself is. The next start finds them again.
     pub kept: Vec<Sequence>,
     /// Messages with several holders, and how many: the last one releases the record. Holders are
     /// a session until its next [`Progress`](super::Progress), a topic until it is overtaken, a
