@@ -1,14 +1,14 @@
-//! Which messages a session is done with: all up to a cursor, and some beyond it.
+//! Which messages a session is done with: all up to a cursor, and beyond it those that were
+//! dropped as the newest, or whose exchange is over while an older message is not.
 //!
-//! Refuses to know which sequences are the session's at all. Who reads its streams in order does:
-//! between two of its messages lies nothing of its own, so that a range says both are done.
+//! Refuses to know which sequences are the session's at all.
 
 use super::reader::{Fault, Reader};
 use super::writer::Writer;
-use std::ops::RangeInclusive;
 use store::op::Sequence;
 
-/// A set of sequences in its one form: ranges beyond the cursor neither touch it nor one another.
+/// A set of sequences in its one form: ranges beyond the cursor, ascending, which neither touch it
+/// nor one another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     cursor: u64,
@@ -32,11 +32,6 @@ impl Done {
         Sequence(self.cursor)
     }
 
-    /// What is done beyond the cursor, ascending.
-    pub fn beyond(&self) -> impl Iterator<Item = RangeInclusive<Sequence>> {
-        self.beyond.iter().map(|span| Sequence(span.first)..=Sequence(span.last))
-    }
-
     /// Whether `sequence` is done.
     pub fn contains(&self, sequence: Sequence) -> bool {
         let at = self.beyond.partition_point(|span| span.last < sequence.0);
@@ -45,42 +40,21 @@ impl Done {
     }
 
     /// One more is done.
-    pub fn add(&mut self, sequence: Sequence) {
-        self.add_span(Span { first: sequence.0, last: sequence.0 });
-    }
-
-    /// A range is done; an empty one changes nothing.
-    pub fn add_all(&mut self, range: RangeInclusive<Sequence>) {
-        if !range.is_empty() {
-            self.add_span(Span { first: range.start().0, last: range.end().0 });
-        }
-    }
-
-    /// All that `other` is done with too.
-    pub fn join(&mut self, other: &Self) {
-        self.add_span(Span { first: 0, last: other.cursor });
-        for span in &other.beyond {
-            self.add_span(*span);
-        }
-    }
-
-    fn add_span(&mut self, Span { mut first, mut last }: Span) {
-        if first <= self.cursor.saturating_add(1) {
-            self.cursor = self.cursor.max(last);
-            let reached = self.cursor.saturating_add(1);
-            let within = self.beyond.partition_point(|span| span.first <= reached);
-            for span in self.beyond.drain(..within) {
-                self.cursor = self.cursor.max(span.last);
-            }
+    pub fn add(&mut self, Sequence(sequence): Sequence) {
+        if self.contains(Sequence(sequence)) {
             return;
         }
-        let from = self.beyond.partition_point(|span| span.last.saturating_add(1) < first);
-        let to = self.beyond.partition_point(|span| span.first <= last.saturating_add(1));
-        if let Some((lowest, highest)) = self.beyond[from..to].first().zip(self.beyond[..to].last())
-        {
-            (first, last) = (first.min(lowest.first), last.max(highest.last));
+        let at = self.beyond.partition_point(|span| span.last < sequence);
+        let touches_next = self.beyond.get(at).is_some_and(|span| span.first - 1 == sequence);
+        let last = if touches_next { self.beyond.remove(at).last } else { sequence };
+        if self.cursor + 1 == sequence {
+            self.cursor = last;
+            return;
         }
-        self.beyond.splice(from..to, [Span { first, last }]);
+        match at.checked_sub(1).map(|before| &mut self.beyond[before]) {
+            Some(before) if before.last + 1 == sequence => before.last = last,
+            _ => self.beyond.insert(at, Span { first: sequence, last }),
+        }
     }
 
     /// The cursor, the number of ranges, and each by the gap before it and its length: both at
@@ -98,16 +72,14 @@ impl Done {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
         let cursor = r.number()?;
-        let count = r.count(SPAN_BYTES_MIN)?;
-        let mut beyond = Vec::with_capacity(count);
         let mut before = cursor;
-        for _ in 0..count {
+        let beyond = r.list(SPAN_BYTES_MIN, |r| {
             let gap = r.number()?.checked_add(GAP_MIN).ok_or(TOO_FAR)?;
             let first = before.checked_add(gap).ok_or(TOO_FAR)?;
             let last = first.checked_add(r.number()?).ok_or(TOO_FAR)?;
-            beyond.push(Span { first, last });
             before = last;
-        }
+            Ok(Span { first, last })
+        })?;
         Ok(Self { cursor, beyond })
     }
 }
@@ -124,35 +96,31 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn ranges(done: &Done) -> (u64, Vec<(u64, u64)>) {
-        let beyond = done.beyond().map(|range| (range.start().0, range.end().0));
-        (done.cursor().0, beyond.collect())
-    }
-
-    fn done(cursor: u64, beyond: &[(u64, u64)]) -> Done {
-        let mut done = Done::up_to(Sequence(cursor));
-        for (first, last) in beyond {
-            done.add_all(Sequence(*first)..=Sequence(*last));
-        }
-        done
+        (done.cursor, done.beyond.iter().map(|span| (span.first, span.last)).collect())
     }
 
     #[test]
     fn ranges_join_what_they_touch() {
+        let max = u64::MAX;
         for (before, add, wanted) in [
-            (done(5, &[]), (6, 6), (6, vec![])),
-            (done(5, &[]), (7, 7), (5, vec![(7, 7)])),
-            (done(5, &[(7, 7)]), (6, 6), (7, vec![])),
-            (done(5, &[(7, 8), (12, 13)]), (9, 11), (5, vec![(7, 13)])),
-            (done(5, &[(7, 8), (12, 13)]), (9, 9), (5, vec![(7, 9), (12, 13)])),
-            (done(5, &[(7, 8), (12, 13)]), (8, 20), (5, vec![(7, 20)])),
-            (done(5, &[(7, 8), (12, 13)]), (0, 12), (13, vec![])),
-            (done(5, &[(9, 9)]), (7, 7), (5, vec![(7, 7), (9, 9)])),
-            (done(5, &[]), (u64::MAX, u64::MAX), (5, vec![(u64::MAX, u64::MAX)])),
-            (done(u64::MAX, &[]), (3, u64::MAX), (u64::MAX, vec![])),
+            ((5, vec![]), 5, (5, vec![])),
+            ((5, vec![]), 6, (6, vec![])),
+            ((5, vec![]), 7, (5, vec![(7, 7)])),
+            ((5, vec![(7, 9)]), 6, (9, vec![])),
+            ((5, vec![(7, 9)]), 8, (5, vec![(7, 9)])),
+            ((5, vec![(7, 9)]), 10, (5, vec![(7, 10)])),
+            ((5, vec![(9, 9)]), 7, (5, vec![(7, 7), (9, 9)])),
+            ((5, vec![(9, 9)]), 8, (5, vec![(8, 9)])),
+            ((5, vec![(7, 8), (10, 13)]), 9, (5, vec![(7, 13)])),
+            ((5, vec![]), max, (5, vec![(max, max)])),
+            ((5, vec![(max, max)]), max - 1, (5, vec![(max - 1, max)])),
+            ((max - 1, vec![]), max, (max, vec![])),
+            ((max, vec![]), max, (max, vec![])),
         ] {
-            let mut after = before.clone();
-            after.add_all(Sequence(add.0)..=Sequence(add.1));
-            assert_eq!(ranges(&after), wanted, "{before:?} and {add:?}");
+            let spans = before.1.iter().map(|(first, last)| Span { first: *first, last: *last });
+            let mut done = Done { cursor: before.0, beyond: spans.collect() };
+            done.add(Sequence(add));
+            assert_eq!(ranges(&done), wanted, "{before:?} and {add}");
         }
     }
 
@@ -162,11 +130,10 @@ mod tests {
         for seed in 0..300 {
             let mut chance = Chance::new(seed);
             let (mut done, mut naive) = (Done::up_to(Sequence(0)), BTreeSet::from([0]));
-            for _ in 0..30 {
-                let first = chance.below(60) as u64;
-                let last = first + chance.below(5) as u64;
-                done.add_all(Sequence(first)..=Sequence(last));
-                naive.extend(first..=last);
+            for _ in 0..50 {
+                let sequence = chance.below(60) as u64;
+                done.add(Sequence(sequence));
+                naive.insert(sequence);
                 for n in 0..70 {
                     assert_eq!(done.contains(Sequence(n)), naive.contains(&n), "{n} in {done:?}");
                 }

@@ -3,22 +3,27 @@
 //! A record that was released may come back at a start, as long as its segment is not rewritten
 //! (`store::log::Need::Bury`). So every entry says which earlier ones it overtakes, and outlives
 //! them:
-//! [`Progress`] all that tells of its session's delivery, [`SessionBegun`] the one before it,
-//! [`SessionEnded`] all of its session, [`Clock`] lower ones, a retained [`Message`] the one of
-//! its topic. Entries of a session without [`SessionBegun`] mean nothing.
+//! [`Progress`] all that tells of its session's delivery, [`SessionBegun`] the one before it with
+//! what changed since, [`SessionEnded`] all of its session, [`Clock`] lower ones and the keys that
+//! have ended by then, a retained [`Message`] the one of its topic, one with a key those that had
+//! the key until it ended. Entries of a session without [`SessionBegun`] mean nothing.
+//! [`Replay`](super::Replay) adds them up.
+//!
+//! Kinds 6 and 8 are one entry in two directions. Kind 7 said what of late had ended: a
+//! [`Progress`] says it now, and the number is never used again.
 
 use super::clock::Clock;
-use super::completed::Completed;
 use super::message::Message;
+use super::presence::{Attached, Detached};
 use super::progress::Progress;
 use super::publisher::Publisher;
 use super::reader::{Fault, Reader};
-use super::received_released::ReceivedReleased;
-use super::released::Released;
+use super::released::{Direction, Released};
 use super::sent::Sent;
 use super::session_begun::SessionBegun;
 use super::session_ended::SessionEnded;
 use super::session_id::SessionId;
+use super::subscribed::{Subscribed, Unsubscribed};
 use std::fmt;
 use store::log::{Hold, Kind};
 
@@ -35,14 +40,18 @@ pub enum Entry<'a> {
     Progress(Progress),
     /// A QoS 2 exchange begins.
     Sent(Sent),
-    /// A QoS 2 message has arrived.
+    /// A QoS 2 exchange passes PUBREL.
     Released(Released),
-    /// What has ended of late.
-    Completed(Completed),
-    /// An inbound QoS 2 identifier is free.
-    ReceivedReleased(ReceivedReleased),
     /// The domain clock.
     Clock(Clock),
+    /// More subscriptions.
+    Subscribed(Subscribed<'a>),
+    /// Fewer subscriptions.
+    Unsubscribed(Unsubscribed<'a>),
+    /// Somebody is there.
+    Attached(Attached<'a>),
+    /// Nobody is there.
+    Detached(Detached),
 }
 
 /// Why a payload is no entry. None of ours is like that: the log is damaged, or of another
@@ -80,10 +89,13 @@ impl<'a> Entry<'a> {
             SessionEnded::KIND => SessionEnded::decode(&mut r).map(Self::SessionEnded),
             Progress::KIND => Progress::decode(&mut r).map(Self::Progress),
             Sent::KIND => Sent::decode(&mut r).map(Self::Sent),
-            Released::KIND => Released::decode(&mut r).map(Self::Released),
-            Completed::KIND => Completed::decode(&mut r).map(Self::Completed),
-            ReceivedReleased::KIND => ReceivedReleased::decode(&mut r).map(Self::ReceivedReleased),
+            Released::OUTBOUND => Released::decode(&mut r, Direction::Outbound).map(Self::Released),
+            Released::INBOUND => Released::decode(&mut r, Direction::Inbound).map(Self::Released),
             Clock::KIND => Clock::decode(&mut r).map(Self::Clock),
+            Subscribed::KIND => Subscribed::decode(&mut r).map(Self::Subscribed),
+            Unsubscribed::KIND => Unsubscribed::decode(&mut r).map(Self::Unsubscribed),
+            Attached::KIND => Attached::decode(&mut r).map(Self::Attached),
+            Detached::KIND => Detached::decode(&mut r).map(Self::Detached),
             Kind(other) => return Err(BadEntry::UnknownKind(other)),
         };
         let whole = entry.and_then(|entry| r.end().map(|()| entry));
@@ -102,9 +114,11 @@ impl<'a> Entry<'a> {
             Self::Progress(e) => e.encode(out),
             Self::Sent(e) => e.encode(out),
             Self::Released(e) => e.encode(out),
-            Self::Completed(e) => e.encode(out),
-            Self::ReceivedReleased(e) => e.encode(out),
             Self::Clock(e) => e.encode(out),
+            Self::Subscribed(e) => e.encode(out),
+            Self::Unsubscribed(e) => e.encode(out),
+            Self::Attached(e) => e.encode(out),
+            Self::Detached(e) => e.encode(out),
         }
     }
 
@@ -116,10 +130,12 @@ impl<'a> Entry<'a> {
             Self::SessionEnded(_) => SessionEnded::KIND,
             Self::Progress(_) => Progress::KIND,
             Self::Sent(_) => Sent::KIND,
-            Self::Released(_) => Released::KIND,
-            Self::Completed(_) => Completed::KIND,
-            Self::ReceivedReleased(_) => ReceivedReleased::KIND,
+            Self::Released(e) => e.kind(),
             Self::Clock(_) => Clock::KIND,
+            Self::Subscribed(_) => Subscribed::KIND,
+            Self::Unsubscribed(_) => Unsubscribed::KIND,
+            Self::Attached(_) => Attached::KIND,
+            Self::Detached(_) => Detached::KIND,
         }
     }
 
@@ -143,9 +159,11 @@ impl<'a> Entry<'a> {
             Self::Progress(e) => Some(e.session),
             Self::Sent(e) => Some(e.session),
             Self::Released(e) => Some(e.session),
-            Self::Completed(e) => Some(e.session),
-            Self::ReceivedReleased(e) => Some(e.session),
             Self::Clock(_) => None,
+            Self::Subscribed(e) => Some(e.session),
+            Self::Unsubscribed(e) => Some(e.session),
+            Self::Attached(e) => Some(e.session),
+            Self::Detached(e) => Some(e.session),
         }
     }
 }
@@ -166,7 +184,9 @@ impl std::error::Error for BadEntry {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Content, Done, Ended, LastWill, Owner, Presence, Rights, UnderWay};
+    use super::super::{
+        Content, Done, LastWill, Owner, Presence, Rights, Subscription, UnderWay, WillLeft,
+    };
     use super::*;
     use broker::access::{Manage, Source};
     use broker::subscription::ReceiverOptions;
@@ -182,75 +202,105 @@ mod tests {
         Content { topic, properties, payload: b"gone", qos, retain: true }
     }
 
-    fn session(n: u64, subscriptions: usize) -> Entry<'static> {
+    fn subscriptions(count: usize) -> Vec<Subscription<'static>> {
         let names = ["a/+", "$share/g/b/#", "#", "c"];
-        let one = |n: usize| super::super::Subscription {
+        let one = |n: usize| Subscription {
             filter: names[n % names.len()],
             options: ReceiverOptions::new(QoS::ExactlyOnce, n == 0, n == 2),
             subscription_id: n as u32 * 1_000_000,
             stream: StreamId(n as u32),
             since: Sequence(1 << n),
         };
-        let granted = Rights::Granted {
-            publish: vec!["#"],
-            subscribe: vec!["a/#", "b"],
-            manage: Manage::Yes,
-        };
-        let (source, rights) =
-            if n == 1 { (Source::Token, granted) } else { (Source::Anonymous, Rights::ByName) };
-        Entry::SessionBegun(SessionBegun {
-            session: SessionId(n),
-            client: "pump-1",
-            version: if n == 1 { Version::V5 } else { Version::V311 },
-            expiry_s: u32::MAX,
-            presence: match n {
-                1 => Presence::Connected,
-                _ => Presence::Detached { ends_at_ms: u64::MAX, will_at_ms: 9 },
+        (0..count).map(one).collect()
+    }
+
+    fn owner(source: Source) -> Owner<'static> {
+        let rights = match source {
+            Source::Token => Rights::Granted {
+                publish: vec!["#"],
+                subscribe: vec!["a/#", "b"],
+                manage: Manage::Yes,
             },
-            will: (n == 1).then(|| LastWill { content: content("will"), delay_s: 30 }),
-            owner: Owner { name: "Ann", source, expires_at_ms: (n == 1).then_some(9), rights },
-            subscriptions: (0..subscriptions).map(one).collect(),
+            _ => Rights::ByName,
+        };
+        let expires_at_ms = (source == Source::Token).then_some(9);
+        Owner { name: "Ann", source, expires_at_ms, rights }
+    }
+
+    fn will() -> LastWill<'static> {
+        LastWill { content: content("will"), delay_s: 30 }
+    }
+
+    fn sessions() -> [Entry<'static>; 2] {
+        let one = SessionBegun {
+            session: SessionId(1),
+            client: "pump-1",
+            version: Version::V5,
+            expiry_s: u32::MAX,
+            presence: Presence::Connected,
+            will: Some(will()),
+            owner: owner(Source::Token),
+            subscriptions: subscriptions(4),
+        };
+        let other = SessionBegun {
+            session: SessionId(2),
+            version: Version::V311,
+            presence: Presence::Detached { ends_at_ms: u64::MAX, will_at_ms: 9 },
+            will: None,
+            owner: owner(Source::Anonymous),
+            subscriptions: vec![],
+            ..one.clone()
+        };
+        [one, other].map(Entry::SessionBegun)
+    }
+
+    fn progress(session: SessionId) -> Entry<'static> {
+        let mut done = Done::up_to(Sequence(1_000));
+        [1_002, 1_003, 1_900].into_iter().for_each(|n| done.add(Sequence(n)));
+        let under_way = |n, sequence, exchange| UnderWay {
+            packet_id: PacketId::new(n).unwrap(),
+            sequence: Sequence(sequence),
+            exchange,
+        };
+        Entry::Progress(Progress {
+            session,
+            done,
+            dropped: 300,
+            under_way: vec![
+                under_way(65_535, 7, Exchange::Published2),
+                under_way(1, 1_001, Exchange::Published1),
+                under_way(2, u64::MAX, Exchange::Released),
+            ],
+            received: [9, 1].map(|n| PacketId::new(n).unwrap()).into(),
         })
     }
 
     fn all() -> Vec<Entry<'static>> {
-        let (session_id, id) = (SessionId(u64::MAX), |n| PacketId::new(n).unwrap());
-        let mut done = Done::up_to(Sequence(1_000));
-        done.add_all(Sequence(1_002)..=Sequence(1_900));
-        let under_way = |n, sequence, exchange| {
-            let sequence = Sequence(sequence);
-            UnderWay { packet_id: id(n), sequence, exchange }
+        let (session, packet_id) = (SessionId(u64::MAX), PacketId::FIRST);
+        let (content, publisher) = (content("t"), Publisher::Passing);
+        let [one, other] = sessions();
+        let (outbound, inbound) = (Direction::Outbound, Direction::Inbound);
+        let detached = |will| Detached { session, expiry_s: 9, ends_at_ms: 9_000, will };
+        let attached = |version, will, source| {
+            let owner = owner(source);
+            Entry::Attached(Attached { session, version, expiry_s: 300, will, owner })
         };
         vec![
-            Entry::Message(Message {
-                content: content("t"),
-                deadline_ms: 5,
-                publisher: Publisher::Passing,
-            }),
-            session(1, 4),
-            session(2, 0),
-            Entry::SessionEnded(SessionEnded { session: session_id }),
-            Entry::Progress(Progress {
-                session: session_id,
-                done: done.clone(),
-                dropped: 300,
-                under_way: vec![
-                    under_way(65_535, 7, Exchange::Published2),
-                    under_way(1, 1_001, Exchange::Published1),
-                    under_way(2, 1_500, Exchange::Released),
-                ],
-                received: vec![id(9), id(1)],
-            }),
-            Entry::Sent(Sent { session: session_id, packet_id: id(1), sequence: Sequence(3) }),
-            Entry::Released(Released { session: session_id, packet_id: id(1) }),
-            Entry::Completed(Completed {
-                session: session_id,
-                done,
-                dropped: 0,
-                ended: vec![Ended { packet_id: id(4), sequence: Sequence(u64::MAX) }],
-            }),
-            Entry::ReceivedReleased(ReceivedReleased { session: session_id, packet_id: id(1) }),
+            Entry::Message(Message { content, deadline_ms: 5, publisher }),
+            one,
+            other,
+            Entry::SessionEnded(SessionEnded { session }),
+            progress(session),
+            Entry::Sent(Sent { session, packet_id, sequence: Sequence(3) }),
+            Entry::Released(Released { session, packet_id, direction: outbound }),
+            Entry::Released(Released { session, packet_id, direction: inbound }),
             Entry::Clock(Clock { wall_ms: 1_800_000_000_000 }),
+            Entry::Subscribed(Subscribed { session, subscriptions: subscriptions(4) }),
+            Entry::Unsubscribed(Unsubscribed { session, filters: vec!["a/+", "$share/g/b/#"] }),
+            attached(Version::V5, Some(will()), Source::Token),
+            attached(Version::V311, None, Source::Anonymous),
+            Entry::Detached(detached(WillLeft::Gone)),
+            Entry::Detached(detached(WillLeft::Due { at_ms: u64::MAX })),
         ]
     }
 
@@ -294,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_named() {
-        for kind in [0, 10, 255] {
+        for kind in [0, 7, 14, 255] {
             assert_eq!(Entry::decode(Kind(kind), &[1]), Err(BadEntry::UnknownKind(kind)));
         }
         for entry in all() {
@@ -314,6 +364,6 @@ mod tests {
     #[test]
     fn kinds_keep_their_numbers() {
         let kinds: Vec<u8> = all().iter().map(|entry| entry.kind().0).collect();
-        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 12, 13, 13]);
     }
 }

@@ -3,7 +3,6 @@
 use super::reader::{Fault, Reader};
 use super::writer::Writer;
 use broker::access::{Manage, PermissionSets, Principal, Source};
-use mqtt::topic::TopicFilter;
 use std::sync::Arc;
 
 /// The principal of a session. Its name is what a later CONNECT is compared with, its source says
@@ -76,8 +75,7 @@ impl<'a> Owner<'a> {
         w.moment(self.expires_at_ms.unwrap_or(u64::MAX));
         if let Rights::Granted { publish, subscribe, .. } = &self.rights {
             for filters in [publish, subscribe] {
-                w.number(filters.len() as u64);
-                filters.iter().for_each(|filter| w.bytes(filter.as_bytes()));
+                w.filters(filters);
             }
         }
     }
@@ -98,17 +96,7 @@ impl<'a> Owner<'a> {
 }
 
 fn granted<'a>(r: &mut Reader<'a>, manage: Manage) -> Result<Rights<'a>, Fault> {
-    Ok(Rights::Granted { publish: filters(r)?, subscribe: filters(r)?, manage })
-}
-
-fn filters<'a>(r: &mut Reader<'a>) -> Result<Vec<&'a str>, Fault> {
-    let count = r.count(FILTER_BYTES_MIN)?;
-    let mut filters = Vec::with_capacity(count);
-    for _ in 0..count {
-        let filter = TopicFilter::parse(r.text()?).map_err(|e| Fault::Malformed(e.what()))?;
-        filters.push(filter.as_str());
-    }
-    Ok(filters)
+    Ok(Rights::Granted { publish: r.filters()?, subscribe: r.filters()?, manage })
 }
 
 /// By their number in the first two bits.
@@ -117,8 +105,6 @@ const SOURCES: [Source; 4] =
 const GRANTED: u8 = 1 << 2;
 const MANAGE: u8 = 1 << 3;
 const GRANTED_AND_MANAGE: u8 = GRANTED | MANAGE;
-/// Its length and one character.
-const FILTER_BYTES_MIN: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -68,19 +68,13 @@ impl Progress {
         r.version(VERSION)?;
         let session = r.session()?;
         let (done, dropped) = (Done::read(r)?, r.number()?);
-        let count = r.count(UNDER_WAY_BYTES_MIN)?;
-        let mut under_way = Vec::with_capacity(count);
         let mut before = done.cursor();
-        for _ in 0..count {
+        let under_way = r.list(UNDER_WAY_BYTES_MIN, |r| {
             let one = UnderWay::read(r, before)?;
             before = one.sequence;
-            under_way.push(one);
-        }
-        let count = r.count(1)?;
-        let mut received = Vec::with_capacity(count);
-        for _ in 0..count {
-            received.push(r.packet_id()?);
-        }
+            Ok(one)
+        })?;
+        let received = r.list(1, Reader::packet_id)?;
         Ok(Self { session, done, dropped, under_way, received })
     }
 

@@ -4,11 +4,11 @@
 //! Owns what each entry changes. Refuses to know connections, windows and streams: it does not say
 //! what is sent next, only what need not be, and what has to be taken up again.
 
-use super::completed::{Completed, Ended};
 use super::done::Done;
 use super::entry::Entry;
 use super::progress::{Progress, UnderWay};
 use super::publisher::Publisher;
+use super::released::Direction;
 use super::session_id::SessionId;
 use mqtt::packet_id::PacketId;
 use mqtt::session::Exchange;
@@ -49,10 +49,17 @@ impl Reached {
             }
             Entry::Progress(e) => *self = Self::from(e.clone()),
             Entry::Sent(e) => self.begin(e.packet_id, e.sequence),
-            Entry::Released(e) => self.release(e.packet_id),
-            Entry::Completed(e) => self.complete(e),
-            Entry::ReceivedReleased(e) => self.received.retain(|held| *held != e.packet_id),
-            Entry::SessionBegun(_) | Entry::SessionEnded(_) | Entry::Clock(_) => {}
+            Entry::Released(e) => match e.direction {
+                Direction::Outbound => self.release(e.packet_id),
+                Direction::Inbound => self.received.retain(|held| *held != e.packet_id),
+            },
+            Entry::SessionBegun(_)
+            | Entry::SessionEnded(_)
+            | Entry::Subscribed(_)
+            | Entry::Unsubscribed(_)
+            | Entry::Attached(_)
+            | Entry::Detached(_)
+            | Entry::Clock(_) => {}
         }
     }
 
@@ -118,17 +125,6 @@ impl Reached {
         }
     }
 
-    fn complete(&mut self, completed: &Completed) {
-        for Ended { packet_id, sequence } in &completed.ended {
-            let named = |u: &UnderWay| u.packet_id == *packet_id && u.sequence == *sequence;
-            if let Some(at) = self.under_way.iter().position(named) {
-                self.end(at);
-            }
-        }
-        self.done.join(&completed.done);
-        self.dropped = completed.dropped;
-    }
-
     fn end(&mut self, at: usize) {
         if let Some(one) = self.under_way.remove(at) {
             self.done.add(one.sequence);
@@ -145,7 +141,7 @@ impl From<Progress> for Reached {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Message, ReceivedReleased, Released, Sent};
+    use super::super::{Message, Released, Sent};
     use super::*;
     use crate::journal::chance::Chance;
     use crate::journal::content::Content;
@@ -169,7 +165,6 @@ mod tests {
         exchanges: Vec<(u16, u64, bool)>,
         received: Vec<u16>,
         done: BTreeSet<u64>,
-        ended: Vec<(u16, u64)>,
     }
 
     impl World {
@@ -192,25 +187,27 @@ mod tests {
             all.filter(|(_, e)| e.2 == released).map(|(at, _)| at).collect()
         }
 
-        /// The end of an exchange is written some time later.
-        fn ends(&mut self, at: usize) {
-            let (packet_id, sequence, _) = self.exchanges.remove(at);
-            self.done.insert(sequence);
-            self.ended.push((packet_id, sequence));
+        /// The oldest message that is not done.
+        fn first_open(&self) -> Option<u64> {
+            let open = self.exchanges.iter().filter(|e| !e.2).map(|e| e.1);
+            open.chain(self.waiting.iter().copied()).min()
         }
 
-        /// What lies before the first message that is not done.
-        fn completed(&mut self) -> Entry<'static> {
-            let open = self.exchanges.iter().filter(|e| !e.2).map(|e| e.1);
-            let first = open.chain(self.waiting.iter().copied()).min();
-            let cursor = first.map_or(self.last, |first| first - 1);
+        fn progress(&mut self) -> Entry<'static> {
+            let cursor = self.first_open().map_or(self.last, |first| first - 1);
             let mut done = Done::up_to(Sequence(cursor));
             self.done.iter().for_each(|n| done.add(Sequence(*n)));
-            let ended = std::mem::take(&mut self.ended);
-            let ended = ended.into_iter();
-            let ended = ended.map(|(n, s)| Ended { packet_id: id(n), sequence: Sequence(s) });
-            let (ended, dropped) = (ended.collect(), self.below(9) as u64);
-            Entry::Completed(Completed { session: ME, done, dropped, ended })
+            let under_way = self.exchanges.iter().map(|(n, sequence, released)| {
+                let exchange = if *released { Exchange::Released } else { Exchange::Published2 };
+                UnderWay { packet_id: id(*n), sequence: Sequence(*sequence), exchange }
+            });
+            Entry::Progress(Progress {
+                session: ME,
+                done,
+                under_way: under_way.collect(),
+                received: self.received.iter().map(|n| id(*n)).collect(),
+                dropped: self.below(9) as u64,
+            })
         }
 
         fn step(&mut self) -> Option<Entry<'static>> {
@@ -234,14 +231,15 @@ mod tests {
                     let at = self.index(&at)?;
                     self.exchanges[at].2 = true;
                     self.done.insert(self.exchanges[at].1);
-                    let packet_id = id(self.exchanges[at].0);
-                    Some(Entry::Released(Released { session, packet_id }))
+                    Some(released(ME, Direction::Outbound, self.exchanges[at].0))
                 }
                 6 => {
                     let refused = self.below(4) == 0;
                     let at = self.in_state(!refused);
                     let at = self.index(&at)?;
-                    self.ends(at);
+                    // Told by the next snapshot, or by another exchange with the identifier.
+                    let (_, sequence, _) = self.exchanges.remove(at);
+                    self.done.insert(sequence);
                     None
                 }
                 7 if !self.waiting.is_empty() => {
@@ -251,7 +249,7 @@ mod tests {
                     self.done.insert(sequence);
                     None
                 }
-                8 => Some(self.completed()),
+                8 => Some(self.progress()),
                 9 => {
                     let n = self.free(&self.received.clone())?;
                     self.received.push(n);
@@ -259,8 +257,7 @@ mod tests {
                 }
                 10 if !self.received.is_empty() => {
                     let at = self.below(self.received.len());
-                    let packet_id = id(self.received.remove(at));
-                    Some(Entry::ReceivedReleased(ReceivedReleased { session, packet_id }))
+                    Some(released(ME, Direction::Inbound, self.received.remove(at)))
                 }
                 _ => Some(foreign(self.below(4))),
             }
@@ -284,9 +281,7 @@ mod tests {
                     assert!(!due, "{n} was sent");
                 }
             }
-            let open = self.exchanges.iter().filter(|e| !e.2).map(|e| e.1);
-            let first = open.chain(self.waiting.iter().copied()).min();
-            assert!(first.is_none_or(|first| reached.cursor().0 < first));
+            assert!(self.first_open().is_none_or(|first| reached.cursor().0 < first));
         }
     }
 
@@ -296,14 +291,17 @@ mod tests {
         Entry::Message(Message { content, deadline_ms: u64::MAX, publisher })
     }
 
+    fn released(session: SessionId, direction: Direction, n: u16) -> Entry<'static> {
+        Entry::Released(Released { session, packet_id: id(n), direction })
+    }
+
     /// Another session by the same identifiers, and this one without an exchange.
     fn foreign(which: usize) -> Entry<'static> {
         let other = SessionId(8);
-        let released = ReceivedReleased { session: other, packet_id: id(1) };
         [
             publish(Publisher::Session(ME)),
             publish(Publisher::Exchange(other, id(2))),
-            Entry::ReceivedReleased(released),
+            released(other, Direction::Inbound, 1),
             Entry::Sent(Sent { session: other, packet_id: id(3), sequence: Sequence(1) }),
         ][which]
             .clone()
@@ -343,28 +341,25 @@ mod tests {
                 live.apply(&entry);
                 log.push(record(&entry));
                 assert_eq!(replay(&log), live, "seed {seed}, {entry:?}");
-                if matches!(entry, Entry::Completed(_)) {
+                if matches!(entry, Entry::Progress(_)) {
                     world.agrees(&live);
                 }
             }
-            live.apply(&world.completed());
+            live.apply(&world.progress());
             world.agrees(&live);
         }
     }
 
     #[test]
     fn what_is_to_be_taken_up_again_keeps_its_order_and_state() {
-        let (session, sent) = (ME, |n, sequence| {
+        let sent = |n, sequence| {
             let sequence = Sequence(sequence);
             Entry::Sent(Sent { session: ME, packet_id: id(n), sequence })
-        });
+        };
         let mut reached = Reached::new(ME, Sequence(10));
-        for entry in [
-            sent(65_535, 12),
-            sent(1, 15),
-            sent(2, 11),
-            Entry::Released(Released { session, packet_id: id(1) }),
-        ] {
+        for entry in
+            [sent(65_535, 12), sent(1, 15), sent(2, 11), released(ME, Direction::Outbound, 1)]
+        {
             reached.apply(&entry);
         }
         let under_way: Vec<_> =
@@ -376,19 +371,14 @@ mod tests {
         assert_eq!(due, [13, 14, 16, 17]);
     }
 
-    /// The end of an exchange is told late: by then its identifier may name another.
+    /// The end of an exchange is told late: an identifier in use again tells it before.
     #[test]
-    fn a_late_end_does_not_end_what_has_its_identifier_now() {
+    fn another_exchange_with_an_identifier_ends_the_one_before() {
         let mut reached = Reached::new(ME, Sequence(0));
         let sent = |sequence| Sent { session: ME, packet_id: id(1), sequence: Sequence(sequence) };
         reached.apply(&Entry::Sent(sent(1)));
         reached.apply(&Entry::Sent(sent(2)));
         assert_eq!(reached.cursor(), Sequence(1), "the first one is over");
-        let ended = vec![Ended { packet_id: id(1), sequence: Sequence(1) }];
-        let done = Done::up_to(Sequence(1));
-        let completed = Completed { session: ME, done, dropped: 3, ended };
-        reached.apply(&Entry::Completed(completed));
-        assert_eq!(reached.dropped(), 3);
         assert_eq!(reached.under_way().map(|u| u.sequence.0).collect::<Vec<_>>(), [2]);
     }
 }

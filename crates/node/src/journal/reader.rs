@@ -3,6 +3,7 @@
 
 use super::session_id::SessionId;
 use mqtt::packet_id::PacketId;
+use mqtt::topic::TopicFilter;
 use store::op::Sequence;
 
 /// What is left of a payload.
@@ -36,6 +37,14 @@ impl<'a> Reader<'a> {
         let (&byte, rest) = self.rest.split_first().ok_or(SHORT)?;
         self.rest = rest;
         Ok(byte)
+    }
+
+    /// A byte of which only the bits of `known` may be set.
+    pub fn flags(&mut self, known: u8) -> Result<u8, Fault> {
+        match self.byte()? {
+            flags if flags & !known == 0 => Ok(flags),
+            _ => Err(Fault::Malformed("a flag is set that is none")),
+        }
     }
 
     pub fn number(&mut self) -> Result<u64, Fault> {
@@ -77,6 +86,30 @@ impl<'a> Reader<'a> {
     pub fn count(&mut self, bytes_min: usize) -> Result<usize, Fault> {
         let count = usize::try_from(self.number()?).map_err(|_| SHORT)?;
         if count > self.rest.len() / bytes_min { Err(SHORT) } else { Ok(count) }
+    }
+
+    /// A list behind its length, of elements of `bytes_min` (1 or more) bytes at least.
+    pub fn list<T>(
+        &mut self,
+        bytes_min: usize,
+        mut each: impl FnMut(&mut Self) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        let count = self.count(bytes_min)?;
+        let mut list = Vec::with_capacity(count);
+        for _ in 0..count {
+            list.push(each(self)?);
+        }
+        Ok(list)
+    }
+
+    /// A valid topic filter; a shared one is `$share/{name}/{filter}`.
+    pub fn filter(&mut self) -> Result<&'a str, Fault> {
+        let filter = TopicFilter::parse(self.text()?);
+        Ok(filter.map_err(|e| Fault::Malformed(e.what()))?.as_str())
+    }
+
+    pub fn filters(&mut self) -> Result<Vec<&'a str>, Fault> {
+        self.list(FILTER_BYTES_MIN, Self::filter)
     }
 
     pub fn take(&mut self, len: u64) -> Result<&'a [u8], Fault> {
@@ -133,6 +166,8 @@ pub(super) fn packet_id(number: u64) -> Result<PacketId, Fault> {
     id.ok_or(Fault::Malformed("a packet identifier is 0 or above 65,535"))
 }
 
+/// Its length and one character.
+const FILTER_BYTES_MIN: usize = 2;
 const SHORT: Fault = Fault::Malformed("it ends too early");
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use store::op::Sequence;
 /// A QoS 2 PUBLISH goes out once this is a fact (core.md 2): after a restart it is sent again with
 /// its identifier, so that the receiver knows it (MQTT 5, 4.3.3-3).
 ///
-/// An identifier is used again only when its exchange is over: if [`Completed`](super::Completed)
-/// has not said so yet, this does.
+/// An identifier is used again only when its exchange is over: if no
+/// [`Progress`](super::Progress) has said so yet, this does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
     /// To whom.

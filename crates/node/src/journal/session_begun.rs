@@ -12,8 +12,9 @@
 //! number    subscriptions, and each of them
 //! ```
 
-use super::content::Content;
+use super::last_will::LastWill;
 use super::owner::Owner;
+use super::presence::Presence;
 use super::reader::{Fault, Reader};
 use super::session_id::SessionId;
 use super::subscription::Subscription;
@@ -22,7 +23,9 @@ use mqtt::client_id::ClientId;
 use mqtt::wire::Version;
 use store::log::Kind;
 
-/// A session began, or one of these changed: who is there, will, owner, expiry, subscriptions.
+/// A session as it is now. What changes behind it is told by [`Subscribed`](super::Subscribed),
+/// [`Unsubscribed`](super::Unsubscribed), [`Attached`](super::Attached) and
+/// [`Detached`](super::Detached), until another one overtakes them all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionBegun<'a> {
     /// Its name for ever.
@@ -41,29 +44,6 @@ pub struct SessionBegun<'a> {
     pub owner: Owner<'a>,
     /// All its subscriptions, shared ones included.
     pub subscriptions: Vec<Subscription<'a>>,
-}
-
-/// Whether a session had a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It had; after a restart it is lost since the last [`Clock`](super::Clock).
-    Connected,
-    /// It had none. Domain wall milliseconds; `u64::MAX` = never.
-    Detached {
-        /// When the session ends.
-        ends_at_ms: u64,
-        /// When its will is due.
-        will_at_ms: u64,
-    },
-}
-
-/// A will (MQTT 5, 3.1.2.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastWill<'a> {
-    /// What is to be published.
-    pub content: Content<'a>,
-    /// Will Delay Interval in seconds.
-    pub delay_s: u32,
 }
 
 impl<'a> SessionBegun<'a> {
@@ -87,18 +67,12 @@ impl<'a> SessionBegun<'a> {
             will.write(&mut w);
         }
         self.owner.write(&mut w);
-        w.number(self.subscriptions.len() as u64);
-        for subscription in &self.subscriptions {
-            subscription.write(&mut w);
-        }
+        Subscription::write_all(&self.subscriptions, &mut w);
     }
 
     pub(super) fn decode(r: &mut Reader<'a>) -> Result<Self, Fault> {
         r.version(VERSION)?;
-        let flags = r.byte()?;
-        if flags & !(V5 | DETACHED | WILL) != 0 {
-            return Err(Fault::Malformed("a session has no such flag"));
-        }
+        let flags = r.flags(V5 | DETACHED | WILL)?;
         let session = r.session()?;
         let client = r.text()?;
         ClientId::parse(client).map_err(|_| Fault::Malformed("no client identifier"))?;
@@ -109,42 +83,22 @@ impl<'a> SessionBegun<'a> {
         };
         let will = if flags & WILL == 0 { None } else { Some(LastWill::read(r)?) };
         let owner = Owner::read(r)?;
-        let count = r.count(Subscription::BYTES_MIN)?;
-        let mut subscriptions = Vec::with_capacity(count);
-        for _ in 0..count {
-            subscriptions.push(Subscription::read(r)?);
-        }
+        let subscriptions = Subscription::read_all(r)?;
         let version = if flags & V5 == 0 { Version::V311 } else { Version::V5 };
         Ok(Self { session, client, version, expiry_s, presence, will, owner, subscriptions })
     }
 
+    /// The client identifier of a payload that was decoded before, without the rest.
+    pub(super) fn client_of(payload: &'a [u8]) -> Option<&'a str> {
+        let mut r = Reader::new(payload);
+        let _head = (r.byte().ok()?, r.byte().ok()?, r.session().ok()?);
+        r.text().ok()
+    }
+
     pub(super) const KIND: Kind = Kind(2);
-}
-
-impl<'a> LastWill<'a> {
-    fn write(&self, w: &mut Writer<'_>) {
-        let Content { topic, properties, payload, .. } = self.content;
-        w.byte(self.content.flags());
-        w.number(u64::from(self.delay_s));
-        for part in [topic.as_bytes(), properties, payload] {
-            w.bytes(part);
-        }
-    }
-
-    fn read(r: &mut Reader<'a>) -> Result<Self, Fault> {
-        let flags = r.byte()?;
-        if flags >> CONTENT_BITS != 0 {
-            return Err(Fault::Malformed("a will has no such flag"));
-        }
-        let delay_s = r.number_u32()?;
-        let (topic, properties, payload) = (r.bytes()?, r.bytes()?, r.bytes()?);
-        Ok(Self { content: Content::parse(flags, topic, properties, payload)?, delay_s })
-    }
 }
 
 const VERSION: u8 = 1;
 const V5: u8 = 1;
 const DETACHED: u8 = 1 << 1;
 const WILL: u8 = 1 << 2;
-/// QoS and RETAIN.
-const CONTENT_BITS: u8 = 3;

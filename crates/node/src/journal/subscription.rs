@@ -5,7 +5,6 @@ use super::writer::Writer;
 use broker::subscription::ReceiverOptions;
 use mqtt::limits::SUBSCRIPTION_ID_MAX;
 use mqtt::qos::QoS;
-use mqtt::topic::TopicFilter;
 use store::log::StreamId;
 use store::op::Sequence;
 
@@ -25,7 +24,16 @@ pub struct Subscription<'a> {
 }
 
 impl<'a> Subscription<'a> {
-    pub(super) fn write(&self, w: &mut Writer<'_>) {
+    pub(super) fn write_all(all: &[Self], w: &mut Writer<'_>) {
+        w.number(all.len() as u64);
+        all.iter().for_each(|one| one.write(w));
+    }
+
+    pub(super) fn read_all(r: &mut Reader<'a>) -> Result<Vec<Self>, Fault> {
+        r.list(BYTES_MIN, Self::read)
+    }
+
+    fn write(&self, w: &mut Writer<'_>) {
         let o = self.options;
         let no_local = u8::from(o.no_local()) << NO_LOCAL_AT;
         let as_published = u8::from(o.retain_as_published()) << AS_PUBLISHED_AT;
@@ -36,7 +44,7 @@ impl<'a> Subscription<'a> {
         w.sequence(self.since);
     }
 
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, Fault> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, Fault> {
         let flags = r.byte()?;
         let qos = QoS::from_bits(flags & 3).ok_or(Fault::Malformed("a QoS of 3"))?;
         if flags >> (AS_PUBLISHED_AT + 1) != 0 {
@@ -44,23 +52,22 @@ impl<'a> Subscription<'a> {
         }
         let (no_local, as_published) =
             (flags >> NO_LOCAL_AT & 1 != 0, flags >> AS_PUBLISHED_AT & 1 != 0);
-        let filter = TopicFilter::parse(r.text()?).map_err(|e| Fault::Malformed(e.what()))?;
+        let filter = r.filter()?;
         let subscription_id = r.number_u32()?;
         if subscription_id > SUBSCRIPTION_ID_MAX {
             return Err(Fault::Malformed("a subscription identifier is too large"));
         }
         Ok(Self {
-            filter: filter.as_str(),
+            filter,
             options: ReceiverOptions::new(qos, no_local, as_published),
             subscription_id,
             stream: StreamId(r.number_u32()?),
             since: r.sequence()?,
         })
     }
-
-    /// Options, filter of one character with its length, identifier, stream, since.
-    pub(super) const BYTES_MIN: usize = 6;
 }
 
+/// Options, filter of one character with its length, identifier, stream, since.
+const BYTES_MIN: usize = 6;
 const NO_LOCAL_AT: u8 = 2;
 const AS_PUBLISHED_AT: u8 = 3;

@@ -38,6 +38,12 @@ impl Writer<'_> {
         self.raw(bytes);
     }
 
+    /// A list of filters.
+    pub fn filters(&mut self, filters: &[&str]) {
+        self.number(filters.len() as u64);
+        filters.iter().for_each(|filter| self.bytes(filter.as_bytes()));
+    }
+
     pub fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }

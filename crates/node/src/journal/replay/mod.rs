@@ -1,0 +1,205 @@
+//! What a start finds: every held record, in the order of the log, added up to what is there.
+//!
+//! Owns which record overtakes which, and what becomes of each: it is needed, it says that
+//! something is gone, or it means nothing any more. Released records that come back change nothing
+//! but the lists of such records. Refuses to know segments, and what to do with what was found: it
+//! decides nothing, not even that a session's time is over.
+//!
+//! The entries of sessions are kept as they lie in the log and read again when they are asked for:
+//! a million sessions are found at once, and most of them sleep.
+
+#[cfg(test)]
+mod history;
+mod needs;
+mod requests;
+mod retained;
+mod session;
+mod sessions;
+
+pub use requests::FoundRequest;
+pub use retained::FoundRetained;
+pub use session::FoundSession;
+pub use sessions::Replaced;
+
+use super::clock::Clock;
+use super::entry::{BadEntry, Entry};
+use super::message::Message;
+use super::publisher::Publisher;
+use super::session_id::SessionId;
+use needs::Needs;
+use requests::Requests;
+use retained::{Removals, Topics};
+use sessions::Sessions;
+use store::log::{Hold, Kind, Record};
+use store::op::Sequence;
+
+/// Adds up the held records of one namespace.
+#[derive(Default)]
+pub struct Replay {
+    sessions: Sessions,
+    topics: Topics,
+    requests: Requests,
+    clock: Option<(u64, Sequence)>,
+    needs: Needs,
+}
+
+/// What was found. Every record that was taken is in one place: it carries a session, a retained
+/// message, a key or the clock, or it is in `stale`, `tombstones` or `kept`; what is in more than
+/// one of them is in `shared` too.
+#[derive(Debug)]
+pub struct Found {
+    /// Sessions that have begun and not ended. No two have one client identifier.
+    pub sessions: Vec<FoundSession>,
+    /// Sessions whose client identifier is another's now. Their records are in `stale`.
+    pub replaced: Vec<Replaced>,
+    /// The latest message of each topic that has one, expired or not: even then it overtakes those
+    /// before it, until a removal does.
+    pub retained: Vec<FoundRetained>,
+    /// Keys that have not ended by `clock_ms`.
+    pub requests: Vec<FoundRequest>,
+    /// The highest domain clock; 0 without one.
+    pub clock_ms: u64,
+    /// The record that says so.
+    pub clock_record: Option<Sequence>,
+    /// Above every session that any entry names.
+    pub next_session: SessionId,
+    /// What means nothing any more, ascending: to be released.
+    pub stale: Vec<Sequence>,
+    /// For `store::log::Need::Bury`: the oldest record that one speaks of, and itself; ascending.
+    pub tombstones: Vec<(Sequence, Sequence)>,
+    /// Retained removals that would be released too early if they were buried: the log asks for
+    /// released records alone, and an older message of the topic is still held for another reason,
+    /// or the removal itself is. The next start finds them again.
+    pub kept: Vec<Sequence>,
+    /// Messages with several holders, and how many: the last one releases the record. Holders are
+    /// a session until its next [`Progress`](super::Progress), a topic until it is overtaken, a
+    /// key until it ends, and `kept`.
+    pub shared: Vec<(Sequence, u8)>,
+}
+
+impl Replay {
+    /// Nothing was taken yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next record in the order of the log. One that is not held is for its streams
+    /// only.
+    ///
+    /// # Errors
+    /// A record that is no entry; nothing was taken of it.
+    pub fn take(&mut self, record: &Record<'_>) -> Result<(), BadEntry> {
+        match record.hold {
+            Hold::No => Ok(()),
+            Hold::UntilReleased => self.add(record.sequence, record.kind, record.payload),
+        }
+    }
+
+    /// As [`take`](Self::take), of a held record by its parts.
+    ///
+    /// # Errors
+    /// As `take`.
+    pub fn add(&mut self, at: Sequence, kind: Kind, payload: &[u8]) -> Result<(), BadEntry> {
+        let entry = Entry::decode(kind, payload)?;
+        match &entry {
+            Entry::Message(message) => self.message(at, message, &entry),
+            Entry::Clock(clock) => self.clock(at, *clock),
+            _ => self.sessions.take(at, &entry, payload, &mut self.needs),
+        }
+        Ok(())
+    }
+
+    /// Everything was taken.
+    pub fn finish(self) -> Found {
+        let Self { sessions, topics, requests, clock, mut needs } = self;
+        let clock_ms = clock.map_or(0, |(wall_ms, _)| wall_ms);
+        let next_session = sessions.next_id();
+        let (sessions, replaced, mut tombstones) = sessions.finish(&mut needs);
+        let requests = requests.finish(clock_ms, &mut needs);
+        let (retained, removals) = topics.finish(&mut needs);
+        let Removals { tombstones: of_topics, kept } = removals;
+        tombstones.extend(of_topics);
+        tombstones.sort_unstable_by_key(|(_, at)| *at);
+        let (stale, shared) = needs.finish();
+        let clock_record = clock.map(|(_, at)| at);
+        Found {
+            sessions,
+            replaced,
+            retained,
+            requests,
+            clock_ms,
+            clock_record,
+            next_session,
+            stale,
+            tombstones,
+            kept,
+            shared,
+        }
+    }
+
+    fn message(&mut self, at: Sequence, message: &Message<'_>, entry: &Entry<'_>) {
+        let mut holders = 0;
+        match message.publisher {
+            Publisher::Passing => {}
+            Publisher::Session(session) => self.sessions.name(session),
+            Publisher::Exchange(..) => holders += self.sessions.deliver(at, entry),
+            Publisher::Request(request) => {
+                self.requests.take(at, request, &mut self.needs);
+                holders += 1;
+            }
+        }
+        if message.content.retain {
+            self.topics.take(at, message, &mut self.needs);
+            holders += 1;
+        }
+        self.needs.hold(at, holders);
+    }
+
+    fn clock(&mut self, at: Sequence, Clock { wall_ms }: Clock) {
+        match self.clock {
+            Some((highest_ms, _)) if highest_ms > wall_ms => self.needs.let_go(at),
+            before => {
+                self.clock = Some((wall_ms, at));
+                if let Some((_, before)) = before {
+                    self.needs.let_go(before);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::history::{History, Tally, fold};
+
+    /// Whether everything that was released comes back, or any part of it: what is found is what
+    /// is there, and every record is accounted for.
+    #[test]
+    fn what_comes_back_changes_nothing() {
+        let mut tally = Tally::default();
+        for seed in 0..400 {
+            let mut history = History::new(seed);
+            for _ in 0..20 {
+                for _ in 0..history.chance.below(25) {
+                    history.step();
+                }
+                history.start();
+                let (whole, cleaned) = (fold(&history.whole), fold(&history.cleaned));
+                history.agrees(&whole, &history.whole);
+                history.agrees(&cleaned, &history.cleaned);
+                assert!(cleaned.next_session <= whole.next_session, "seed {seed}");
+                tally.shared += cleaned.shared.len();
+                tally.kept += cleaned.kept.len();
+            }
+            tally.gone += history.tally.gone;
+            tally.tombstones += history.tally.tombstones;
+            tally.replaced += history.tally.replaced;
+            tally.back += history.tally.back;
+        }
+        let Tally { gone, tombstones, replaced, shared, kept, back } = tally;
+        let many = gone > 20_000 && back > 20_000 && tombstones > 2_000;
+        assert!(many, "{gone} gone, {back} back, {tombstones} tombstones gone");
+        let rare = replaced > 500 && shared > 500 && kept > 100;
+        assert!(rare, "{replaced} replaced, {shared} shared, {kept} kept");
+    }
+}

@@ -1,0 +1,171 @@
+//! One session that was found. Refuses to know other sessions.
+
+use super::super::entry::Entry;
+use super::super::presence::{Attached, Detached, Presence, WillLeft};
+use super::super::progress::Progress;
+use super::super::reached::Reached;
+use super::super::session_begun::SessionBegun;
+use super::super::session_id::SessionId;
+use super::super::subscription::Subscription;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use mqtt::client_id::ClientId;
+use std::fmt;
+use store::log::Kind;
+use store::op::Sequence;
+
+/// A session as the log has it. It is kept as one whole entry of each kind and read when asked.
+pub struct FoundSession {
+    /// Its name for ever.
+    pub id: SessionId,
+    /// The first [`SessionBegun`] that may come back: what its [`SessionEnded`] speaks of.
+    ///
+    /// [`SessionEnded`]: crate::journal::SessionEnded
+    pub first: Sequence,
+    /// Everything besides its delivery, all changes included.
+    pub(super) begun: Box<[u8]>,
+    /// Its delivery, if it ever changed.
+    pub(super) progress: Option<Box<[u8]>>,
+    pub(super) records: Records,
+}
+
+/// Which records carry a session.
+pub(super) struct Records {
+    pub begun: Sequence,
+    pub changes: Box<[Sequence]>,
+    pub progress: Option<Sequence>,
+    pub delivery: Box<[Sequence]>,
+}
+
+/// Something that changed behind a [`SessionBegun`], as it lies in the log.
+pub(super) struct Change {
+    pub at: Sequence,
+    pub kind: Kind,
+    pub payload: Box<[u8]>,
+}
+
+impl FoundSession {
+    /// The session as a [`SessionBegun`] written now would say it.
+    pub fn now(&self) -> SessionBegun<'_> {
+        begun(&self.begun)
+    }
+
+    /// Its client identifier.
+    pub fn client(&self) -> ClientId {
+        let client = SessionBegun::client_of(&self.begun);
+        client.and_then(|text| ClientId::parse(text).ok()).expect(DECODED)
+    }
+
+    /// How far its delivery has come. Without a word of it the cursor is 0: each subscription
+    /// begins behind its own `since` in any case.
+    pub fn reached(&self) -> Reached {
+        reached(self.id, self.progress.as_deref())
+    }
+
+    /// Records that the next [`SessionBegun`] of the session overtakes: the last one, and what
+    /// changed behind it.
+    pub fn by_snapshot(&self) -> impl Iterator<Item = Sequence> {
+        std::iter::once(self.records.begun).chain(self.records.changes.iter().copied())
+    }
+
+    /// Records that the next [`Progress`] overtakes: the last one, and what was delivered behind
+    /// it, messages whose QoS 2 identifiers it does not know included.
+    pub fn by_progress(&self) -> impl Iterator<Item = Sequence> {
+        self.records.progress.into_iter().chain(self.records.delivery.iter().copied())
+    }
+}
+
+impl fmt::Debug for FoundSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (now, reached) = (self.now(), self.reached());
+        f.debug_struct("FoundSession").field("now", &now).field("reached", &reached).finish()
+    }
+}
+
+/// A session and what changed, in one.
+pub(super) fn merge(base: Box<[u8]>, changes: &[Change]) -> Box<[u8]> {
+    if changes.is_empty() {
+        return base;
+    }
+    let mut now = begun(&base);
+    let mut subscriptions = Subscriptions::of(std::mem::take(&mut now.subscriptions));
+    for Change { kind, payload, .. } in changes {
+        match Entry::decode(*kind, payload).expect(DECODED) {
+            Entry::Subscribed(e) => e.subscriptions.into_iter().for_each(|s| subscriptions.put(s)),
+            Entry::Unsubscribed(e) => e.filters.into_iter().for_each(|f| subscriptions.remove(f)),
+            Entry::Attached(e) => attach(&mut now, e),
+            Entry::Detached(e) => detach(&mut now, e),
+            other => unreachable!("no change of a session: {other:?}"),
+        }
+    }
+    now.subscriptions = subscriptions.all.into_iter().flatten().collect();
+    let mut bytes = Vec::new();
+    now.encode(&mut bytes);
+    bytes.into()
+}
+
+/// What a [`Progress`] says, or the beginning.
+pub(super) fn reached(session: SessionId, progress: Option<&[u8]>) -> Reached {
+    let Some(payload) = progress else { return Reached::new(session, Sequence(0)) };
+    match Entry::decode(Progress::KIND, payload) {
+        Ok(Entry::Progress(progress)) => Reached::from(progress),
+        other => unreachable!("{DECODED}: {other:?}"),
+    }
+}
+
+fn begun(payload: &[u8]) -> SessionBegun<'_> {
+    match Entry::decode(SessionBegun::KIND, payload) {
+        Ok(Entry::SessionBegun(begun)) => begun,
+        other => unreachable!("{DECODED}: {other:?}"),
+    }
+}
+
+fn attach<'a>(now: &mut SessionBegun<'a>, attached: Attached<'a>) {
+    let Attached { session: _, version, expiry_s, will, owner } = attached;
+    (now.version, now.expiry_s, now.will, now.owner) = (version, expiry_s, will, owner);
+    now.presence = Presence::Connected;
+}
+
+fn detach(now: &mut SessionBegun<'_>, detached: Detached) {
+    let Detached { session: _, expiry_s, ends_at_ms, will } = detached;
+    let will_at_ms = match will {
+        WillLeft::Due { at_ms } => at_ms,
+        WillLeft::Gone => {
+            now.will = None;
+            u64::MAX
+        }
+    };
+    (now.expiry_s, now.presence) = (expiry_s, Presence::Detached { ends_at_ms, will_at_ms });
+}
+
+/// Subscriptions in the order in which they were made, found by filter: many changes of many
+/// subscriptions cost no more than both together.
+struct Subscriptions<'a> {
+    all: Vec<Option<Subscription<'a>>>,
+    places: HashMap<&'a str, usize, RandomState>,
+}
+
+impl<'a> Subscriptions<'a> {
+    fn of(list: Vec<Subscription<'a>>) -> Self {
+        let mut all = Self { all: Vec::new(), places: HashMap::default() };
+        list.into_iter().for_each(|subscription| all.put(subscription));
+        all
+    }
+
+    fn put(&mut self, subscription: Subscription<'a>) {
+        let place = *self.places.entry(subscription.filter).or_insert(self.all.len());
+        match self.all.get_mut(place) {
+            Some(known) => *known = Some(subscription),
+            None => self.all.push(Some(subscription)),
+        }
+    }
+
+    fn remove(&mut self, filter: &str) {
+        if let Some(place) = self.places.remove(filter) {
+            self.all[place] = None;
+        }
+    }
+}
+
+const DECODED: &str = "a payload is kept when it was decoded";
+const _: () = assert!(size_of::<FoundSession>() <= 104);
