@@ -6,8 +6,10 @@
 
 use crate::access::{Authorizer, Denied, PermissionSet, PermissionSetId, Permit};
 use crate::share::{Groups, Join, Matching};
-use crate::subscription::{Index, Interest, NumbersSpent, Receiver, Shard, Stamp};
-use crate::target::merge;
+use crate::subscription::{
+    FilterId, Index, Interest, NumbersSpent, OtherStream, Receiver, SessionRef, Shard, Stamp,
+};
+use crate::target::{merge, one};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::rc::Rc;
@@ -155,6 +157,11 @@ impl Router {
         self.interest.hold(text)
     }
 
+    /// The filter has had this stream since an earlier run: [`Interest::adopt`].
+    pub fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
+        self.interest.adopt(text, stream)
+    }
+
     /// It is so no longer. The stream, if nobody holds the filter now: [`Interest::release`].
     pub fn release(&self, text: &str) -> Option<StreamId> {
         self.interest.release(text)
@@ -204,6 +211,15 @@ impl Router {
     /// The authorizer, for subscriptions.
     pub fn authorizer(&self) -> &Authorizer {
         &self.authorizer
+    }
+
+    /// What these subscriptions of a session add up to for one message.
+    pub fn target(
+        &self,
+        session: SessionRef,
+        filters: impl Iterator<Item = FilterId>,
+    ) -> Option<Target> {
+        one(filters.filter_map(|filter| self.index.get(filter, session)))
     }
 
     /// Receivers of a publish that another reactor has authorized.

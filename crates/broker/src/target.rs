@@ -81,7 +81,7 @@ pub(crate) fn merge(mut all: Vec<Receiver>) -> Rc<[Target]> {
 }
 
 /// The target of one session's matching subscriptions.
-fn one<'r>(mut same: impl Iterator<Item = &'r Receiver>) -> Option<Target> {
+pub(crate) fn one<'r>(mut same: impl Iterator<Item = &'r Receiver>) -> Option<Target> {
     let first = same.next()?;
     let mut t = Target {
         session: first.session,

@@ -19,11 +19,12 @@ use mqtt::wire::{
 use node::auth::{AuthOutcome, Listener};
 use node::counters::Counters;
 use node::effect::Effect;
+use node::journal::SessionId;
 use node::now::Now;
 use node::post::Post;
 use node::{LinkId, Settings, Shard};
 use std::sync::Arc;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 
 pub const CASES: &[Case] = &[
     case("pair-v311-q0", 100, |turns| pair(Client::V311, QoS::AtMostOnce, turns)),
@@ -165,6 +166,8 @@ impl Reactor {
             retained: Arc::new(Retained::new(&limits)),
             limits,
             engine: Engine::Memory(Memory::new(LogEnd::default())),
+            log_end: Sequence(0),
+            first_session: SessionId(1),
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),
             seed: [1, 2],

@@ -3,7 +3,7 @@
 //!
 //! Owns no thread: whoever calls [`Committer::step`] decides when.
 
-use crate::fact::{Fact, Facts, Outcome};
+use crate::fact::{Fact, Facts, Formed, Outcome};
 use crate::intake::{Intake, Waiting};
 use std::sync::Arc;
 use store::disk::Disk;
@@ -54,10 +54,14 @@ impl<D: Disk, R> Committer<D, R> {
             self.log.tell(self.waiting.needs.drain(..));
             return Step::Idle;
         }
-        let (outcome, step) = match self.log.commit(&mut self.waiting.batch) {
-            Ok(committed) => {
-                for (n, fact) in list.iter_mut().enumerate() {
-                    fact.sequence = Sequence(committed.first.0 + n as u64);
+        let (outcome, step) = match self.commit() {
+            Ok(first) => {
+                let mut sequence = first;
+                for fact in &mut list {
+                    if fact.form == Formed::Logged {
+                        fact.sequence = sequence;
+                        sequence.0 += 1;
+                    }
                     settle(fact, &mut self.waiting.needs);
                 }
                 (Outcome::Durable, Step::Committed(count))
@@ -79,5 +83,13 @@ impl<D: Disk, R> Committer<D, R> {
             concerned &= concerned - 1;
         }
         step
+    }
+
+    /// Writes what waits; gives the sequence of the first record. What only passes needs no disk.
+    fn commit(&mut self) -> Result<Sequence, CommitError> {
+        if self.waiting.batch.is_empty() {
+            return Ok(self.log.next_sequence());
+        }
+        self.log.commit(&mut self.waiting.batch).map(|committed| committed.first)
     }
 }

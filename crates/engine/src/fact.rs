@@ -17,6 +17,8 @@ pub struct Facts<R> {
 pub struct Fact<R> {
     /// Its place in the log; 0 if it is not there.
     pub sequence: Sequence,
+    /// Whether the log has bytes of it.
+    pub form: Formed,
     /// The reactor that submitted it.
     pub origin: u8,
     /// That reactor's name for it.
@@ -25,6 +27,15 @@ pub struct Fact<R> {
     pub others: u64,
     /// What it is to whoever hears of it; the log has its bytes.
     pub record: R,
+}
+
+/// Whether a record lies in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Formed {
+    /// It does.
+    Logged,
+    /// It only keeps its place among those that do.
+    Passing,
 }
 
 /// What became of a commit.

@@ -4,7 +4,7 @@
 //! turn, held for one copy. It has no bound of its own: whoever submits stops reading publishers
 //! that have too much without an outcome (core.md 5), and [`Intake::bytes`] tells the whole.
 
-use crate::fact::Fact;
+use crate::fact::{Fact, Formed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::log::{Batch, Hold, Kind, Need, Records, StreamId};
 use store::op::{NamespaceId, Sequence, Ticket};
@@ -88,13 +88,27 @@ impl<R> Handle<R> {
     pub fn submit(&mut self, ticket: Ticket, others: u64, form: Form<'_>, record: R) {
         let Form { kind, hold, namespace, streams, payload } = form;
         self.records.push(kind, hold, namespace, streams, payload);
+        self.push(ticket, others, Formed::Logged, record);
+    }
+
+    /// As [`submit`](Self::submit), for what need not be kept but is heard of in its place.
+    pub fn pass(&mut self, ticket: Ticket, others: u64, record: R) {
+        self.push(ticket, others, Formed::Passing, record);
+    }
+
+    fn push(&mut self, ticket: Ticket, others: u64, form: Formed, record: R) {
         let (sequence, origin) = (Sequence(0), self.me);
-        self.facts.push(Fact { sequence, origin, ticket, others, record });
+        self.facts.push(Fact { sequence, form, origin, ticket, others, record });
     }
 
     /// What a fact that was heard has changed: the log learns it behind the next commit.
     pub fn need(&mut self, need: Need) {
         self.needs.push(need);
+    }
+
+    /// Hands over everything, changes that come alone too.
+    pub fn flush_needs(&mut self) {
+        self.intake.lock().needs.append(&mut self.needs);
     }
 
     /// Hands over what was submitted: at the end of a turn.

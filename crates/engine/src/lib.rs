@@ -9,7 +9,7 @@ mod intake;
 mod memory;
 
 pub use committer::{Committer, Step};
-pub use fact::{Fact, Facts, Outcome};
+pub use fact::{Fact, Facts, Formed, Outcome};
 pub use intake::{Form, Handle, Intake};
 pub use memory::{LogEnd, Memory};
 

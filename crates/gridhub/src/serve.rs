@@ -21,11 +21,12 @@ use engine::{Engine, LogEnd, Memory};
 use node::Shard;
 use node::auth::Listener;
 use node::counters::Counters;
+use node::journal::SessionId;
 use node::shard::Settings as ShardSettings;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -191,6 +192,8 @@ fn start_reactors(
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),
             engine: Engine::Memory(Memory::new(log.clone())),
+            log_end: Sequence(0),
+            first_session: SessionId(1),
             namespace: NAMESPACE,
             counters: Arc::clone(&counters[me]),
             seed: seed()?,

@@ -99,9 +99,29 @@ impl Backlog {
         true
     }
 
-    /// Begins a read, if there is something to read and none is under way: behind which sequence.
-    pub fn begin_read(&mut self) -> Option<Sequence> {
-        if self.keeps_up() || self.reading {
+    /// Everything for it up to here was taken or dropped.
+    pub fn taken(&self) -> Sequence {
+        self.taken
+    }
+
+    /// A message that was left is dropped as the newest.
+    pub fn skip_newest(&mut self, bytes: usize) {
+        self.waiting.messages = self.waiting.messages.saturating_sub(1);
+        self.waiting.bytes = self.waiting.bytes.saturating_sub(bytes as u64);
+    }
+
+    /// What was taken from `first` on waits in the log again.
+    pub fn give_back(&mut self, first: Sequence, messages: u64, bytes: u64) {
+        self.left = self.left.max(self.taken);
+        self.taken = Sequence(first.0 - 1);
+        self.waiting.messages += messages;
+        self.waiting.bytes += bytes;
+    }
+
+    /// Begins a read, if there is something to read or `more` asks for it, and none is under way:
+    /// behind which sequence.
+    pub fn begin_read(&mut self, more: bool) -> Option<Sequence> {
+        if (self.keeps_up() && !more) || self.reading {
             return None;
         }
         self.reading = true;
@@ -120,6 +140,12 @@ impl Backlog {
         self.waiting.messages = self.waiting.messages.saturating_sub(1);
         self.waiting.bytes = self.waiting.bytes.saturating_sub(bytes as u64);
         Read::Take
+    }
+
+    /// A message of a read that was dropped as the newest when it came.
+    pub fn pass(&mut self, sequence: Sequence) {
+        debug_assert!(sequence > self.taken, "the log's order");
+        self.taken = sequence;
     }
 
     /// The read has ended: whether another has to follow.
@@ -141,14 +167,8 @@ impl Backlog {
         self.reading = false;
     }
 
-    /// The sequence up to which everything is done, if `oldest_open` is the oldest message that
-    /// was taken and is neither acknowledged nor given up.
-    pub fn done(&self, oldest_open: Option<Sequence>) -> Sequence {
-        oldest_open.map_or(self.taken, |oldest| Sequence(oldest.0 - 1))
-    }
-
-    /// Messages that will be dropped when they are read: to be remembered with
-    /// [`done`](Self::done) across a restart.
+    /// Messages that will be dropped when they are read: to be remembered across a restart with
+    /// what is done.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -201,7 +221,7 @@ mod tests {
         }
 
         fn begin_read(&mut self) {
-            let Some(after) = self.backlog.begin_read() else { return };
+            let Some(after) = self.backlog.begin_read(false) else { return };
             let credit = 1 + self.below(5) as usize;
             let behind: Vec<u64> = self.ours.iter().copied().filter(|n| *n > after.0).collect();
             let end = if behind.len() > credit {
@@ -258,23 +278,14 @@ mod tests {
             assert_eq!(w.got.len() + w.lost, w.ours.len(), "seed {seed}");
             assert!(w.got.iter().all(|n| w.ours.contains(n)), "seed {seed}");
             assert_eq!(w.backlog.waiting(), Waiting::default(), "seed {seed}");
-            assert_eq!(
-                w.backlog.done(None).0,
-                w.ours.last().copied().unwrap_or(0).max(w.backlog.taken.0)
-            );
+            let last = w.ours.last().copied().unwrap_or(0);
+            assert!(w.backlog.taken.0 >= last, "seed {seed}");
             lost += w.lost;
         }
         assert!(
             lost > 500 && turns > 2_000,
             "{lost} lost, {turns} times from one way to the other"
         );
-    }
-
-    #[test]
-    fn what_is_open_bounds_what_is_done() {
-        let backlog = Backlog::live(Sequence(9));
-        assert_eq!(backlog.done(Some(Sequence(4))), Sequence(3));
-        assert_eq!(backlog.done(None), Sequence(9));
     }
 
     const QUEUE_MAX: u64 = 6;

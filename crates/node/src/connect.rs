@@ -125,6 +125,24 @@ impl Shard {
                 (self.homes.add_session(new_session(o, principal)), false)
             }
         };
+        if !present && o.expiry_s > 0 && self.keeps() {
+            self.begin_durable(slot);
+        }
+        if self.durable(slot).is_some() {
+            return self.attach_when_kept(link, slot, o, principal, present);
+        }
+        self.attached(link, slot, o, principal, present);
+    }
+
+    /// Nothing stands between the client and its session any more.
+    pub(crate) fn attached(
+        &mut self,
+        link: u32,
+        slot: u32,
+        o: &Opening,
+        principal: &Arc<Principal>,
+        present: bool,
+    ) {
         let before = self.homes.sessions.at(slot).map(|s| s.principal.permissions.id());
         self.bind(link, slot, o, principal);
         self.send_connack(link, o, present);
@@ -138,7 +156,9 @@ impl Shard {
             if before != Some(principal.permissions.id()) {
                 self.rights_changed(slot, principal);
             }
+            self.homes.begin_again(slot);
             self.homes.resume(slot);
+            self.homes.read_more(slot);
             self.homes.tell_groups(slot);
         }
     }
@@ -146,7 +166,7 @@ impl Shard {
     /// Session and link know each other from here on.
     fn bind(&mut self, link: u32, slot: u32, o: &Opening, principal: &Arc<Principal>) {
         let window = o.window(&self.homes.limits);
-        if o.expiry_s == 0 {
+        if o.expiry_s == 0 && self.durable(slot).is_none() {
             self.let_go_all(slot);
         }
         if let Some(s) = self.homes.sessions.at_mut(slot) {
@@ -299,6 +319,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         queue: None,
         resend: None,
         will: None,
+        durable: None,
         losses: None,
     }
 }

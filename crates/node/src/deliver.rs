@@ -4,6 +4,7 @@
 //! place in the window, or wait in the session's queue, in order (MQTT 5, 4.6 and 4.9).
 
 use crate::counters::Loss;
+use crate::durable::Begin;
 use crate::effect::Notice;
 use crate::frames::{Frames, append};
 use crate::homes::Homes;
@@ -18,6 +19,7 @@ use broker::router::{Ids, Target};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::encoder::PublishOut;
+use store::op::Sequence;
 
 impl Homes {
     /// Delivers one publish to one session.
@@ -31,6 +33,23 @@ impl Homes {
         }
         let qos = s.qos.min(t.options.qos());
         let retain = s.retain && t.options.retain_as_published();
+        if qos > QoS::AtMostOnce && session.durable.is_some() {
+            return self.deliver_kept((slot, qos, retain), t, s, f);
+        }
+        self.deliver_here(slot, (qos, retain), t, s, f);
+    }
+
+    /// A message that the session takes now, or never.
+    #[inline(always)]
+    pub(crate) fn deliver_here(
+        &mut self,
+        slot: u32,
+        (qos, retain): (QoS, bool),
+        t: &Target,
+        s: &mut Source<'_>,
+        f: &mut Frames,
+    ) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
         let State::Connected { link } = session.state else {
             return self.deliver_absent(slot, qos, retain, t, s);
         };
@@ -40,7 +59,8 @@ impl Homes {
             // Before anything is made for it: a stalled receiver costs its publishers nothing.
             return self.drop_one(slot, Loss::OutputFull);
         }
-        if full || t.ids != Ids::None || session.waits() {
+        let begins = qos == QoS::ExactlyOnce && session.durable.is_some();
+        if full || t.ids != Ids::None || session.waits() || begins {
             return self.deliver_slowly(slot, qos, retain, t, s);
         }
         if session.measured {
@@ -77,7 +97,7 @@ impl Homes {
     }
 
     /// A receiver without connection: QoS 0 is never queued.
-    fn deliver_absent(
+    pub(crate) fn deliver_absent(
         &mut self,
         slot: u32,
         qos: QoS,
@@ -146,6 +166,7 @@ impl Homes {
         if self.sessions.at(slot).is_some_and(Session::is_stalled) {
             self.relieve(slot);
         }
+        self.read_more(slot);
     }
 
     /// Whether one more exchange may be under way to a connected client.
@@ -186,6 +207,17 @@ impl Homes {
             session.queue.get_or_insert_with(|| Queue::new(&self.meter.queued)).unpop(delivery);
             return false;
         };
+        let sequence = Sequence(delivery.publication.sequence());
+        if delivery.qos == QoS::ExactlyOnce
+            && sequence.0 > 0
+            && let Some(durable) = session.durable.as_deref_mut()
+        {
+            // Its PUBLISH goes out when the log knows of it (core.md 2).
+            durable.unsent.push_back(id);
+            let session = self.session_ref(slot);
+            self.begun.push(Begin { session, packet_id: id, sequence });
+            return true;
+        }
         if !self.send(slot, &delivery, id.get(), false) {
             self.as_if_delivered(slot, id);
         }
@@ -274,7 +306,8 @@ impl Delivery {
     ) -> Self {
         let publication = s.keep(meter).clone();
         let place = meter.deliveries.one();
-        Self { publication, ids: t.ids.clone(), qos, retain, member: None, place }
+        let taken = publication.sequence();
+        Self { publication, ids: t.ids.clone(), qos, retain, member: None, taken, place }
     }
 }
 
@@ -318,10 +351,5 @@ impl Session {
         let kept = self.is_durable() || s.is_watched();
         let kept = kept.then(|| Delivery::new(meter, t, s, (qos, retain)));
         self.outbound.send(qos, kept).map(PacketId::get)
-    }
-
-    /// What the queue holds is not needed any more.
-    pub fn forget_queue(&mut self) -> usize {
-        self.queue.take().map_or(0, |q| q.waiting.len())
     }
 }

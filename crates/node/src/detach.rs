@@ -30,7 +30,7 @@ impl Shard {
                 return self.disconnect(link, Reason::PROTOCOL_ERROR, why);
             }
             let expiry_s = expiry_s.min(max);
-            if expiry_s == 0 {
+            if expiry_s == 0 && self.durable(slot).is_none() {
                 self.let_go_all(slot);
             }
             if let Some(session) = self.homes.sessions.at_mut(slot) {
@@ -109,6 +109,7 @@ impl Shard {
     /// The session has no connection from here on; one without expiry ends.
     pub(crate) fn detach(&mut self, link: u32, fate: WillFate, why: &'static str) {
         let now_ms = self.homes.now.wall_ms;
+        self.attaching_lost(link);
         let Some((l, slot, session)) = self.homes.attached(link) else { return };
         l.phase = Phase::Closing;
         let client = session.client.as_str().to_owned();
@@ -116,10 +117,11 @@ impl Shard {
             session.will = None;
         }
         let (expiry_s, delay_s) = (session.expiry_s, session.will.as_ref().map(|w| w.delay_s));
-        let after = |s: u32| {
-            if s == u32::MAX { u64::MAX } else { now_ms.saturating_add(u64::from(s) * 1_000) }
-        };
-        let (ends_at_ms, will_at_ms) = (after(expiry_s), delay_s.map_or(u64::MAX, after));
+        let ends_at_ms = session.ends_after(now_ms);
+        let will_at_ms = delay_s.map_or(u64::MAX, |delay_s| match delay_s {
+            u32::MAX => u64::MAX,
+            s => now_ms.saturating_add(u64::from(s) * 1_000),
+        });
         session.state = State::Detached { ends_at_ms, will_at_ms };
         self.homes.notice(Notice::Disconnected { client, why });
         if expiry_s == 0 {
@@ -129,6 +131,8 @@ impl Shard {
         if delay_s == Some(0) {
             self.send_will(slot);
         }
+        self.give_back(slot);
+        self.keep_detached(slot);
         self.homes.arm(Timer::Session(slot), ends_at_ms.min(will_at_ms));
     }
 
@@ -146,6 +150,7 @@ impl Shard {
             if let Some(s) = self.homes.sessions.at_mut(slot) {
                 s.state = State::Detached { ends_at_ms, will_at_ms: u64::MAX };
             }
+            self.keep_detached(slot);
             return self.homes.arm(Timer::Session(slot), ends_at_ms);
         }
         self.homes.arm(Timer::Session(slot), ends_at_ms.min(will_at_ms));
@@ -155,9 +160,10 @@ impl Shard {
     pub(crate) fn end_session(&mut self, slot: u32) {
         self.send_will(slot);
         self.homes.give_up(slot);
+        let waiting = self.homes.sessions.at(slot).map_or(0, |s| s.queued().0);
+        self.keep_ended(slot);
         self.unsubscribe_all(slot, |_, _| false);
-        if let Some(mut session) = self.homes.remove_session(slot) {
-            let waiting = session.forget_queue();
+        if self.homes.remove_session(slot).is_some() {
             self.homes.counters.lose_many(Loss::SessionEnded, waiting as u64);
         }
     }
@@ -168,7 +174,12 @@ impl Shard {
         let Some(s) = self.homes.sessions.at_mut(slot) else { return };
         let durable = s.is_durable();
         let delayed = s.will.as_ref().is_some_and(|w| w.delay_s > 0);
-        if let State::Connected { link } = s.state {
+        if let State::Attaching { link, .. } = s.state {
+            // It has no CONNACK, so no DISCONNECT either (MQTT 5, 3.14.0-1).
+            self.homes.counters.taken_over.add(1);
+            self.attaching_lost(link);
+            self.homes.close(link, Linger::No);
+        } else if let State::Connected { link } = s.state {
             if !clean_start && durable && delayed {
                 s.will = None;
             }

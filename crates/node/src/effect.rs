@@ -1,6 +1,7 @@
 //! What a shard wants done outside: the outer loop drains these once a turn.
 
 use crate::auth::AuthRequest;
+use crate::durable::ReadJob;
 use crate::link::LinkId;
 use crate::opening::Opening;
 use broker::access::Principal;
@@ -18,6 +19,8 @@ pub enum Effect {
     Move(LinkId, usize, Box<Adoption>),
     /// The connection may be read again: bytes it left unread come first.
     Resume(LinkId),
+    /// Read the log for a session; the answer comes back as a post.
+    Read(Box<ReadJob>),
     /// For the log.
     Notice(Notice),
 }
@@ -63,6 +66,13 @@ pub enum Notice {
         /// The rule, or the clause of the specification.
         rule: &'static str,
         /// What would have to change.
+        why: String,
+    },
+    /// Messages of a session cannot be read from the disk.
+    Unreadable {
+        /// Client identifier.
+        client: String,
+        /// File and offset.
         why: String,
     },
     /// A session does not keep up: its first loss.

@@ -6,20 +6,22 @@
 
 use crate::counters::Loss;
 use crate::ingress::Who;
+use crate::journal::Publisher;
 use crate::link::LinkId;
-use crate::perform::{Completion, Logged};
+use crate::perform::{Completion, Logged, Waiting};
 use crate::post::PublishBatch;
 use crate::record::{Record, Told, What};
+use crate::session::Origin;
 use crate::shard::Shard;
 use crate::source::Source;
-use engine::{Fact, Facts, Outcome};
+use engine::{Fact, Facts, Formed, Outcome};
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::wire::Version;
 use std::collections::VecDeque;
+use store::op::Sequence;
 
 /// How far a reactor has heard of the log.
-#[derive(Default)]
 pub(crate) struct Heard {
     /// The last record of the last commit.
     pub up_to: u64,
@@ -30,8 +32,8 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    pub fn new(reactors: usize) -> Self {
-        Self { with: vec![0; reactors], ..Self::default() }
+    pub fn new(reactors: usize, up_to: u64) -> Self {
+        Self { up_to, with: vec![0; reactors], early: VecDeque::new() }
     }
 
     /// A batch that may be heard now; one that came too early waits.
@@ -49,9 +51,11 @@ impl Heard {
     }
 
     fn enter(&mut self, facts: &Facts<Record>) {
-        let Some(last) = facts.list.last().filter(|_| facts.outcome == Outcome::Durable) else {
+        if facts.outcome != Outcome::Durable {
             return;
-        };
+        }
+        let last = facts.list.iter().rev().find(|fact| fact.form == Formed::Logged);
+        let Some(last) = last else { return };
         self.up_to = last.sequence.0;
         let mut concerned = facts.concerned();
         while concerned != 0 {
@@ -91,11 +95,17 @@ impl Shard {
                 let mut heard = true;
                 if let (Some(logged), What::Publish(told)) = (waiting.publish, &fact.record.0) {
                     heard = self.tell_own(&logged, told) || fact.others != 0;
+                    self.remember(origin, &completion, told);
                 }
                 self.follow(completion, heard, fact.sequence.0);
             }
-            Outcome::Full => self.refused(&completion, DISK_FULL),
-            Outcome::Failed => self.refused(&completion, DISK_FAILED),
+            // It never needed the disk.
+            _ if fact.form == Formed::Passing => {
+                let (publish, ticket) = (waiting.publish, None);
+                self.complete_in_memory(Waiting { ticket, origin, publish, completion }, 0);
+            }
+            Outcome::Full => self.refused(completion, DISK_FULL),
+            Outcome::Failed => self.refused(completion, DISK_FAILED),
         }
         self.has_left(origin, left);
     }
@@ -110,6 +120,7 @@ impl Shard {
         if let Some(tally) = &told.tally {
             tally.routed(self.acknowledging(&here.targets, &here.groups, message.qos()));
         }
+        self.watch(&told.publication);
         let mut source = Source::kept(&told.publication);
         self.tell_here(told.origin, &here.targets, &here.groups, &mut source);
     }
@@ -125,26 +136,28 @@ impl Shard {
         if let Some(tally) = &told.tally {
             tally.routed(self.acknowledging(&route.targets, &route.groups, message.qos()));
         }
+        self.watch(&told.publication);
         let mut source = Source::kept(&told.publication);
         self.tell_here(told.origin, &route.targets, &route.groups, &mut source);
         !route.targets.is_empty() || route.groups.is_some() || message.retain()
     }
 
     /// What was promised for a step cannot be: the disk has not taken it.
-    fn refused(&mut self, completion: &Completion, why: &'static str) {
+    fn refused(&mut self, completion: Completion, why: &'static str) {
         match completion {
             Completion::None => self.homes.counters.lose(Loss::Storage),
             Completion::Acknowledge { link, packet_id, qos } => {
                 self.homes.counters.publishes_refused.add(1);
-                self.unstored(*link, *packet_id, *qos, why);
+                self.unstored(link, packet_id, qos, why);
             }
             Completion::Answer { link, packet_id, qos, reason, why } => {
-                self.acknowledge(*link, *packet_id, *qos, *reason, why.as_deref());
+                self.acknowledge(link, packet_id, qos, reason, why.as_deref());
             }
             Completion::Tally(tally) => {
                 self.homes.counters.publishes_refused.add(1);
                 tally.answer(crate::door::Published::Unstored { why });
             }
+            Completion::Kept(kept) => self.not_kept(kept, why),
         }
     }
 
@@ -173,12 +186,26 @@ impl Shard {
     }
 
     /// How the log remembers who publishes.
-    pub(crate) fn publisher(
-        &self,
-        _who: Who<'_>,
-        _completion: &Completion,
-    ) -> crate::journal::Publisher<'static> {
-        crate::journal::Publisher::Passing
+    pub(crate) fn publisher(&self, who: Who<'_>, completion: &Completion) -> Publisher<'static> {
+        let Who::Session(slot) = who else { return Publisher::Passing };
+        match (self.durable(slot), completion) {
+            (None, _) => Publisher::Passing,
+            (Some(d), Completion::Acknowledge { packet_id, qos: QoS::ExactlyOnce, .. }) => {
+                Publisher::Exchange(d.id, *packet_id)
+            }
+            (Some(d), _) => Publisher::Session(d.id),
+        }
+    }
+
+    /// The identifier of a QoS 2 publish is a fact with it. Its record is kept until a progress
+    /// knows the identifier too, or for as long as it is the retained one.
+    fn remember(&mut self, who: Origin, completion: &Completion, told: &Told) {
+        let Completion::Acknowledge { packet_id, qos: QoS::ExactlyOnce, .. } = completion else {
+            return;
+        };
+        let publication = &told.publication;
+        let at = (!publication.message.retain()).then(|| Sequence(publication.sequence()));
+        self.received_kept(who, *packet_id, at);
     }
 }
 

@@ -3,7 +3,8 @@
 //! A job is the messages of one publisher for one list of receivers. It goes round the list: a
 //! message that comes later joins where the job stands and goes round once from there, so each
 //! receiver gets what has come since its last turn with one write. Publishers take turns; one
-//! publisher's jobs run first in, first out: its order holds.
+//! publisher's jobs run first in, first out: its order holds. What has a place in the log is one
+//! line, whoever published it: every receiver hears the log in its order.
 
 use crate::frames::Frames;
 use crate::session::Origin;
@@ -23,9 +24,18 @@ pub(crate) struct Fanout {
     /// Publishers with jobs, the one whose turn it is first.
     turns: VecDeque<Origin>,
     lines: HashMap<Origin, Line, foldhash::fast::RandomState>,
+    /// How many messages each publisher has in the line of the log.
+    logged: HashMap<Origin, usize, foldhash::fast::RandomState>,
     /// Of all publishers.
     jobs: usize,
     messages: usize,
+}
+
+/// Whether a publish has a place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Logged,
+    Passing,
 }
 
 /// The jobs of one publisher.
@@ -54,13 +64,17 @@ struct Joined {
 impl Fanout {
     /// Whether a publish of this publisher has to wait behind earlier ones.
     #[inline]
-    pub fn holds(&self, origin: Origin) -> bool {
-        !self.turns.is_empty() && self.lines.contains_key(&origin)
+    pub fn holds(&self, origin: Origin, place: Place) -> bool {
+        !self.turns.is_empty()
+            && (self.lines.contains_key(&origin)
+                || self.logged.contains_key(&origin)
+                || (place == Place::Logged && self.lines.contains_key(&Origin::LOG)))
     }
 
     /// How many messages of this publisher wait.
     pub fn waiting(&self, origin: Origin) -> usize {
-        self.lines.get(&origin).map_or(0, |line| line.messages)
+        let own = self.lines.get(&origin).map_or(0, |line| line.messages);
+        own + self.logged.get(&origin).copied().unwrap_or(0)
     }
 
     /// Whether no job waits.
@@ -81,14 +95,21 @@ impl Fanout {
         groups: &Matching,
         publication: Arc<Publication>,
     ) -> usize {
-        let line = self.lines.entry(origin).or_insert_with(|| {
-            self.turns.push_back(origin);
+        // What comes behind something in the line of the log waits there too.
+        let is_logged = publication.sequence() > 0 || self.logged.contains_key(&origin);
+        let key = if is_logged { Origin::LOG } else { origin };
+        if is_logged {
+            *self.logged.entry(origin).or_insert(0) += 1;
+        }
+        let line = self.lines.entry(key).or_insert_with(|| {
+            self.turns.push_back(key);
             Line::default()
         });
         line.messages += 1;
         self.messages += 1;
         let joins = line.jobs.back().is_some_and(|job| {
             job.messages.len() < JOB_MESSAGES_MAX
+                && job.origin == origin
                 && Rc::ptr_eq(&job.targets, targets)
                 && same(&job.groups, groups)
         });
@@ -102,7 +123,7 @@ impl Fanout {
             let left = job.len();
             job.messages.push_back(Joined { publication, left });
         }
-        line.messages
+        self.waiting(origin)
     }
 
     /// Runs jobs up to a cost of `sends_max`; gives publishers of which less than half of
@@ -117,8 +138,17 @@ impl Fanout {
         let mut left = sends_max;
         let mut free = Vec::new();
         while left > 0 {
-            let Some(origin) = self.turns.pop_front() else { break };
-            let Some(line) = self.lines.get_mut(&origin) else { continue };
+            let Some(key) = self.turns.pop_front() else { break };
+            let Some(first) = self.lines.get(&key).and_then(|line| line.jobs.front()) else {
+                continue;
+            };
+            let origin = first.origin;
+            if key == Origin::LOG && self.lines.contains_key(&origin) {
+                // Its publisher has sent something before it that is not in the log.
+                self.turns.push_back(key);
+                continue;
+            }
+            let Some(line) = self.lines.get_mut(&key) else { continue };
             let Some(job) = line.jobs.front_mut() else { continue };
             let cost = job.messages.len().div_ceil(MESSAGES_A_SEND).max(1);
             let served = job.serve((left / cost).max(1), out, frames);
@@ -130,16 +160,29 @@ impl Fanout {
                 line.jobs.pop_front();
                 self.jobs -= 1;
             }
-            if done > 0 && line.messages <= waiting_max / 2 {
-                free.push(origin);
-            }
             if line.jobs.is_empty() {
-                self.lines.remove(&origin);
+                self.lines.remove(&key);
             } else {
-                self.turns.push_back(origin);
+                self.turns.push_back(key);
+            }
+            self.forget_logged(key, origin, done);
+            if done > 0 && self.waiting(origin) <= waiting_max / 2 {
+                free.push(origin);
             }
         }
         free
+    }
+
+    fn forget_logged(&mut self, key: Origin, origin: Origin, done: usize) {
+        if key != Origin::LOG {
+            return;
+        }
+        if let Some(logged) = self.logged.get_mut(&origin) {
+            *logged -= done;
+            if *logged == 0 {
+                self.logged.remove(&origin);
+            }
+        }
     }
 }
 

@@ -81,7 +81,8 @@ impl Shard {
             let ids = if h.id == 0 { Ids::None } else { Ids::One(h.id) };
             let place = self.homes.meter.deliveries.one();
             let publication = item.publication;
-            let delivery = Delivery { publication, ids, qos, retain: true, member: None, place };
+            let (member, taken) = (None, 0);
+            let delivery = Delivery { publication, ids, qos, retain: true, member, taken, place };
             if qos > QoS::AtMostOnce {
                 self.homes.enqueue(slot, delivery);
             } else if self.homes.sessions.at(slot).is_some_and(|s| s.link().is_some()) {

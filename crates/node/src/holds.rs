@@ -8,6 +8,7 @@
 use crate::shard::Shard;
 use broker::subscription::NumbersSpent;
 use mqtt::qos::QoS;
+use store::log::StreamId;
 
 impl Shard {
     /// The session's subscription `text` is about to be granted at `after`; it was at `before`, if
@@ -18,14 +19,14 @@ impl Shard {
         text: &str,
         before: Option<QoS>,
         after: QoS,
-    ) -> Result<(), NumbersSpent> {
+    ) -> Result<Option<StreamId>, NumbersSpent> {
         match (self.holds(slot, before), self.holds(slot, Some(after))) {
-            (false, true) => self.router.hold(text).map(drop),
+            (false, true) => self.router.hold(text).map(Some),
             (true, false) => {
                 self.router.release(text);
-                Ok(())
+                Ok(None)
             }
-            (true, true) | (false, false) => Ok(()),
+            (true, true) | (false, false) => Ok(None),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The sessions at home on one reactor, the connections it holds, and what both share.
 
 use crate::counters::Counters;
+use crate::durable::{Begin, Changed};
 use crate::effect::{Effect, Linger, Notice};
 use crate::link::LinkId;
 use crate::link::{Link, Phase};
@@ -50,6 +51,10 @@ pub(crate) struct Homes {
     /// Links that move to their home: their places are taken until the outer loop is told, which
     /// has their sockets under these numbers.
     pub moving: Vec<LinkId>,
+    /// QoS 2 exchanges that the log has to know of before they begin.
+    pub begun: Vec<Begin>,
+    /// Sessions whose delivery the log has to hear of.
+    pub progress: Changed,
     /// Sessions that end because their queue overflowed.
     pub overflowed: Vec<SessionRef>,
     notices: u64,
@@ -84,6 +89,8 @@ impl Homes {
             meter,
             effects: Vec::new(),
             moving: Vec::new(),
+            begun: Vec::new(),
+            progress: Changed::default(),
             overflowed: Vec::new(),
             notices: 0,
         }
@@ -137,6 +144,11 @@ impl Homes {
     /// The link's full name.
     pub fn link_id(&self, slot: u32) -> LinkId {
         LinkId { slot, generation: self.links.generation(slot) }
+    }
+
+    /// Whether the link is still there.
+    pub fn is_link(&self, id: LinkId) -> bool {
+        self.links.get(id.slot, id.generation).is_some()
     }
 
     /// Where to append bytes for a link; it will be written at the end of the turn.

@@ -68,7 +68,7 @@ impl Shard {
         let logged = publish.retain || (acknowledged && route.is_durable());
         // Whatever comes behind a publish that waits would overtake it.
         if logged || self.perform.holds(origin) {
-            self.wait_for_log(origin, who, publish, logged.then_some(&route), completion());
+            self.wait_for_log(origin, who, publish, (&route, logged), completion());
             return Verdict::Waits;
         }
         Verdict::Told { heard: self.tell(origin, &route, publish, 0, None) }
@@ -123,7 +123,7 @@ impl Shard {
         let tally = Tally::new(reply, if watched { Counting::Yes } else { Counting::No });
         if logged {
             let done = Completion::Tally(tally);
-            return self.wait_for_log(Origin::NOBODY, who, publish, Some(&route), done);
+            return self.wait_for_log(Origin::NOBODY, who, publish, (&route, true), done);
         }
         let counted = watched.then(|| Arc::clone(&tally));
         self.tell(Origin::NOBODY, &route, publish, 0, counted);
@@ -166,7 +166,7 @@ impl Shard {
     ) {
         let many = targets.len() > INLINE_RECEIVERS_MAX
             || groups.as_ref().is_some_and(|g| g.len() > INLINE_RECEIVERS_MAX);
-        if many || self.fanout.holds(origin) {
+        if many || self.fanout.holds(origin, s.place()) {
             let waiting =
                 self.fanout.add(origin, targets, groups, Arc::clone(s.keep(&mut self.homes.meter)));
             if waiting >= FANOUT_PENDING_MAX {
@@ -217,7 +217,7 @@ impl Shard {
         origin: Origin,
         who: Who<'_>,
         publish: Authorized<Source<'_>>,
-        logged: Option<&Route>,
+        (route, logged): (&Route, bool),
         completion: Completion,
     ) {
         let principal = match who {
@@ -227,17 +227,18 @@ impl Shard {
             },
             Who::Principal(p) => Arc::clone(p),
         };
+        let qos = publish.qos;
         let publication = publish.map(|mut s| Arc::clone(s.keep(&mut self.homes.meter)));
         let retained_before = if publication.message.retain() { self.retained.order() } else { 0 };
         let publish = Logged { principal, publication, retained_before };
         let publisher = self.publisher(who, &completion);
         let waiting = Waiting::publish(origin, publish, completion);
-        let held = match logged {
-            Some(route) => {
-                let streams = route.streams.as_deref().unwrap_or_default();
-                self.perform.submit(waiting, &Way { streams, others: route.remote, publisher })
-            }
-            None => self.perform.keep_place(waiting),
+        let held = if logged {
+            let queued = qos > QoS::AtMostOnce;
+            let streams = route.streams.as_deref().filter(|_| queued).unwrap_or_default();
+            self.perform.submit(waiting, &Way { streams, others: route.remote, publisher })
+        } else {
+            self.perform.pass(waiting, route.remote)
         };
         let full = self.perform.bytes() > self.homes.limits.log_queue_bytes_max;
         if full || held >= self.homes.limits.publisher_pending_max {

@@ -26,6 +26,8 @@ pub struct SessionDetail {
     pub protocol: &'static str,
     /// The reactor that is its home.
     pub home: usize,
+    /// Whether the log keeps it.
+    pub durable: bool,
     /// Session expiry interval in seconds; `u32::MAX` = never.
     pub expiry_s: u32,
     /// Seconds until a detached session ends.

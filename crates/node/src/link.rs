@@ -42,6 +42,8 @@ pub(crate) enum Phase {
     Opening(#[expect(dead_code, reason = "it counts by being there")] One),
     /// CONNECT is here, the answer about its credentials is not. Nothing more is decoded.
     Authenticating(Box<Opening>),
+    /// It gets the session in this slot as soon as the log knows it. Nothing more is decoded.
+    Attaching(u32, Box<Opening>),
     /// The session in this slot is served.
     Attached(u32),
     /// Only what waits is still written.

@@ -9,6 +9,7 @@ use mqtt::reason::Reason;
 use mqtt::wire::{Connect, ProtocolName, Version};
 
 /// What a CONNECT asked for, owned, with our limits applied.
+#[derive(Clone)]
 pub(crate) struct Opening {
     pub version: Version,
     pub name: ProtocolName,

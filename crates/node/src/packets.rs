@@ -204,7 +204,7 @@ impl Shard {
             .homes
             .links
             .at(id.slot)
-            .is_some_and(|l| matches!(l.phase, Phase::Opening(_) | Phase::Authenticating(_)));
+            .is_some_and(|l| !matches!(l.phase, Phase::Attached(_) | Phase::Closing));
         if !opening {
             return self.disconnect(id.slot, wrong.reason, wrong.what);
         }

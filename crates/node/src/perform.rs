@@ -3,6 +3,7 @@
 //!
 //! Owns what waits and in which order. What a fact means to its hearers is `facts`' to know.
 
+use crate::durable::Kept;
 use crate::journal::{Entry, Message, Publisher};
 use crate::link::LinkId;
 use crate::link::Pause;
@@ -21,7 +22,7 @@ use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::log::{Need, StreamId};
-use store::op::{Append, NamespaceId, Op, Outcome, Ticket};
+use store::op::{Append, NamespaceId, Op, Outcome, Sequence, Ticket};
 
 /// Publishes and acknowledgements that wait for the log, in order.
 pub(crate) struct Perform {
@@ -40,7 +41,7 @@ pub(crate) struct Perform {
 
 /// One step that waits.
 pub(crate) struct Waiting {
-    ticket: Option<Ticket>,
+    pub ticket: Option<Ticket>,
     pub origin: Origin,
     pub publish: Option<Logged>,
     pub completion: Completion,
@@ -76,6 +77,8 @@ pub(crate) enum Completion {
     Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason, why: Option<Box<str>> },
     /// The caller of the door.
     Tally(Arc<Tally>),
+    /// A session's own entry.
+    Kept(Kept),
 }
 
 impl Perform {
@@ -111,6 +114,22 @@ impl Perform {
         count
     }
 
+    /// Puts a publish at the end that need not be kept: `others` hear of it in its place too.
+    pub fn pass(&mut self, mut waiting: Waiting, others: u64) -> usize {
+        if let (Engine::Log(log), Some(Logged { publication, .. })) =
+            (&mut self.engine, &waiting.publish)
+        {
+            self.last_ticket += 1;
+            let ticket = Ticket(self.last_ticket);
+            let (origin, tally) = (waiting.origin, waiting.completion.counting());
+            let publication = Arc::clone(publication);
+            let told = Told { origin, publication, order: 0, tally };
+            log.pass(ticket, others, Record(What::Publish(told)));
+            waiting.ticket = Some(ticket);
+        }
+        self.keep_place(waiting)
+    }
+
     /// Puts a publish at the end; its record goes to the log. Gives how many steps of this
     /// publisher wait.
     pub fn submit(&mut self, mut waiting: Waiting, way: &Way<'_>) -> usize {
@@ -137,10 +156,7 @@ impl Perform {
                         streams: way.streams,
                         payload: &[&self.scratch, topic, properties, payload],
                     };
-                    let tally = match &waiting.completion {
-                        Completion::Tally(t) if t.counting == Counting::Yes => Some(Arc::clone(t)),
-                        _ => None,
-                    };
+                    let tally = waiting.completion.counting();
                     let publication = Arc::clone(&publication);
                     let told = Told { origin: waiting.origin, publication, order: 0, tally };
                     log.submit(ticket, way.others, form, Record(What::Publish(told)));
@@ -149,6 +165,30 @@ impl Perform {
             waiting.ticket = Some(ticket);
         }
         self.keep_place(waiting)
+    }
+
+    /// Whether there is a log.
+    pub fn keeps(&self) -> bool {
+        matches!(self.engine, Engine::Log(_))
+    }
+
+    /// Puts an entry of a session at the end. Nobody's publishes wait for it.
+    pub fn write(&mut self, entry: &Entry<'_>, kept: Kept) {
+        let Engine::Log(log) = &mut self.engine else { return };
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.scratch.clear();
+        entry.encode(&mut self.scratch);
+        let form = Form {
+            kind: entry.kind(),
+            hold: entry.hold(),
+            namespace: self.namespace,
+            streams: &[],
+            payload: &[&self.scratch],
+        };
+        log.submit(ticket, 0, form, Record(What::Own));
+        let (ticket, origin, completion) = (Some(ticket), Origin::LOG, Completion::Kept(kept));
+        self.waiting.push_back(Waiting { ticket, origin, publish: None, completion });
     }
 
     /// What facts have changed of what the log has to keep.
@@ -161,6 +201,14 @@ impl Perform {
     /// The turn's records go to whoever makes facts.
     pub fn flush(&mut self) {
         if let Engine::Log(log) = &mut self.engine {
+            log.flush();
+        }
+    }
+
+    /// What was restored goes to whoever keeps the log, before the first turn.
+    pub fn flush_needs(&mut self) {
+        if let Engine::Log(log) = &mut self.engine {
+            log.flush_needs();
             log.flush();
         }
     }
@@ -268,7 +316,7 @@ impl Shard {
     }
 
     /// Retained value first, then receivers, then the acknowledgement.
-    fn complete_in_memory(&mut self, waiting: Waiting, sequence: u64) {
+    pub(crate) fn complete_in_memory(&mut self, waiting: Waiting, sequence: u64) {
         let Waiting { origin, publish, completion, .. } = waiting;
         let tally = completion.counting();
         let mut heard = true;
@@ -291,6 +339,7 @@ impl Shard {
             }
             Completion::Tally(tally) if tally.counting == Counting::Yes => {}
             Completion::Tally(tally) => tally.accepted(sequence),
+            Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
         }
     }
 

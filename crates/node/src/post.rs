@@ -3,6 +3,7 @@
 
 use crate::auth::AuthOutcome;
 use crate::door::{Ingress, PublishRequest, Reply};
+use crate::durable::ReadAnswer;
 use crate::inspect::{SessionDetail, SessionSummary};
 use crate::link::LinkId;
 use crate::record::Record;
@@ -22,6 +23,8 @@ pub enum Post {
     Publishes(Box<PublishBatch>),
     /// Records that have become facts, or have not, of all reactors.
     Facts(Arc<Facts<Record>>),
+    /// What was read of the log for a session.
+    Read(Box<ReadAnswer>),
     /// A publish from outside MQTT.
     Ingress(Box<Ingress>),
     /// A retained message of the broker itself: nobody's permissions are asked.

@@ -270,6 +270,7 @@ impl Shard {
             session.answered(a.packet_id);
             let held_up = session.is_held_up();
             self.homes.over(kept);
+            self.homes.changed(slot);
             if held_up {
                 self.homes.pump(slot);
             }
@@ -285,8 +286,13 @@ impl Shard {
         if a.reason.is_error() {
             if let Ok(kept) = session.outbound.pubrec_refused(a.packet_id) {
                 self.homes.over(kept);
+                self.homes.changed(slot);
             }
             return self.homes.pump(slot);
+        }
+        if session.is_in_log(a.packet_id) {
+            let id = self.homes.link_id(link);
+            return self.keep_release(id, slot, a.packet_id);
         }
         let reason = match session.outbound.pubrec(a.packet_id) {
             Ok(kept) => {
@@ -302,8 +308,12 @@ impl Shard {
 
     /// PUBREL: the client releases an inbound QoS 2 identifier.
     pub(crate) fn on_pubrel(&mut self, link: u32, a: &Ack<'_>) {
-        let Some((l, _, session)) = self.homes.attached(link) else { return };
+        let Some((l, slot, session)) = self.homes.attached(link) else { return };
         let version = l.version;
+        if session.durable.as_ref().is_some_and(|d| d.received.contains(&a.packet_id)) {
+            let id = self.homes.link_id(link);
+            return self.keep_complete(id, slot, a.packet_id);
+        }
         let known = session.received.release(a.packet_id);
         let reason = if known { Reason::SUCCESS } else { Reason::PACKET_IDENTIFIER_NOT_FOUND };
         if let Some(out) = self.homes.output(link) {
@@ -319,6 +329,7 @@ impl Shard {
         if let Some(member) = kept.and_then(|d| d.member) {
             self.homes.shares.finished(member);
         }
+        self.homes.changed(slot);
         if held_up {
             self.homes.pump(slot);
         }

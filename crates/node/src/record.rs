@@ -5,7 +5,7 @@ use crate::tally::Tally;
 use broker::publication::Publication;
 use broker::retained::{Gone, Retained};
 use broker::subscription::Interest;
-use engine::Fact;
+use engine::{Fact, Formed};
 use std::sync::Arc;
 use store::log::Need;
 use store::op::Sequence;
@@ -40,7 +40,9 @@ pub fn settle(
     now_ms: u64,
 ) {
     let What::Publish(told) = &mut fact.record.0 else { return };
-    told.publication.settled_at(fact.sequence.0);
+    if fact.form == Formed::Logged {
+        told.publication.settled_at(fact.sequence.0);
+    }
     if told.publication.message.retain() {
         let settled = retained.settle(&told.publication, now_ms);
         told.order = settled.order;

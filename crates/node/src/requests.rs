@@ -25,6 +25,7 @@ impl Shard {
                 }
             }
             Post::Facts(facts) => self.hear_facts(&facts),
+            Post::Read(answer) => self.read(*answer),
             Post::Ingress(ingress) => self.ingress(*ingress),
             Post::Own(request) => self.own(&request),
             Post::Authenticated(link, outcome) => self.authenticated(link, outcome),
@@ -97,7 +98,9 @@ impl Shard {
         let link = s.link().and_then(|l| self.homes.links.at(l));
         let now_ms = self.homes.now.wall_ms;
         let expires_in_s = match s.state {
-            State::Detached { ends_at_ms, .. } if ends_at_ms != u64::MAX => {
+            State::Detached { ends_at_ms, .. } | State::Attaching { ends_at_ms, .. }
+                if ends_at_ms != u64::MAX =>
+            {
                 Some(ends_at_ms.saturating_sub(now_ms) / 1_000)
             }
             _ => None,
@@ -114,6 +117,7 @@ impl Shard {
             summary: summary(s),
             protocol: if s.version == Version::V5 { "5" } else { "3.1.1" },
             home: self.homes.me,
+            durable: s.durable.is_some(),
             expiry_s: s.expiry_s,
             expires_in_s,
             keep_alive_s: link.map_or(0, |l| l.keep_alive_s),

@@ -4,6 +4,7 @@
 //! Receive Maximum. Knows nothing of messages that were never sent: they are the queue's.
 
 use crate::homes::Homes;
+use mqtt::packet_id::PacketId;
 use mqtt::reason::Reason;
 use mqtt::session::Exchange;
 use mqtt::wire::{AckKind, encoder};
@@ -14,13 +15,20 @@ impl Homes {
     /// original order (4.4.0-1), then goes on with the queue.
     pub fn resume(&mut self, slot: u32) {
         let Some(session) = self.sessions.at_mut(slot) else { return };
+        if session.durable.as_ref().is_some_and(|d| !d.unloaded.is_empty()) {
+            // What they are about has to be read first.
+            return self.read_more(slot);
+        }
         let (version, link) = (session.version, session.link());
         let (released, published): (Vec<_>, Vec<_>) = session
             .outbound
             .unacknowledged()
             .map(|u| (u.packet_id, u.exchange))
             .partition(|(_, exchange)| *exchange == Exchange::Released);
-        let again: VecDeque<_> = published.into_iter().map(|(id, _)| id).collect();
+        let unsent = session.durable.as_ref().map(|d| &d.unsent);
+        let begins = |id: &PacketId| unsent.is_some_and(|unsent| unsent.contains(id));
+        let again: VecDeque<_> =
+            published.into_iter().map(|(id, _)| id).filter(|id| !begins(id)).collect();
         session.resend = (!again.is_empty()).then(|| Box::new(again));
         // Receive Maximum bounds PUBLISH only (3.3.4-10): every PUBREL goes at once.
         if let Some(out) = link.and_then(|l| self.output(l)) {

@@ -1,5 +1,6 @@
 //! What a session is (MQTT 5, 4.1): everything that outlives a connection.
 
+use crate::durable::Durable;
 use crate::losses::Losses;
 use crate::meter::{One, Sum};
 use broker::access::Principal;
@@ -12,10 +13,11 @@ use mqtt::client_id::ClientId;
 use mqtt::message::Message;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
-use mqtt::session::{Outbound, Received};
+use mqtt::session::{Exchange, Outbound, Received};
 use mqtt::wire::Version;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use store::op::Sequence;
 
 /// One client's session at its home reactor.
 pub(crate) struct Session {
@@ -43,6 +45,8 @@ pub(crate) struct Session {
     #[expect(clippy::box_collection, reason = "a session without them pays one word")]
     pub resend: Option<Box<VecDeque<PacketId>>>,
     pub will: Option<Box<Will>>,
+    /// What the log has of it, where the namespace is kept and it outlives its connections.
+    pub durable: Option<Box<Durable>>,
     /// What it lost at its bounds, if anything.
     pub losses: Option<Box<Losses>>,
 }
@@ -52,6 +56,9 @@ pub(crate) struct Session {
 pub(crate) enum State {
     /// At this link.
     Connected { link: u32 },
+    /// At this link as soon as the log knows it; until then nobody is there. When it would have
+    /// ended, wall milliseconds.
+    Attaching { link: u32, ends_at_ms: u64 },
     /// Nobody. Wall milliseconds; `u64::MAX` = never.
     Detached { ends_at_ms: u64, will_at_ms: u64 },
 }
@@ -66,6 +73,8 @@ pub(crate) struct Delivery {
     pub retain: bool,
     /// The membership of a shared group by which it came: the group is told what becomes of it.
     pub member: Option<MemberId>,
+    /// Its place in the log, if it was taken from there in order: until it is sent it may go back.
+    pub taken: u64,
     /// Its place in a queue or window, counted for the budget.
     #[expect(dead_code, reason = "it counts by being there")]
     pub place: One,
@@ -106,6 +115,9 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// Everybody whose publishes are in the log, for what keeps its order.
+    pub const LOG: Self = Self { reactor: u32::MAX, slot: u32::MAX, generation: 0 };
+
     /// A publisher without a session: HTTP, the broker.
     pub const NOBODY: Self = Self { reactor: u32::MAX, slot: u32::MAX, generation: u32::MAX };
 }
@@ -113,15 +125,22 @@ impl Origin {
 impl Session {
     /// Whether the session outlives its connection.
     pub fn is_durable(&self) -> bool {
-        self.expiry_s > 0
+        self.expiry_s > 0 || self.durable.is_some()
     }
 
     /// Its link, if it has a connection.
     pub fn link(&self) -> Option<u32> {
         match self.state {
             State::Connected { link } => Some(link),
-            State::Detached { .. } => None,
+            State::Attaching { .. } | State::Detached { .. } => None,
         }
+    }
+
+    /// Whether the log has to know before this exchange is released: it has its beginning.
+    pub fn is_in_log(&self, id: PacketId) -> bool {
+        self.durable.is_some()
+            && self.outbound.exchange(id) == Some(Exchange::Published2)
+            && self.outbound.kept(id).is_some_and(|d| d.publication.sequence() > 0)
     }
 
     /// Whether something waits for the window, so that what comes now waits behind it.
@@ -133,7 +152,7 @@ impl Session {
     /// Whether what comes now waits in its queue, because of what is before it or because nobody
     /// is there.
     pub fn queues(&self) -> bool {
-        self.waits() || matches!(self.state, State::Detached { .. })
+        self.waits() || self.link().is_none()
     }
 
     /// Exchanges that count against the client's Receive Maximum on this connection (4.9).
@@ -172,8 +191,19 @@ impl Session {
         self.filters.len() + self.shares.as_ref().map_or(0, |s| s.members.len())
     }
 
+    /// Messages and bytes that wait, in memory and in the log.
     pub fn queued(&self) -> (usize, usize) {
-        self.queue.as_ref().map_or((0, 0), |q| (q.waiting.len(), q.bytes))
+        let (messages, bytes) = self.queue.as_ref().map_or((0, 0), |q| q.len());
+        let log = self.durable.as_ref().map(|d| d.backlog.waiting()).unwrap_or_default();
+        (messages + log.messages as usize, bytes + log.bytes as usize)
+    }
+
+    /// When it ends if its connection is lost now, wall milliseconds.
+    pub fn ends_after(&self, now_ms: u64) -> u64 {
+        match self.expiry_s {
+            u32::MAX => u64::MAX,
+            s => now_ms.saturating_add(u64::from(s) * 1_000),
+        }
     }
 }
 
@@ -203,11 +233,30 @@ impl Queue {
         self.waiting.push_front(delivery);
     }
 
+    /// Messages and bytes in it.
+    pub fn len(&self) -> (usize, usize) {
+        (self.waiting.len(), self.bytes)
+    }
+
+    /// The first message that was taken from the log and may go back there.
+    pub fn first_logged(&self) -> Option<Sequence> {
+        self.waiting.iter().find(|d| d.taken > 0).map(|d| Sequence(d.taken))
+    }
+
+    /// Takes out what was taken from the log, in order.
+    pub fn take_logged(&mut self) -> Vec<Delivery> {
+        self.take_out(|delivery| delivery.taken > 0)
+    }
+
     /// Takes out what is for these members, in order.
     pub fn take_shared(&mut self, which: impl Fn(MemberId) -> bool) -> Vec<Delivery> {
+        self.take_out(|delivery| delivery.member.is_some_and(&which))
+    }
+
+    fn take_out(&mut self, which: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
         let mut taken = Vec::new();
         for delivery in std::mem::take(&mut self.waiting) {
-            if delivery.member.is_some_and(&which) {
+            if which(&delivery) {
                 self.sub(delivery.publication.bytes());
                 taken.push(delivery);
             } else {
@@ -249,6 +298,7 @@ mod tests {
                 qos: QoS::AtLeastOnce,
                 retain: false,
                 member,
+                taken: 0,
                 place: places.one(),
             });
         }

@@ -3,6 +3,7 @@
 
 use crate::auth::Listener;
 use crate::counters::Counters;
+use crate::durable::{Durable, Watched};
 use crate::effect::Effect;
 use crate::facts::Heard;
 use crate::fanout::Fanout;
@@ -10,6 +11,7 @@ use crate::frames::Frames;
 use crate::handover::Handover;
 use crate::homes::Homes;
 use crate::ingress::FANOUT_PENDING_MAX;
+use crate::journal::SessionId;
 use crate::link::{Link, LinkId, Pause, Phase};
 use crate::meter::Sum;
 use crate::now::Now;
@@ -28,11 +30,13 @@ use broker::retained::Retained;
 use broker::router::Router;
 use broker::subscription::Interest;
 use engine::Engine;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 
 /// Everything one reactor decides.
 pub struct Shard {
@@ -41,6 +45,12 @@ pub struct Shard {
     pub(crate) retained: Arc<Retained>,
     pub(crate) perform: Perform,
     pub(crate) heard: Heard,
+    /// What the log has of sessions that end, until it knows that.
+    pub(crate) ending: HashMap<SessionId, Box<Durable>, RandomState>,
+    /// Messages of which somebody wants to hear how they are delivered.
+    pub(crate) watched: Watched,
+    /// The next session of this reactor in the log.
+    pub(crate) next_session: SessionId,
     pub(crate) fanout: Fanout,
     pub(crate) handovers: VecDeque<Handover>,
     pub(crate) frames: Frames,
@@ -82,6 +92,10 @@ pub struct Settings {
     pub retained: Arc<Retained>,
     /// What makes facts of its records.
     pub engine: Engine<Record>,
+    /// The last record of the log at start; the same for all reactors.
+    pub log_end: Sequence,
+    /// Above every session that the log knows; the same for all reactors.
+    pub first_session: SessionId,
     /// The namespace.
     pub namespace: NamespaceId,
     /// This reactor's counters.
@@ -107,7 +121,10 @@ impl Shard {
             router: Router::new(s.authorizer, s.interest, s.reactor),
             retained: s.retained,
             perform: Perform::new(s.engine, s.namespace),
-            heard: Heard::new(s.reactors),
+            heard: Heard::new(s.reactors, s.log_end.0),
+            ending: HashMap::default(),
+            watched: Watched::default(),
+            next_session: SessionId(s.first_session.0 + s.reactor as u64),
             fanout: Fanout::default(),
             handovers: VecDeque::new(),
             frames: Frames::default(),
@@ -147,6 +164,7 @@ impl Shard {
                 Timer::Session(slot) => self.session_due(slot),
                 Timer::Token(link) => self.token_due(link),
                 Timer::Sweep => self.sweep(),
+                Timer::Progress => self.keep_progress(),
             }
         }
     }
@@ -189,6 +207,7 @@ impl Shard {
 
     /// A turn ends: what the log made a fact goes on, fan-out and hand-overs run their share.
     pub fn end(&mut self) {
+        self.keep_begun();
         self.settle();
         let max = self.homes.limits.fanout_per_turn_max;
         let Self { homes, router, posts, full_posts, fanout, frames, .. } = self;
@@ -199,6 +218,7 @@ impl Shard {
         let more = !self.handovers.is_empty() && self.run_handovers();
         self.end_overflowed();
         // A will of an ended session may have come.
+        self.keep_begun();
         self.settle();
         self.perform.flush();
         self.share_turn();
@@ -335,6 +355,7 @@ impl Shard {
         let (silence_max_ms, why) = match l.phase {
             Phase::Opening(_) => (connect_ms, "no CONNECT came in time"),
             Phase::Authenticating(_) => (connect_ms, "authentication took too long"),
+            Phase::Attaching(..) => (connect_ms, "the disk took too long"),
             Phase::Attached(_) if l.keep_alive_s > 0 => {
                 if l.flags.paused != 0 {
                     // Its packets wait in the socket because we do not read.

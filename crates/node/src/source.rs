@@ -1,6 +1,7 @@
 //! A publish on its way to its receivers, wherever its bytes lie: a read buffer, another
 //! reactor's post, or a publication that somebody keeps.
 
+use crate::fanout::Place;
 use crate::meter::Meter;
 use broker::limits::ZeroExpiry;
 use broker::publication::{KEPT_BYTES, NEVER, Publication};
@@ -77,6 +78,23 @@ impl<'a> Source<'a> {
     /// Whether somebody waits to hear of its deliveries.
     pub fn is_watched(&self) -> bool {
         self.owned.as_ref().is_some_and(|p| p.watch.is_some())
+    }
+
+    /// Its place in the log; 0 = it has none.
+    #[inline]
+    pub fn sequence(&self) -> u64 {
+        self.owned.as_ref().map_or(0, |p| p.sequence())
+    }
+
+    /// Topic, properties and payload in bytes.
+    pub fn bytes(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+
+    /// Whether it has one.
+    #[inline]
+    pub fn place(&self) -> Place {
+        if self.sequence() > 0 { Place::Logged } else { Place::Passing }
     }
 
     /// The kept publication, if there is one.

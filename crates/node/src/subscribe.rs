@@ -1,14 +1,17 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, 3.8 and 3.10): each filter on its own, one answer.
 
+use crate::durable::Then;
 use crate::handover::Handover;
+use crate::journal::Subscription;
 use crate::session::Session;
 use crate::shard::Shard;
 use broker::access::Principal;
 use broker::limits::{SharedSubscriptions, SubscriptionIdentifiers};
 use broker::subscription::{
-    FilterId, NumbersSpent, Receiver, ReceiverOptions, SessionRef, Subscription, Unsubscribed,
+    FilterId, NumbersSpent, Receiver, ReceiverOptions, SessionRef, Unsubscribed,
 };
 use mqtt::error::Wrong;
+use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::topic::{SharedFilter, TopicError, TopicFilter};
 use mqtt::wire::subscribe::Requested;
@@ -16,6 +19,15 @@ use mqtt::wire::{
     Diagnostics, RetainHandling, SubAckOut, Subscribe, UnsubAckOut, Unsubscribe, Version,
 };
 use std::sync::Arc;
+
+/// What became of one filter.
+struct Granted<'a> {
+    qos: QoS,
+    /// The retained messages it is to get.
+    handover: Option<Handover>,
+    /// As the log has to know it, where the session is kept.
+    subscription: Option<Subscription<'a>>,
+}
 
 impl Shard {
     pub(crate) fn on_subscribe(&mut self, link: u32, s: &Subscribe<'_>) -> Result<(), Wrong> {
@@ -35,6 +47,7 @@ impl Shard {
         let mut reasons = Vec::with_capacity(s.filters.count());
         let mut said = None;
         let mut handovers = Vec::new();
+        let mut kept = Vec::new();
         for (at, r) in s.filters.iter().enumerate() {
             let outcome = if at >= limits.filters_per_subscribe_max {
                 Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()))
@@ -42,10 +55,11 @@ impl Shard {
                 self.subscribe(slot, &principal, &r, s.subscription_id.unwrap_or(0))
             };
             match outcome {
-                Ok((reason, handover)) => {
+                Ok(Granted { qos, handover, subscription }) => {
                     self.homes.counters.subscribes.add(1);
-                    reasons.push(reason.code());
+                    reasons.push(qos_granted(qos).code());
                     handovers.extend(handover);
+                    kept.extend(subscription);
                 }
                 Err((reason, rule, why)) => {
                     self.homes.counters.subscribes_refused.add(1);
@@ -65,6 +79,12 @@ impl Shard {
             Diagnostics { reason_string: said.as_deref().filter(|_| !flags.terse), user: &[] };
         let ack = SubAckOut { packet_id: s.packet_id, reasons: &reasons, diagnostics };
         let max = self.packet_max(link);
+        if !kept.is_empty() {
+            let mut packet = Vec::new();
+            let _ = ack.encode(version, max, &mut packet);
+            self.keep_subscribed(link, slot, kept, packet, handovers);
+            return Ok(());
+        }
         if let Some(out) = self.homes.output(link) {
             let _ = ack.encode(version, max, out);
         }
@@ -75,14 +95,14 @@ impl Shard {
         Ok(())
     }
 
-    /// One filter: its reason code, and what retained messages it is to get.
-    fn subscribe(
+    /// One filter: what is granted, or why nothing is.
+    fn subscribe<'r>(
         &mut self,
         slot: u32,
         principal: &Arc<Principal>,
-        r: &Requested<'_>,
+        r: &Requested<'r>,
         id: u32,
-    ) -> Result<(Reason, Option<Handover>), (Reason, &'static str, String)> {
+    ) -> Result<Granted<'r>, (Reason, &'static str, String)> {
         let limits = &self.homes.limits;
         let invalid = |e: TopicError| {
             (Reason::TOPIC_FILTER_INVALID, e.clause(), format!("'{}': {}", r.text, e.what()))
@@ -109,14 +129,16 @@ impl Shard {
             return Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()));
         }
         let qos = r.options.qos.min(limits.maximum_qos);
-        self.hold(slot, r.text, before, qos).map_err(|NumbersSpent| {
+        let stream = self.hold(slot, r.text, before, qos).map_err(|NumbersSpent| {
             (Reason::QUOTA_EXCEEDED, "streams", STREAMS_SPENT.to_owned())
         })?;
         let options = ReceiverOptions::new(qos, r.options.no_local, r.options.retain_as_published);
         if shared.is_some() {
             // It gets no retained messages (3.8.3.1).
-            self.join(slot, r.text, filter, options, id);
-            return Ok((qos_granted(qos), None));
+            let member = self.join(slot, r.text, filter, (options, id), stream);
+            let subscription =
+                self.durable(slot).and_then(|_| self.homes.shares.kept(member, r.text));
+            return Ok(Granted { qos, handover: None, subscription });
         }
         let scan = match r.options.retain_handling {
             RetainHandling::Send => true,
@@ -132,25 +154,35 @@ impl Shard {
         if done.first_for_filter {
             self.router.want(filter.as_str());
         }
-        if done.is_new == Subscription::New
+        if done.is_new == broker::subscription::Subscription::New
             && let Some(s) = self.homes.sessions.at_mut(slot)
         {
             s.filters.push(done.filter_id);
         }
         let handover = scan.then(|| Handover::new(session, done.filter_id, since, qos, id));
-        Ok((qos_granted(qos), handover))
+        let read = self.reads(slot, done.filter_id, stream, qos);
+        let subscription = read.map(|(stream, since)| Subscription {
+            filter: r.text,
+            options,
+            subscription_id: id,
+            stream,
+            since,
+        });
+        Ok(Granted { qos, handover, subscription })
     }
 
     pub(crate) fn on_unsubscribe(&mut self, link: u32, u: &Unsubscribe<'_>) {
         let Some((l, slot, _)) = self.homes.attached(link) else { return };
         let version = l.version;
         let mut reasons = Vec::new();
+        let mut ended = Vec::new();
         for (_, filter) in u.filters.iter() {
             let gone = filter.is_ok_and(|f| match SharedFilter::parse(f.as_str()) {
                 Ok(Some(_)) => self.leave(slot, f.as_str()),
                 _ => self.unsubscribe(slot, f),
             });
             self.homes.counters.unsubscribes.add(u64::from(gone));
+            ended.extend(filter.ok().filter(|_| gone).map(|f| f.as_str()));
             let reason = match (gone, filter.is_ok()) {
                 (true, _) => Reason::SUCCESS,
                 (false, true) => Reason::NO_SUBSCRIPTION_EXISTED,
@@ -164,6 +196,12 @@ impl Shard {
             diagnostics: Diagnostics::NONE,
         };
         let max = self.packet_max(link);
+        if !ended.is_empty() && self.durable(slot).is_some() {
+            let mut packet = Vec::new();
+            let _ = ack.encode(version, max, &mut packet);
+            let (link, packet, handovers) = (self.homes.link_id(link), packet.into(), Vec::new());
+            return self.keep_unsubscribed(slot, ended, Then::Answer { link, packet, handovers });
+        }
         if let Some(out) = self.homes.output(link) {
             let _ = ack.encode(version, max, out);
         }
@@ -180,13 +218,14 @@ impl Shard {
         if let Some(s) = self.homes.sessions.at_mut(slot) {
             s.filters.retain(|f| *f != gone.filter_id);
         }
+        self.reads_no_more(slot, gone.filter_id);
         true
     }
 
     /// Ends every subscription of a session, or those whose filter (of a shared one: without
     /// `$share/{name}/`) `keep` refuses.
     pub(crate) fn unsubscribe_all(&mut self, slot: u32, keep: impl Fn(&Self, &str) -> bool) {
-        self.leave_all(slot, &keep);
+        let mut ended = self.leave_all(slot, &keep);
         let session = self.homes.session_ref(slot);
         let Some(s) = self.homes.sessions.at_mut(slot) else { return };
         let is_durable = s.is_durable();
@@ -206,9 +245,15 @@ impl Shard {
             if let Some(Unsubscribed { last_for_filter: true, .. }) = gone {
                 self.router.unwant(&text);
             }
+            self.reads_no_more(slot, id);
+            ended.push(text.into());
         }
         if let Some(s) = self.homes.sessions.at_mut(slot) {
             s.filters = kept;
+        }
+        if !ended.is_empty() && self.durable(slot).is_some() {
+            let filters = ended.iter().map(|text| &**text).collect();
+            self.keep_unsubscribed(slot, filters, Then::Nothing);
         }
     }
 
@@ -231,11 +276,11 @@ fn is_shared(text: &str) -> bool {
     text.starts_with("$share/")
 }
 
-fn qos_granted(qos: mqtt::qos::QoS) -> Reason {
+fn qos_granted(qos: QoS) -> Reason {
     match qos {
-        mqtt::qos::QoS::AtMostOnce => Reason::GRANTED_QOS_0,
-        mqtt::qos::QoS::AtLeastOnce => Reason::GRANTED_QOS_1,
-        mqtt::qos::QoS::ExactlyOnce => Reason::GRANTED_QOS_2,
+        QoS::AtMostOnce => Reason::GRANTED_QOS_0,
+        QoS::AtLeastOnce => Reason::GRANTED_QOS_1,
+        QoS::ExactlyOnce => Reason::GRANTED_QOS_2,
     }
 }
 

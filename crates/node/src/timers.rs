@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Session(u32),
     /// A connection's token, domain clock.
     Token(u32),
+    /// What the log hears late of deliveries, real clock.
+    Progress,
     /// Expired retained messages, domain clock.
     Sweep,
 }
@@ -39,7 +41,7 @@ impl Timers {
     /// Makes sure that `timer` fires at `at_ms` or before.
     pub fn arm(&mut self, timer: Timer, at_ms: u64) {
         match timer {
-            Timer::Link(_) => self.real.arm(timer, at_ms),
+            Timer::Link(_) | Timer::Progress => self.real.arm(timer, at_ms),
             Timer::Session(_) | Timer::Token(_) | Timer::Sweep => self.domain.arm(timer, at_ms),
         }
     }

@@ -17,10 +17,11 @@ use mqtt::wire::connect::Connect;
 use node::auth::Listener;
 use node::counters::Counters;
 use node::effect::Effect;
+use node::journal::SessionId;
 use node::now::Now;
 use node::{Settings, Shard};
 use std::sync::Arc;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 use transcript::authority::Authority;
 
 /// The sockets of a reactor lie at the numbers of their links. A connection accepted or adopted
@@ -62,6 +63,8 @@ fn shard() -> Shard {
         interest: Arc::new(Interest::new(2)),
         retained: Arc::new(Retained::new(&limits)),
         engine: Engine::Memory(Memory::new(LogEnd::default())),
+        log_end: Sequence(0),
+        first_session: SessionId(1),
         namespace: NamespaceId(1),
         counters: Arc::new(Counters::default()),
         seed: [0, 7],

@@ -23,6 +23,7 @@ use node::post::Post;
 use std::collections::HashMap;
 use std::sync::Arc;
 use transcript::authority::Authority;
+use transcript::keeping::Kept;
 use transcript::reactors::{Posts, Reactors};
 
 #[test]
@@ -64,11 +65,12 @@ impl Run {
         ][seed as usize % 4];
         // Plenty, or so little that every rule of a full memory has its turn.
         let memory_bytes_max = [1 << 30, 20_000][seed as usize / 3 % 2];
+        let kept = [Kept::InMemory, Kept::InLog][seed as usize / 7 % 2];
         limits.queued_total_bytes_max = seed.is_multiple_of(5).then_some(1_000);
         Self {
             seed,
             chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            reactors: Reactors::new(reactors, &Arc::new(limits), memory_bytes_max),
+            reactors: Reactors::new(reactors, &Arc::new(limits), memory_bytes_max, kept),
             authority: Authority::default(),
             clients: vec![None; CLIENTS],
             aliases: HashMap::new(),

@@ -19,12 +19,13 @@ use mqtt::wire::{
 use node::auth::{AuthOutcome, Listener};
 use node::counters::Counters;
 use node::effect::Effect;
+use node::journal::SessionId;
 use node::now::Now;
 use node::post::Post;
 use node::shard::home_of;
 use node::{LinkId, Settings, Shard};
 use std::sync::Arc;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 
 #[test]
 fn a_retained_publish_on_its_way_still_comes_live() {
@@ -63,6 +64,8 @@ fn shards() -> [Shard; 2] {
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),
             engine: Engine::Memory(Memory::new(log.clone())),
+            log_end: Sequence(0),
+            first_session: SessionId(1),
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),
             seed: [reactor as u64, 7],

@@ -22,11 +22,12 @@ use mqtt::wire::{
 use node::auth::{AuthOutcome, Listener};
 use node::counters::Counters;
 use node::effect::Effect;
+use node::journal::SessionId;
 use node::now::Now;
 use node::shard::home_of;
 use node::{LinkId, Settings, Shard};
 use std::sync::Arc;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 
 use Answer::{AtOnce, Logged};
 
@@ -178,6 +179,8 @@ fn shards(interest: &Arc<Interest>) -> Vec<Shard> {
             interest: Arc::clone(interest),
             retained: Arc::clone(&retained),
             engine: Engine::Memory(Memory::new(log.clone())),
+            log_end: Sequence(0),
+            first_session: SessionId(1),
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),
             seed: [reactor as u64, 7],

@@ -15,10 +15,11 @@ use node::auth::{AuthOutcome, AuthRequest, Listener};
 use node::counters::Counters;
 use node::door::{Ingress, PublishRequest};
 use node::effect::Effect;
+use node::journal::SessionId;
 use node::now::Now;
 use node::post::Post;
 use node::{LinkId, Settings, Shard};
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 
 use super::client::Client;
 use super::speech;
@@ -56,6 +57,8 @@ impl World {
             interest: Arc::new(Interest::new(1)),
             retained: Arc::clone(&retained),
             engine: Engine::Memory(Memory::new(LogEnd::default())),
+            log_end: Sequence(0),
+            first_session: SessionId(1),
             namespace: NamespaceId(1),
             counters: Arc::clone(&counters),
             seed: [1, 7],

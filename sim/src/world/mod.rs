@@ -23,12 +23,13 @@ use node::auth::{AuthOutcome, AuthRequest};
 use node::counters::Counters;
 use node::door::Ingress;
 use node::effect::{Adoption, Effect};
+use node::journal::SessionId;
 use node::now::Now;
 use node::post::Post;
 use node::{LinkId, Settings, Shard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 
 /// The world of one seed.
 pub(crate) struct World {
@@ -113,6 +114,8 @@ impl World {
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
                 engine: Engine::Memory(Memory::new(log.clone())),
+                log_end: Sequence(0),
+                first_session: SessionId(1),
                 namespace: NamespaceId(1),
                 counters: Arc::clone(&counters[reactor]),
                 seed: [reactor as u64, 7],

@@ -137,6 +137,39 @@ impl<T> Outbound<T> {
         })
     }
 
+    /// Takes up exchanges of an earlier run, in the order in which they began: their messages come
+    /// by [`load`](Self::load). Goes before anything is sent.
+    pub fn restore(exchanges: impl IntoIterator<Item = (PacketId, Exchange)>) -> Self {
+        let mut all = Self::default();
+        for (id, exchange) in exchanges {
+            if all.ring.is_empty() {
+                all.first = id.get();
+            }
+            let at = distance(all.first, id.get());
+            while all.ring.len() <= at {
+                all.ring.push_back(Entry { exchange: None, kept: None });
+            }
+            let entry = &mut all.ring[at];
+            all.open += u16::from(entry.exchange.is_none());
+            entry.exchange = Some(exchange);
+        }
+        all
+    }
+
+    /// The message of an exchange that was restored and waits for an answer to its PUBLISH.
+    pub fn load(&mut self, id: PacketId, kept: T) {
+        if let Some(entry) = self.entry(id)
+            && matches!(entry.exchange, Some(Exchange::Published1 | Exchange::Published2))
+        {
+            entry.kept = Some(kept);
+        }
+    }
+
+    /// Where an exchange stands.
+    pub fn exchange(&self, id: PacketId) -> Option<Exchange> {
+        self.ring.get(distance(self.first, id.get()))?.exchange
+    }
+
     /// What was kept of an exchange whose PUBLISH has not been answered.
     pub fn kept(&self, id: PacketId) -> Option<&T> {
         self.ring.get(distance(self.first, id.get()))?.kept.as_ref()

@@ -21,6 +21,13 @@ impl Received {
         self.0.get_or_insert_default().push_back(id.get());
     }
 
+    /// Takes up identifiers of an earlier run, in the order of their arrival.
+    pub fn restore(ids: impl IntoIterator<Item = PacketId>) -> Self {
+        let mut all = Self::default();
+        ids.into_iter().for_each(|id| all.insert(id));
+        all
+    }
+
     /// PUBREL: whether the identifier was waiting (4.3.3-11). The list is given back when empty.
     pub fn release(&mut self, id: PacketId) -> bool {
         let Some(ids) = self.0.as_mut() else { return false };

@@ -32,6 +32,24 @@ impl Done {
         Sequence(self.cursor)
     }
 
+    /// Whether nothing is done beyond the cursor.
+    pub fn is_plain(&self) -> bool {
+        self.beyond.is_empty()
+    }
+
+    /// The same beyond `cursor`, up to which all is done too.
+    pub fn beginning_at(&self, cursor: Sequence) -> Self {
+        let mut done = Self::up_to(cursor);
+        for span in &self.beyond {
+            if span.first <= done.cursor + 1 {
+                done.cursor = done.cursor.max(span.last);
+            } else {
+                done.beyond.push(*span);
+            }
+        }
+        done
+    }
+
     /// Whether `sequence` is done.
     pub fn contains(&self, sequence: Sequence) -> bool {
         let at = self.beyond.partition_point(|span| span.last < sequence.0);

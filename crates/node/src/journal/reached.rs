@@ -86,6 +86,11 @@ impl Reached {
         !self.done.contains(sequence) && self.under_way.iter().all(|u| u.sequence != sequence)
     }
 
+    /// What need not be delivered any more.
+    pub fn done(&self) -> &Done {
+        &self.done
+    }
+
     /// How many of the oldest messages that wait in the log are to be dropped when they are read.
     pub fn dropped(&self) -> u64 {
         self.dropped

@@ -3,13 +3,15 @@
 //! Owns where a group is at home, and that publishes are sent there as long as somebody is in it.
 
 use super::Mail;
-use super::membership::Former;
+use super::membership::{Former, Membership};
 use crate::shard::Shard;
-use broker::share::Join;
+use broker::share::{Join, MemberId};
 use broker::subscription::ReceiverOptions;
 use mqtt::qos::QoS;
 use mqtt::topic::{SharedFilter, TopicFilter};
 use std::sync::Arc;
+use store::log::StreamId;
+use store::op::Sequence;
 
 impl Shard {
     /// The session becomes a member of the group, or gets new options. Whatever is published
@@ -19,12 +21,14 @@ impl Shard {
         slot: u32,
         text: &str,
         filter: TopicFilter<'_>,
-        options: ReceiverOptions,
-        subscription_id: u32,
-    ) {
+        (options, subscription_id): (ReceiverOptions, u32),
+        stream: Option<StreamId>,
+    ) -> MemberId {
         let home = self.home_of(text);
         let text: Arc<str> = text.into();
-        let (member, is_new) = self.homes.become_member(slot, &text, home, options.qos());
+        let since = Sequence(self.heard.up_to);
+        let membership = Membership { slot, options, subscription_id, stream, since };
+        let (member, is_new) = self.homes.become_member(&text, home, membership);
         let window = self.homes.sessions.at(slot).map_or(0, |s| s.window);
         let join = Join { member, text, options, subscription_id, window };
         self.router.join(home, filter.as_str(), join);
@@ -32,6 +36,7 @@ impl Shard {
             self.router.want_at(home, filter.as_str());
         }
         self.homes.shares.mail.push((member, Mail::Joined));
+        member
     }
 
     /// The session leaves the group; false if it was not in it.
@@ -48,17 +53,24 @@ impl Shard {
         true
     }
 
-    /// Ends the memberships of a session whose filter `keep` refuses.
-    pub(crate) fn leave_all(&mut self, slot: u32, keep: &impl Fn(&Self, &str) -> bool) {
+    /// Ends the memberships of a session whose filter `keep` refuses. Gives them as subscribed.
+    pub(crate) fn leave_all(
+        &mut self,
+        slot: u32,
+        keep: &impl Fn(&Self, &str) -> bool,
+    ) -> Vec<Box<str>> {
         let shares = self.homes.sessions.at(slot).and_then(|s| s.shares.as_ref());
-        let Some(shares) = shares else { return };
+        let Some(shares) = shares else { return Vec::new() };
         let texts: Vec<Arc<str>> = shares.members.keys().cloned().collect();
+        let mut left = Vec::new();
         for text in texts {
             let filter = SharedFilter::parse(&text).ok().flatten().map(|s| s.filter);
             if !filter.is_some_and(|f| keep(self, f.as_str())) {
                 self.leave(slot, &text);
+                left.push((*text).into());
             }
         }
+        left
     }
 
     /// The QoS granted to the session as a member of this group, if it is one.

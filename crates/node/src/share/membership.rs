@@ -5,16 +5,21 @@
 
 use super::Mail;
 use crate::counters::Loss;
+use crate::durable::NO_STREAM;
 use crate::homes::Homes;
+use crate::journal::Subscription;
 use crate::session::{Delivery, Queue, Session, Shares};
 use broker::publication::Publication;
 use broker::router::Ids;
 use broker::share::{Handout, MemberId, Presence, Tries};
+use broker::subscription::ReceiverOptions;
 use hashbrown::HashMap;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::Exchange;
 use std::sync::Arc;
+use store::log::StreamId;
+use store::op::Sequence;
 
 /// The memberships of the sessions at home on one reactor.
 #[derive(Default)]
@@ -25,10 +30,14 @@ pub(crate) struct Memberships {
     given: u64,
 }
 
-struct Membership {
+pub(super) struct Membership {
     /// The session's slot.
-    slot: u32,
-    granted: QoS,
+    pub slot: u32,
+    pub options: ReceiverOptions,
+    pub subscription_id: u32,
+    /// Its stream in the log, if it was held for this one.
+    pub stream: Option<StreamId>,
+    pub since: Sequence,
 }
 
 /// A membership that has ended, to be told to whoever counts interest in its filter.
@@ -46,7 +55,15 @@ impl Memberships {
 
     /// The QoS granted to a member.
     pub fn granted(&self, member: MemberId) -> QoS {
-        self.of.get(&member).map_or(QoS::AtMostOnce, |m| m.granted)
+        self.of.get(&member).map_or(QoS::AtMostOnce, |m| m.options.qos())
+    }
+
+    /// A membership as the log has it.
+    pub fn kept<'a>(&self, member: MemberId, text: &'a str) -> Option<Subscription<'a>> {
+        let m = self.of.get(&member)?;
+        let (options, subscription_id, since) = (m.options, m.subscription_id, m.since);
+        let stream = m.stream.unwrap_or(NO_STREAM);
+        Some(Subscription { filter: text, options, subscription_id, stream, since })
     }
 
     /// A message of this member is over.
@@ -93,13 +110,13 @@ impl Memberships {
 
 impl Homes {
     /// The session's membership of a group at home on `home`: the one that it has, or a new one.
-    pub fn become_member(
+    pub(super) fn become_member(
         &mut self,
-        slot: u32,
         text: &Arc<str>,
         home: usize,
-        granted: QoS,
+        mut membership: Membership,
     ) -> (MemberId, bool) {
+        let slot = membership.slot;
         let me = self.me;
         let Memberships { of, given, .. } = &mut self.shares;
         let mut is_new = false;
@@ -115,7 +132,10 @@ impl Homes {
             }
             None => new(),
         };
-        of.insert(member, Membership { slot, granted });
+        if let Some(before) = of.get(&member).filter(|_| membership.stream.is_none()) {
+            (membership.stream, membership.since) = (before.stream, before.since);
+        }
+        of.insert(member, membership);
         (member, is_new)
     }
 
@@ -198,7 +218,8 @@ impl Homes {
         let member = (h.qos > QoS::AtMostOnce).then_some(h.member);
         let Handout { publication, qos, retain, .. } = h;
         let place = self.meter.deliveries.one();
-        let delivery = Delivery { publication, ids, qos, retain, member, place };
+        let taken = 0;
+        let delivery = Delivery { publication, ids, qos, retain, member, taken, place };
         if qos == QoS::AtMostOnce {
             self.send(slot, &delivery, 0, false);
         } else if let Some(session) = self.sessions.at_mut(slot) {

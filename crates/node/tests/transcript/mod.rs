@@ -8,12 +8,14 @@ pub mod client_packet;
 pub mod connection;
 pub mod fields;
 pub mod fold;
+pub mod keeping;
 pub mod reactors;
 pub mod script;
 pub mod server_packet;
 pub mod words;
 pub mod world;
 
+use keeping::Kept;
 use script::{Action, Line, Then};
 use std::path::Path;
 use world::World;
@@ -24,10 +26,16 @@ pub fn run(name: &str) {
     let expected = std::fs::read_to_string(&path).expect("a transcript has its file");
     let lines = script::parse(&expected);
     let counts = reactor_counts(&lines);
-    let first = play(&lines, counts[0]);
+    let first = play(&lines, counts[0], Kept::InMemory);
     for n in &counts[1..] {
-        let other = play(&lines, *n);
+        let other = play(&lines, *n, Kept::InMemory);
         assert!(other == first, "{name}: {n} reactors differ\n{}", difference(&first, &other));
+    }
+    let kept = settings(&lines, "kept ").next();
+    for n in counts.into_iter().filter(|_| kept.is_none()) {
+        let other = play(&lines, n, Kept::InLog);
+        let difference = difference(&first, &other);
+        assert!(other == first, "{name}: with a log {n} reactors differ\n{difference}");
     }
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, first).expect("a transcript can be written");
@@ -47,8 +55,8 @@ pub fn check_listed(names: &[&str]) {
 }
 
 /// Plays a script and gives it back with what was received.
-fn play(lines: &[Line], reactors: usize) -> String {
-    let mut world = World::new(reactors, limits(lines), memory_bytes_max(lines));
+fn play(lines: &[Line], reactors: usize, kept: Kept) -> String {
+    let mut world = World::new(reactors, limits(lines), memory_bytes_max(lines), kept);
     let mut out = String::new();
     let mut push = |line: &str| {
         out.push_str(line);

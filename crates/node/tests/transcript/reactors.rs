@@ -3,6 +3,7 @@
 
 use super::authority::Authority;
 use super::connection::{Connection, End};
+use super::keeping::{Keeping, Kept};
 use broker::access::{Authorizer, SessionQuota};
 use broker::budget::{Budget, Level};
 use broker::limits::Limits;
@@ -10,18 +11,18 @@ use broker::publication::KEPT_BYTES;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use engine::{Engine, LogEnd, Memory};
 use node::auth::{AuthRequest, Listener};
 use node::counters::{Counters, Loss};
 use node::effect::{Adoption, Effect};
 use node::inspect::{SessionDetail, SessionSummary};
+use node::journal::SessionId;
 use node::now::Now;
 use node::post::Post;
 use node::{LinkId, Settings, Shard};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use store::op::NamespaceId;
+use store::op::{NamespaceId, Sequence};
 
 /// All reactors of a process.
 pub struct Reactors {
@@ -32,6 +33,7 @@ pub struct Reactors {
     retained: Arc<Retained>,
     /// Which reactor wants which topics, and what the log keeps for durable sessions.
     interest: Arc<Interest>,
+    keeping: Keeping,
     /// Posts for each shard.
     posts: Vec<Vec<Post>>,
     /// Connections on their way to each shard.
@@ -59,13 +61,13 @@ pub enum Posts {
 
 impl Reactors {
     /// `n` reactors of one namespace.
-    pub fn new(n: usize, limits: &Arc<Limits>, memory_bytes_max: usize) -> Self {
+    pub fn new(n: usize, limits: &Arc<Limits>, memory_bytes_max: usize, kept: Kept) -> Self {
         let interest = Arc::new(Interest::new(n));
         let retained = Arc::new(Retained::new(limits));
         let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
         let budget = Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, n));
         let connects = Arc::new(SharedBucket::default());
-        let log = LogEnd::default();
+        let keeping = Keeping::new(kept);
         let counters: Vec<_> = (0..n).map(|_| Arc::new(Counters::default())).collect();
         let shard = |reactor: usize| {
             Shard::new(Settings {
@@ -78,7 +80,9 @@ impl Reactors {
                 authorizer: Authorizer::new(limits),
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
-                engine: Engine::Memory(Memory::new(log.clone())),
+                engine: keeping.engine(reactor),
+                log_end: Sequence(0),
+                first_session: SessionId(1),
                 namespace: NamespaceId(1),
                 counters: Arc::clone(&counters[reactor]),
                 seed: [reactor as u64, 7],
@@ -92,6 +96,7 @@ impl Reactors {
             budget,
             retained,
             interest,
+            keeping,
             posts: Vec::new(),
             moving: Vec::new(),
             seats: HashMap::new(),
@@ -211,7 +216,9 @@ impl Reactors {
         for shard in &mut self.shards {
             for client in sessions_of(shard) {
                 let detail = session_of(shard, client);
-                let filters = detail.filters.into_iter().filter(|_| detail.expiry_s > 0);
+                let filters = detail.filters.into_iter();
+                // One that the log keeps goes on being kept until it ends.
+                let filters = filters.filter(|_| detail.expiry_s > 0 || detail.durable);
                 for (text, _) in filters.filter(|(_, qos)| *qos > 0) {
                     *all.entry(text).or_insert(0) += 1;
                 }
@@ -224,7 +231,10 @@ impl Reactors {
     pub fn settle(&mut self, authority: &Authority) {
         for _ in 0..TURNS_MAX {
             let waiting = (0..self.shards.len()).map(|n| usize::from(self.turn(n, authority)));
-            if waiting.sum::<usize>() == 0 && self.is_quiet(authority) {
+            let waiting = waiting.sum::<usize>();
+            let Self { keeping, retained, interest, posts, now, .. } = self;
+            let made = keeping.step(retained, interest, now.wall_ms, posts);
+            if waiting == 0 && !made && self.is_quiet(authority) {
                 return;
             }
         }
@@ -334,6 +344,10 @@ impl Reactors {
                 if let Some(at) = seat.filter(|at| self.connections[*at].place == Some((n, id))) {
                     self.input(at);
                 }
+            }
+            Effect::Read(job) => {
+                let post = self.keeping.read(*job);
+                self.posts[n].push(post);
             }
             Effect::Notice(_) => {}
         }

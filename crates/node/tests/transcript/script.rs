@@ -111,7 +111,7 @@ fn action(text: &str) -> Action {
         "+" => clock(&rest, true, true),
         "+real" => clock(&rest, true, false),
         "+domain" => clock(&rest, false, true),
-        "limits" | "reactors" | "memory" => Action::Setting(text.to_owned()),
+        "limits" | "reactors" | "memory" | "kept" => Action::Setting(text.to_owned()),
         "principal" => Action::Principal(rest),
         "door>" => Action::Door(rest),
         "admin>" => Action::Admin(rest),

@@ -6,6 +6,7 @@ use super::client_packet;
 use super::connection::End;
 use super::fields::Fields;
 use super::fold::fold;
+use super::keeping::Kept;
 use super::reactors::{Posts, Reactors};
 use super::script::Action;
 use super::server_packet;
@@ -48,10 +49,10 @@ impl Watch for Watcher {
 
 impl World {
     /// A world with so many reactors.
-    pub fn new(reactors: usize, limits: Limits, memory_bytes_max: usize) -> Self {
+    pub fn new(reactors: usize, limits: Limits, memory_bytes_max: usize, kept: Kept) -> Self {
         let limits = Arc::new(limits);
         Self {
-            reactors: Reactors::new(reactors, &limits, memory_bytes_max),
+            reactors: Reactors::new(reactors, &limits, memory_bytes_max, kept),
             limits,
             authority: Authority::default(),
             clients: Vec::new(),

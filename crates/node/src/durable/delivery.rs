@@ -1,0 +1,160 @@
+//! Messages for sessions that are kept: each is taken in the order of the log, or stays there.
+
+use super::reading::ReadJob;
+use crate::backlog::Push;
+use crate::counters::Loss;
+use crate::frames::Frames;
+use crate::homes::Homes;
+use crate::journal::Done;
+use crate::session::State;
+use crate::source::Source;
+use broker::limits::QueueFull;
+use broker::router::Target;
+use mqtt::qos::QoS;
+use store::log::{Credit, Cursor};
+use store::op::Sequence;
+
+/// Where a message goes that is pushed to a session.
+pub(crate) enum Way {
+    /// To its connection.
+    Send,
+    /// Into its queue in memory: it was never in the log.
+    Queue,
+    /// Nowhere: it stays in the log, or was read there.
+    Done,
+}
+
+impl Homes {
+    /// Takes a message for a session that is kept, if it can.
+    pub(crate) fn take_logged(&mut self, slot: u32, s: &Source<'_>) -> Way {
+        let small = self.limits.session_queue_messages_max.min(LIVE_MESSAGES);
+        let Some(session) = self.sessions.at_mut(slot) else { return Way::Done };
+        let connected = matches!(session.state, State::Connected { .. });
+        let (sequence, bytes) = (Sequence(s.sequence()), s.bytes());
+        if sequence.0 == 0 {
+            return if connected { Way::Send } else { Way::Queue };
+        }
+        let (queued, queued_bytes) = session.queue.as_ref().map_or((0, 0), |q| q.len());
+        let Some(durable) = session.durable.as_deref_mut() else { return Way::Done };
+        let room =
+            connected && queued < small && queued_bytes < LIVE_BYTES && durable.unloaded.is_empty();
+        match durable.backlog.push(sequence, bytes, room) {
+            Push::Known => Way::Done,
+            Push::Take => Way::Send,
+            Push::Leave => {
+                self.left(slot, sequence, bytes);
+                Way::Done
+            }
+        }
+    }
+
+    /// A message was left in the log: at the bound of the session's queue, or of all queues, the
+    /// policy decides.
+    fn left(&mut self, slot: u32, sequence: Sequence, bytes: usize) {
+        let policy = self.limits.queue_full;
+        let why = match self.fullness(slot) {
+            None => return self.read_more(slot),
+            Some(why) => why,
+        };
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let alone = session.queued().0 <= 1 || bytes > self.limits.session_queue_bytes_max;
+        match policy {
+            QueueFull::DropOldest if !alone => self.drop_oldest(slot, why),
+            QueueFull::EndSession => {
+                self.skip_newest(slot, sequence, bytes);
+                self.counters.lose(why);
+                self.overflowed.push(self.session_ref(slot));
+            }
+            QueueFull::DropOldest | QueueFull::DropNewest | QueueFull::Refuse => {
+                self.skip_newest(slot, sequence, bytes);
+                self.drop_one(slot, why);
+            }
+        }
+        self.changed(slot);
+    }
+
+    /// Which bound the session's queue has passed.
+    fn fullness(&mut self, slot: u32) -> Option<Loss> {
+        let limits = &self.limits;
+        let session = self.sessions.at_mut(slot)?;
+        let (messages, bytes) = session.queued();
+        session.durable.as_deref_mut()?.weigh();
+        if messages > limits.session_queue_messages_max || bytes > limits.session_queue_bytes_max {
+            return Some(Loss::QueueFull);
+        }
+        self.meter.is_namespace_full(0).then_some(Loss::NamespaceFull)
+    }
+
+    fn drop_oldest(&mut self, slot: u32, why: Loss) {
+        let (mut displaced, mut dropped) = (Vec::new(), 0);
+        while self.fullness(slot).is_some() {
+            let Some(session) = self.sessions.at_mut(slot) else { break };
+            if let Some(oldest) = session.queue.as_mut().and_then(|q| q.pop()) {
+                displaced.push(oldest);
+            } else if session.durable.as_mut().is_some_and(|d| d.backlog.drop_oldest()) {
+                dropped += 1;
+            } else {
+                break;
+            }
+        }
+        self.displace(slot, displaced, why);
+        if dropped > 0 {
+            self.drop_many(slot, why, dropped);
+        }
+    }
+
+    fn skip_newest(&mut self, slot: u32, sequence: Sequence, bytes: usize) {
+        let session = self.sessions.at_mut(slot);
+        let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) else { return };
+        durable.backlog.skip_newest(bytes);
+        durable.weigh();
+        let none = || Box::new(Done::up_to(Sequence(0)));
+        durable.skipped.get_or_insert_with(none).add(sequence);
+    }
+
+    /// Reads on what was left in the log, once what was read before is nearly gone.
+    pub(crate) fn read_more(&mut self, slot: u32) {
+        let name = self.session_ref(slot);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        if !matches!(session.state, State::Connected { .. }) {
+            return;
+        }
+        let (queued, queued_bytes) = session.queue.as_ref().map_or((0, 0), |q| q.len());
+        if queued > LIVE_MESSAGES / 2 || queued_bytes > LIVE_BYTES / 2 {
+            return;
+        }
+        let Some(durable) = session.durable.as_deref_mut() else { return };
+        let again = &durable.unloaded;
+        let Some(after) = durable.backlog.begin_read(!again.is_empty()) else { return };
+        let streams = durable.streams.iter().map(|s| (s.stream, s.since));
+        let cursor = durable.cursor.take().filter(|c| c.after == after);
+        let job = ReadJob {
+            session: name,
+            epoch: durable.epoch,
+            cursor: cursor.unwrap_or_else(|| Box::new(Cursor::new(after, streams))),
+            credit: Credit { records: LIVE_MESSAGES, bytes: LIVE_BYTES },
+            again: again.to_vec(),
+            account: self.meter.account().clone(),
+        };
+        self.effects.push(crate::effect::Effect::Read(Box::new(job)));
+    }
+
+    /// A receiver above QoS 0 whose session is kept: the message's way through `deliver`.
+    pub(crate) fn deliver_kept(
+        &mut self,
+        (slot, qos, retain): (u32, QoS, bool),
+        t: &Target,
+        s: &mut Source<'_>,
+        f: &mut Frames,
+    ) {
+        match self.take_logged(slot, s) {
+            Way::Done => {}
+            Way::Queue => self.deliver_absent(slot, qos, retain, t, s),
+            Way::Send => self.deliver_here(slot, (qos, retain), t, s, f),
+        }
+    }
+}
+
+/// So much of what is read from the log waits in memory, at most twice.
+pub(super) const LIVE_MESSAGES: usize = 128;
+pub(super) const LIVE_BYTES: usize = 128 * 1024;

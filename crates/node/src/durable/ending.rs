@@ -1,0 +1,56 @@
+//! The end of a connection and of a session, as the log has them.
+
+use super::entries::{Kept, Kind, Then};
+use crate::journal::{Detached, Entry, SessionEnded, WillLeft};
+use crate::session::State;
+use crate::shard::Shard;
+use store::op::Sequence;
+
+impl Shard {
+    /// The session has no connection, or its will is gone: nobody waits for that.
+    pub(crate) fn keep_detached(&mut self, slot: u32) {
+        let Some(session) = self.homes.sessions.at(slot) else { return };
+        let Some(durable) = &session.durable else { return };
+        let State::Detached { ends_at_ms, will_at_ms } = session.state else { return };
+        let will = match session.will {
+            Some(_) => WillLeft::Due { at_ms: will_at_ms },
+            None => WillLeft::Gone,
+        };
+        let (session, expiry_s) = (durable.id, session.expiry_s);
+        let entry = Entry::Detached(Detached { session, expiry_s, ends_at_ms, will });
+        self.keep_change(slot, &entry, Then::Nothing);
+    }
+
+    /// The session is over: what it has in the log means nothing once that is a fact. Goes before
+    /// its subscriptions end.
+    pub(crate) fn keep_ended(&mut self, slot: u32) {
+        let session = self.homes.session_ref(slot);
+        let Some(s) = self.homes.sessions.at_mut(slot) else { return };
+        let Some(durable) = s.durable.take() else { return };
+        // What it holds is let go as long as it outlives connections.
+        s.expiry_s = s.expiry_s.max(1);
+        let id = durable.id;
+        self.ending.insert(id, durable);
+        let entry = Entry::SessionEnded(SessionEnded { session: id });
+        let (kind, then) = (Kind::Ended, Then::Nothing);
+        self.perform.write(&entry, Kept { session, id, kind, then });
+    }
+
+    /// What waits of a session that is left goes back to the log: it is read again when somebody
+    /// comes.
+    pub(crate) fn give_back(&mut self, slot: u32) {
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        let Some(durable) = session.durable.as_deref_mut() else { return };
+        durable.forget_read();
+        let Some(queue) = session.queue.as_mut() else { return };
+        let taken = queue.take_logged();
+        if queue.waiting.is_empty() {
+            session.queue = None;
+        }
+        let Some(first) = taken.first() else { return };
+        let first = Sequence(first.taken);
+        let bytes = taken.iter().map(|d| d.publication.bytes() as u64).sum();
+        durable.backlog.give_back(first, taken.len() as u64, bytes);
+        durable.weigh();
+    }
+}

@@ -1,0 +1,231 @@
+//! Writing a session's entries, and what follows when one is a fact.
+
+use super::Durable;
+use crate::handover::Handover;
+use crate::journal::{Entry, LastWill, Owner, Presence, SessionBegun, SessionId, Subscription};
+use crate::link::LinkId;
+use crate::session::{Session, State, Will};
+use crate::shard::Shard;
+use broker::access::Principal;
+use broker::subscription::SessionRef;
+use mqtt::packet_id::PacketId;
+use mqtt::reason::Reason;
+use std::sync::Arc;
+use store::log::{Need, StreamId};
+use store::op::Sequence;
+
+/// An entry that waits for the log.
+pub(crate) struct Kept {
+    pub session: SessionRef,
+    pub id: SessionId,
+    pub kind: Kind,
+    pub then: Then,
+}
+
+/// What overtakes an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The next one of the same: it overtakes changes before it.
+    Snapshot,
+    /// The next snapshot.
+    Change,
+    /// The next one of the same: it overtakes delivery before it.
+    Progress,
+    /// The next progress.
+    Delivery,
+    /// Nothing: it ends the session.
+    Ended,
+}
+
+/// What an entry makes true.
+pub(crate) enum Then {
+    Nothing,
+    /// The connection has its session: CONNACK.
+    Attach {
+        link: LinkId,
+        principal: Arc<Principal>,
+        present: bool,
+    },
+    /// A packet that promises it, and retained messages behind it.
+    Answer {
+        link: LinkId,
+        packet: Box<[u8]>,
+        handovers: Vec<Handover>,
+    },
+    /// A QoS 2 exchange has begun: PUBLISH.
+    Send(PacketId),
+    /// The message is the client's: PUBREL.
+    Release {
+        link: LinkId,
+        packet_id: PacketId,
+    },
+    /// An inbound identifier is free: PUBCOMP.
+    Complete {
+        link: LinkId,
+        packet_id: PacketId,
+    },
+}
+
+impl Shard {
+    /// Whether sessions that outlive their connections are kept in the log.
+    pub(crate) fn keeps(&self) -> bool {
+        self.perform.keeps()
+    }
+
+    /// Writes an entry of a session that is kept.
+    pub(crate) fn keep(&mut self, slot: u32, entry: &Entry<'_>, kind: Kind, then: Then) {
+        let session = self.homes.session_ref(slot);
+        let Some(id) = entry.session() else { return };
+        self.perform.write(entry, Kept { session, id, kind, then });
+    }
+
+    /// Writes that something of the session has changed; now and then the whole session instead.
+    pub(crate) fn keep_change(&mut self, slot: u32, entry: &Entry<'_>, then: Then) {
+        let changes = self.durable(slot).map_or(0, |d| d.by_snapshot.len());
+        let subscriptions = self.homes.sessions.at(slot).map_or(0, Session::subscriptions);
+        if changes > CHANGES_MIN + subscriptions {
+            self.keep_whole(slot, then);
+        } else {
+            self.keep(slot, entry, Kind::Change, then);
+        }
+    }
+
+    /// Writes the whole session as it is now.
+    pub(crate) fn keep_whole(&mut self, slot: u32, then: Then) {
+        let session_ref = self.homes.session_ref(slot);
+        let Self { homes, router, perform, .. } = self;
+        let Some(session) = homes.sessions.at(slot) else { return };
+        let Some(durable) = &session.durable else { return };
+        let index = &router.index;
+        let plain = session.filters.iter().filter_map(|id| {
+            let held = index.get(*id, session_ref)?;
+            let standing = durable.standing(*id);
+            Some(Subscription {
+                filter: index.filter(*id),
+                options: held.options,
+                subscription_id: held.subscription_id,
+                stream: standing.map_or(NO_STREAM, |s| s.stream),
+                since: standing.map_or(Sequence(0), |s| s.since),
+            })
+        });
+        let shared = session.shares.iter().flat_map(|s| s.members.iter());
+        let shared = shared.filter_map(|(text, member)| homes.shares.kept(*member, text));
+        let entry = Entry::SessionBegun(SessionBegun {
+            session: durable.id,
+            client: session.client.as_str(),
+            version: session.version,
+            expiry_s: session.expiry_s,
+            presence: presence(session.state),
+            will: session.will.as_deref().map(last_will),
+            owner: Owner::of(&session.principal),
+            subscriptions: plain.chain(shared).collect(),
+        });
+        let (session, id, kind) = (session_ref, durable.id, Kind::Snapshot);
+        perform.write(&entry, Kept { session, id, kind, then });
+    }
+
+    /// An entry is a fact.
+    pub(crate) fn kept(&mut self, kept: Kept, at: Sequence) {
+        let Kept { session, id, kind, then } = kept;
+        if kind == Kind::Ended {
+            if let Some(durable) = self.ending.remove(&id) {
+                durable.into_needs(at).for_each(|need| self.perform.need(need));
+            }
+            return;
+        }
+        let Self { homes, ending, perform, .. } = self;
+        let here = homes.sessions.get_mut(session.slot, session.generation);
+        let here = here.and_then(|s| s.durable.as_deref_mut()).filter(|d| d.id == id);
+        // One that ends meanwhile still has to know what it leaves behind.
+        let Some(durable) = here.or_else(|| ending.get_mut(&id).map(|d| &mut **d)) else { return };
+        durable.enter(kind, at, &mut |need| perform.need(need));
+        self.then(session, then);
+    }
+
+    /// The disk has not taken an entry.
+    pub(crate) fn not_kept(&mut self, kept: Kept, why: &'static str) {
+        let Kept { session, kind, then, .. } = kept;
+        let link = match then {
+            Then::Attach { link, .. } => return self.refuse_attached(session, link, why),
+            Then::Answer { link, .. }
+            | Then::Release { link, .. }
+            | Then::Complete { link, .. } => Some(link.slot).filter(|_| self.homes.is_link(link)),
+            Then::Send(_) => {
+                self.homes.sessions.get(session.slot, session.generation).and_then(Session::link)
+            }
+            Then::Nothing => None,
+        };
+        if kind == Kind::Progress {
+            self.homes.changed(session.slot);
+        }
+        if let Some(link) = link {
+            let client = self.homes.client_of(link);
+            self.homes.refused(&client, Reason::QUOTA_EXCEEDED, "disk", why.to_owned());
+            self.disconnect(link, Reason::QUOTA_EXCEEDED, why);
+        }
+    }
+
+    fn then(&mut self, session: SessionRef, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::Attach { link, principal, present } => {
+                self.attach_kept(session, link, &principal, present);
+            }
+            Then::Answer { link, packet, handovers } => {
+                if !self.homes.is_link(link) {
+                    return;
+                }
+                if let Some(out) = self.homes.output(link.slot) {
+                    out.extend_from_slice(&packet);
+                }
+                for handover in handovers {
+                    self.hand_over(handover);
+                }
+            }
+            Then::Send(packet_id) => self.homes.send_begun(session, packet_id),
+            Then::Release { link, packet_id } => self.release(link, packet_id),
+            Then::Complete { link, packet_id } => self.complete(session, link, packet_id),
+        }
+    }
+
+    /// What the log has of a session.
+    pub(crate) fn durable(&self, slot: u32) -> Option<&Durable> {
+        self.homes.sessions.at(slot)?.durable.as_deref()
+    }
+}
+
+impl Durable {
+    /// An entry of this session stands at `at`.
+    fn enter(&mut self, kind: Kind, at: Sequence, need: &mut impl FnMut(Need)) {
+        let (list, overtakes) = match kind {
+            Kind::Snapshot => (&mut self.by_snapshot, true),
+            Kind::Change => (&mut self.by_snapshot, false),
+            Kind::Progress => (&mut self.by_progress, true),
+            Kind::Delivery => (&mut self.by_progress, false),
+            Kind::Ended => return,
+        };
+        if overtakes {
+            list.drain(..).for_each(|before| need(Need::Release(before)));
+        }
+        list.push(at);
+        if kind == Kind::Snapshot && self.first == Sequence(0) {
+            self.first = at;
+        }
+    }
+}
+
+fn presence(state: State) -> Presence {
+    match state {
+        State::Connected { .. } | State::Attaching { .. } => Presence::Connected,
+        State::Detached { ends_at_ms, will_at_ms } => Presence::Detached { ends_at_ms, will_at_ms },
+    }
+}
+
+pub(super) fn last_will(will: &Will) -> LastWill<'_> {
+    LastWill { content: crate::journal::Content::of(&will.message), delay_s: will.delay_s }
+}
+
+/// So many changes more than subscriptions are written before the whole session is.
+const CHANGES_MIN: usize = 16;
+/// A subscription at QoS 0 is in none.
+pub(crate) const NO_STREAM: StreamId = StreamId(0);

@@ -1,0 +1,125 @@
+//! QoS 2 where the log has to know of each step before the peer does (core.md 2).
+
+use super::entries::{Kind, Then};
+use crate::homes::Homes;
+use crate::journal::{Direction, Entry, Released, Sent};
+use crate::link::LinkId;
+use crate::session::Origin;
+use crate::shard::Shard;
+use broker::subscription::SessionRef;
+use mqtt::packet_id::PacketId;
+use mqtt::reason::Reason;
+use mqtt::wire::{AckKind, encoder};
+use store::op::Sequence;
+
+/// An exchange that the log has to know of before its PUBLISH goes out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begin {
+    pub session: SessionRef,
+    pub packet_id: PacketId,
+    pub sequence: Sequence,
+}
+
+impl Shard {
+    /// Exchanges that deliveries of this turn have begun.
+    pub(crate) fn keep_begun(&mut self) {
+        for Begin { session, packet_id, sequence } in std::mem::take(&mut self.homes.begun) {
+            let found = self.homes.sessions.get(session.slot, session.generation);
+            let Some(id) = found.and_then(|s| s.durable.as_ref()).map(|d| d.id) else { continue };
+            let entry = Entry::Sent(Sent { session: id, packet_id, sequence });
+            self.keep(session.slot, &entry, Kind::Delivery, Then::Send(packet_id));
+        }
+    }
+
+    /// PUBREC for a message that the log has: PUBREL follows when the log knows it.
+    pub(crate) fn keep_release(&mut self, link: LinkId, slot: u32, packet_id: PacketId) {
+        let Some(session) = self.durable(slot).map(|d| d.id) else { return };
+        let direction = Direction::Outbound;
+        let entry = Entry::Released(Released { session, packet_id, direction });
+        self.keep(slot, &entry, Kind::Delivery, Then::Release { link, packet_id });
+    }
+
+    /// PUBREL for an identifier that the log has: PUBCOMP follows when the log knows it.
+    pub(crate) fn keep_complete(&mut self, link: LinkId, slot: u32, packet_id: PacketId) {
+        let Some(session) = self.durable(slot).map(|d| d.id) else { return };
+        let direction = Direction::Inbound;
+        let entry = Entry::Released(Released { session, packet_id, direction });
+        self.keep(slot, &entry, Kind::Delivery, Then::Complete { link, packet_id });
+    }
+
+    /// The log knows that the client has the message.
+    pub(super) fn release(&mut self, link: LinkId, packet_id: PacketId) {
+        if !self.homes.is_link(link) {
+            return;
+        }
+        let Some((l, slot, session)) = self.homes.attached(link.slot) else { return };
+        let version = l.version;
+        // A repeated PUBREC has had this already; its PUBREL is repeated too.
+        if let Ok(kept) = session.outbound.pubrec(packet_id) {
+            self.homes.released(slot, packet_id, kept);
+            if let Some(out) = self.homes.output(link.slot) {
+                encoder::ack(out, version, AckKind::PubRel, packet_id, Reason::SUCCESS);
+            }
+        }
+    }
+
+    /// The log knows that the identifier is free.
+    pub(super) fn complete(&mut self, session: SessionRef, link: LinkId, packet_id: PacketId) {
+        let found = self.homes.sessions.get_mut(session.slot, session.generation);
+        let Some(s) = found else { return };
+        s.received.release(packet_id);
+        let version = s.version;
+        if let Some(durable) = &mut s.durable {
+            durable.received.retain(|held| *held != packet_id);
+        }
+        if self.homes.is_link(link)
+            && let Some(out) = self.homes.output(link.slot)
+        {
+            encoder::ack(out, version, AckKind::PubComp, packet_id, Reason::SUCCESS);
+        }
+    }
+
+    /// A QoS 2 publish of a session that is kept is a fact: so is its identifier.
+    pub(crate) fn received_kept(&mut self, who: Origin, id: PacketId, at: Option<Sequence>) {
+        let session = self.homes.sessions.get_mut(who.slot, who.generation);
+        let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) else { return };
+        durable.received.push(id);
+        durable.by_progress.extend(at);
+        self.homes.changed(who.slot);
+    }
+}
+
+impl Homes {
+    /// The log knows of an exchange: its PUBLISH goes out, or waits for a connection.
+    pub(super) fn send_begun(&mut self, session: SessionRef, packet_id: PacketId) {
+        let Some(s) = self.sessions.get_mut(session.slot, session.generation) else { return };
+        let Some(durable) = s.durable.as_deref_mut() else { return };
+        durable.unsent.retain(|id| *id != packet_id);
+        if s.link().is_none() {
+            return;
+        }
+        if let Some(resend) = &mut s.resend {
+            // Behind what has to be sent again.
+            resend.push_back(packet_id);
+            return;
+        }
+        let Some(delivery) = s.outbound.kept(packet_id).cloned() else { return };
+        if !self.send(session.slot, &delivery, packet_id.get(), false) {
+            self.as_if_delivered(session.slot, packet_id);
+        }
+    }
+
+    /// Exchanges whose beginning the disk refused begin anew: of all others the log has told by
+    /// the time when somebody is there again.
+    pub(crate) fn begin_again(&mut self, slot: u32) {
+        let session = self.session_ref(slot);
+        let Some(s) = self.sessions.at(slot) else { return };
+        let Some(durable) = s.durable.as_deref() else { return };
+        for packet_id in &durable.unsent {
+            if let Some(kept) = s.outbound.kept(*packet_id) {
+                let sequence = Sequence(kept.publication.sequence());
+                self.begun.push(Begin { session, packet_id: *packet_id, sequence });
+            }
+        }
+    }
+}

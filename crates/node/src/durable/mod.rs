@@ -1,0 +1,144 @@
+//! Sessions that the log keeps: whatever outlives a connection outlives the process too
+//! (core.md 1 and 2).
+//!
+//! Owns what a session is to the log: its name there, the records that carry it, how far it has
+//! read. [`entries`] writes them, [`attaching`] and [`ending`] are the ends of a connection as the
+//! log has them, [`delivery`] takes messages or leaves them there, [`reading`] gets them back,
+//! [`exchange`] is QoS 2, [`progress`] what is told late. A session of a namespace in memory has
+//! none of it.
+
+mod attaching;
+mod delivery;
+mod ending;
+mod entries;
+mod exchange;
+mod progress;
+mod reading;
+mod restore;
+mod subscriptions;
+mod watching;
+
+pub(crate) use entries::{Kept, NO_STREAM, Then};
+pub(crate) use exchange::Begin;
+pub(crate) use progress::Changed;
+pub use reading::{ReadAnswer, ReadJob, answer};
+pub use restore::Restored;
+pub(crate) use watching::Watched;
+
+use crate::backlog::Backlog;
+use crate::journal::{Done, SessionId};
+use crate::meter::Held;
+use broker::subscription::FilterId;
+use mqtt::packet_id::PacketId;
+use std::collections::VecDeque;
+use store::log::{Cursor, Need, StreamId};
+use store::op::Sequence;
+
+/// What the log has of a session.
+pub(crate) struct Durable {
+    pub id: SessionId,
+    pub backlog: Backlog,
+    /// Its first entry; 0 until that is a fact.
+    pub first: Sequence,
+    /// Records that the next snapshot of the session overtakes.
+    pub by_snapshot: Vec<Sequence>,
+    /// Records that the next snapshot of its delivery overtakes.
+    pub by_progress: Vec<Sequence>,
+    /// Its subscriptions above QoS 0, shared ones not included.
+    pub streams: Vec<Standing>,
+    /// Where reading goes on; not there while a read is under way, or when the streams changed.
+    pub cursor: Option<Box<Cursor>>,
+    /// Counts what makes a read that is under way useless.
+    pub epoch: u32,
+    /// Inbound QoS 2 identifiers that the log knows.
+    pub received: Vec<PacketId>,
+    /// Exchanges of QoS 2 that have not begun in the log: their PUBLISH waits for that.
+    pub unsent: VecDeque<PacketId>,
+    /// Exchanges from before the restart whose messages have not been read.
+    pub unloaded: Vec<(PacketId, Sequence)>,
+    /// Messages that were dropped as the newest while others waited.
+    pub skipped: Option<Box<Done>>,
+    /// What waits for it in the log, as part of all that waits.
+    pub bytes: Held,
+    /// It is in the list of sessions whose delivery has changed.
+    pub is_changed: bool,
+}
+
+/// How far a subscription's stream is needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub filter: FilterId,
+    pub stream: StreamId,
+    /// The log's end when it was granted.
+    pub since: Sequence,
+    /// As the log was told last.
+    pub stands: Sequence,
+}
+
+impl Durable {
+    /// A session that begins when the log ends at `end`.
+    pub fn new(id: SessionId, end: Sequence, bytes: Held) -> Self {
+        Self {
+            id,
+            backlog: Backlog::live(end),
+            first: Sequence(0),
+            by_snapshot: Vec::new(),
+            by_progress: Vec::new(),
+            streams: Vec::new(),
+            cursor: None,
+            epoch: 0,
+            received: Vec::new(),
+            unsent: VecDeque::new(),
+            unloaded: Vec::new(),
+            skipped: None,
+            bytes,
+            is_changed: false,
+        }
+    }
+
+    /// What waits in the log has changed.
+    pub fn weigh(&mut self) {
+        self.bytes.set(self.backlog.waiting().bytes as usize);
+    }
+
+    /// What is read now, or will be, may not be what is wanted.
+    pub fn forget_read(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.cursor = None;
+        self.backlog.forget_read();
+    }
+
+    /// A subscription was granted above QoS 0; one of the same filter goes on where it is.
+    pub fn reads(&mut self, filter: FilterId, stream: StreamId, end: Sequence) -> Option<Need> {
+        if self.streams.iter().any(|s| s.filter == filter && s.stream == stream) {
+            return None;
+        }
+        let (since, stands) = (end, end);
+        self.streams.push(Standing { filter, stream, since, stands });
+        self.forget_read();
+        Some(Need::Hold { stream, after: end })
+    }
+
+    /// A subscription has ended, or is at QoS 0 from now on.
+    pub fn reads_no_more(&mut self, filter: FilterId) -> Option<Need> {
+        let at = self.streams.iter().position(|s| s.filter == filter)?;
+        let Standing { stream, stands, .. } = self.streams.swap_remove(at);
+        self.forget_read();
+        Some(Need::Leave { stream, after: stands })
+    }
+
+    /// The stream and the beginning of a subscription.
+    pub fn standing(&self, filter: FilterId) -> Option<&Standing> {
+        self.streams.iter().find(|s| s.filter == filter)
+    }
+
+    /// Everything that the log need not keep once the session's end is a fact.
+    pub fn into_needs(self, ended: Sequence) -> impl Iterator<Item = Need> {
+        let Self { first, by_snapshot, by_progress, streams, .. } = self;
+        let records = by_snapshot.into_iter().chain(by_progress).map(Need::Release);
+        let holds = streams
+            .into_iter()
+            .map(|Standing { stream, stands, .. }| Need::Leave { stream, after: stands });
+        records.chain(holds).chain([Need::Bury { oldest: first, at: ended }])
+    }
+}

@@ -1,0 +1,115 @@
+//! How far deliveries have come, told to the log at most a second late (core.md 2).
+
+use super::entries::{Kind, Then};
+use super::{Durable, Standing};
+use crate::homes::Homes;
+use crate::journal::{Done, Entry, Progress, UnderWay};
+use crate::session::Session;
+use crate::shard::Shard;
+use crate::timers::Timer;
+use broker::subscription::SessionRef;
+use mqtt::session::Exchange;
+use store::log::Need;
+use store::op::Sequence;
+
+/// Sessions whose delivery has changed since the log was told.
+#[derive(Default)]
+pub(crate) struct Changed {
+    sessions: Vec<SessionRef>,
+}
+
+impl Homes {
+    /// The delivery to a session has changed.
+    #[inline]
+    pub fn changed(&mut self, slot: u32) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let Some(durable) = session.durable.as_deref_mut().filter(|d| !d.is_changed) else {
+            return;
+        };
+        durable.is_changed = true;
+        if self.progress.sessions.is_empty() {
+            let at_ms = self.now.mono_ms + LATE_MS;
+            self.arm(Timer::Progress, at_ms);
+        }
+        let session = self.session_ref(slot);
+        self.progress.sessions.push(session);
+    }
+}
+
+impl Shard {
+    /// Tells the log how far each session is by now.
+    pub(crate) fn keep_progress(&mut self) {
+        for session in std::mem::take(&mut self.homes.progress.sessions) {
+            let found = self.homes.sessions.get_mut(session.slot, session.generation);
+            let Some(s) = found else { continue };
+            let Some(durable) = s.durable.as_deref_mut() else { continue };
+            durable.is_changed = false;
+            let Some(progress) = s.progress() else { continue };
+            let needed = needed_behind(&progress);
+            self.keep(session.slot, &Entry::Progress(progress), Kind::Progress, Then::Nothing);
+            self.advance(session.slot, needed);
+        }
+    }
+
+    /// What a session does not read again need not be kept for it. The log hears that behind the
+    /// next commit, of which the progress is a part.
+    fn advance(&mut self, slot: u32, to: Sequence) {
+        let Self { homes, perform, .. } = self;
+        let Some(session) = homes.sessions.at_mut(slot) else { return };
+        let Some(durable) = session.durable.as_deref_mut() else { return };
+        for Standing { stream, stands, .. } in &mut durable.streams {
+            if *stands < to {
+                perform.need(Need::Advance { stream: *stream, from: *stands, to });
+                *stands = to;
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Its delivery as it is now.
+    fn progress(&self) -> Option<Progress> {
+        let durable = self.durable.as_deref()?;
+        let first = self.queue.as_ref().and_then(|q| q.first_logged());
+        let cursor = durable.cursor_before(first);
+        let done = match &durable.skipped {
+            Some(skipped) => skipped.beginning_at(cursor),
+            None => Done::up_to(cursor),
+        };
+        let under_way = self.outbound.unacknowledged().filter_map(|u| {
+            let (packet_id, exchange) = (u.packet_id, u.exchange);
+            let kept = u.kept.map(|d| Sequence(d.publication.sequence()));
+            let unloaded = || durable.unloaded.iter().find(|(id, _)| *id == packet_id);
+            let sequence = kept.or_else(|| unloaded().map(|(_, sequence)| *sequence));
+            let sequence = sequence.unwrap_or(Sequence(0));
+            // What was never in the log cannot be taken up again.
+            let is_kept = sequence.0 > 0 || exchange == Exchange::Released;
+            is_kept.then_some(UnderWay { packet_id, sequence, exchange })
+        });
+        Some(Progress {
+            session: durable.id,
+            done,
+            dropped: durable.backlog.dropped(),
+            under_way: under_way.collect(),
+            received: durable.received.clone(),
+        })
+    }
+}
+
+impl Durable {
+    /// Everything up to here is done, or under way: what waits in memory begins with `first`.
+    fn cursor_before(&self, first: Option<Sequence>) -> Sequence {
+        first.map_or(self.backlog.taken(), |first| Sequence(first.0 - 1))
+    }
+}
+
+/// Behind which record something may have to be read again: what is not done, and what was sent
+/// and is not the client's yet.
+fn needed_behind(progress: &Progress) -> Sequence {
+    let open = progress.under_way.iter().filter(|u| u.exchange != Exchange::Released);
+    let oldest = open.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
+    Sequence(progress.done.cursor().0.min(oldest))
+}
+
+/// How late the log hears of acknowledgements.
+const LATE_MS: u64 = 1_000;

@@ -1,0 +1,226 @@
+//! Messages that were left in the log, and the way back from there.
+//!
+//! A reactor never reads a file: [`answer`] does, on a thread of its own, and its answer is a
+//! post. Until then nothing else is read for the session.
+
+use super::Standing;
+use crate::backlog::Read;
+use crate::counters::Loss;
+use crate::effect::Notice;
+use crate::journal::{Entry, Publisher, SessionId};
+use crate::post::Post;
+use crate::session::{Delivery, Queue};
+use crate::shard::Shard;
+use broker::budget::Account;
+use broker::publication::Publication;
+use broker::router::Target;
+use broker::subscription::SessionRef;
+use mqtt::packet_id::PacketId;
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use mqtt::topic::TopicFilter;
+use std::sync::Arc;
+use store::disk::File;
+use store::log::{Credit, Cursor, ReadEnd, Reader, Record, StreamId};
+use store::op::Sequence;
+
+/// What is to be read for a session.
+pub struct ReadJob {
+    pub(super) session: SessionRef,
+    pub(super) epoch: u32,
+    pub(super) cursor: Box<Cursor>,
+    pub(super) credit: Credit,
+    /// Single messages of exchanges that began before a restart.
+    pub(super) again: Vec<(PacketId, Sequence)>,
+    pub(super) account: Arc<Account>,
+}
+
+/// What was found.
+pub struct ReadAnswer {
+    session: SessionRef,
+    epoch: u32,
+    cursor: Box<Cursor>,
+    again: Vec<(PacketId, Option<Arc<Publication>>)>,
+    messages: Vec<Message>,
+    /// What stands in the way of more.
+    end: Result<ReadEnd, String>,
+}
+
+/// A message of the session's streams.
+struct Message {
+    publication: Arc<Publication>,
+    /// The session that published it, if that is kept too.
+    publisher: Option<SessionId>,
+    streams: Vec<StreamId>,
+}
+
+/// Reads; blocks for the disk.
+pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
+    let ReadJob { session, epoch, mut cursor, credit, again, account } = job;
+    let mut bad = None;
+    let mut found = Vec::new();
+    for (packet_id, sequence) in again {
+        let mut publication = None;
+        match reader.get(sequence, |record| publication = message(record, &account).ok()) {
+            Ok(_) => found.push((packet_id, publication.map(|m| m.publication))),
+            Err(damage) => bad = Some(damage.to_string()),
+        }
+    }
+    let mut messages = Vec::new();
+    let end = reader.read(&mut cursor, credit, |record| match message(record, &account) {
+        Ok(message) => messages.push(message),
+        Err(error) => bad = Some(error),
+    });
+    let end = match (end, bad) {
+        (Err(damage), _) => Err(damage.to_string()),
+        (Ok(_), Some(bad)) => Err(bad),
+        (Ok(end), None) => Ok(end),
+    };
+    Post::Read(Box::new(ReadAnswer { session, epoch, cursor, again: found, messages, end }))
+}
+
+fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, String> {
+    let entry = Entry::decode(record.kind, record.payload);
+    let Entry::Message(message) =
+        entry.map_err(|e| format!("record {}: {e}", record.sequence.0))?
+    else {
+        return Err(format!("record {} in a stream is no message", record.sequence.0));
+    };
+    let publisher = match message.publisher {
+        Publisher::Session(id) | Publisher::Exchange(id, _) => Some(id),
+        Publisher::Passing | Publisher::Request(_) => None,
+    };
+    let mut publication = message.to_publication();
+    publication.settled_at(record.sequence.0);
+    publication.charge_to(account);
+    let publication = Arc::new(publication);
+    Ok(Message { publication, publisher, streams: record.streams().collect() })
+}
+
+impl Shard {
+    /// Messages that were left in the log come back.
+    pub(crate) fn read(&mut self, answer: ReadAnswer) {
+        let ReadAnswer { session, epoch, cursor, again, messages, end } = answer;
+        let slot = session.slot;
+        let Some(s) = self.homes.sessions.get_mut(slot, session.generation) else { return };
+        let Some(durable) = s.durable.as_deref_mut() else { return };
+        if durable.epoch != epoch {
+            // For a connection that is gone, or for other subscriptions. Whoever made it useless
+            // has said so to the backlog.
+            return self.homes.read_more(slot);
+        }
+        let end = match end {
+            Ok(end) => end,
+            Err(why) => return self.cannot_read(slot, why),
+        };
+        let was_unloaded = !durable.unloaded.is_empty();
+        if was_unloaded {
+            durable.unloaded.clear();
+            for (packet_id, publication) in again {
+                self.load(slot, packet_id, publication);
+            }
+        }
+        let now_ms = self.homes.now.wall_ms;
+        for message in messages {
+            self.take_read(slot, message, now_ms);
+        }
+        let Some(s) = self.homes.sessions.get_mut(slot, session.generation) else { return };
+        let Some(durable) = s.durable.as_deref_mut() else { return };
+        if !durable.backlog.end_read(end) {
+            durable.skipped = None;
+        }
+        durable.weigh();
+        durable.cursor = Some(cursor);
+        if was_unloaded {
+            self.homes.resume(slot);
+        }
+        self.homes.pump(slot);
+        self.homes.read_more(slot);
+    }
+
+    /// One message in the order of the log.
+    fn take_read(&mut self, slot: u32, mut m: Message, now_ms: u64) {
+        self.watch_again(&mut m.publication);
+        let target = self.target_of(slot, &m);
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        let Some(durable) = session.durable.as_deref_mut() else { return };
+        let sequence = Sequence(m.publication.sequence());
+        let is_skipped = durable.skipped.as_ref().is_some_and(|s| s.contains(sequence));
+        if is_skipped {
+            return durable.backlog.pass(sequence);
+        }
+        if durable.backlog.read(sequence, m.publication.bytes()) == Read::Drop {
+            return;
+        }
+        let Some(t) = target else { return };
+        let is_own = m.publisher == Some(durable.id);
+        let for_own = t.options.is_for_own();
+        if (t.options.no_local() || for_own) && is_own != for_own {
+            return;
+        }
+        if m.publication.expired(now_ms) {
+            return self.homes.drop_one(slot, Loss::Expired);
+        }
+        let message = &m.publication.message;
+        let qos = message.qos().min(t.options.qos());
+        if qos == QoS::AtMostOnce {
+            return;
+        }
+        let retain = message.retain() && t.options.retain_as_published();
+        let place = self.homes.meter.deliveries.one();
+        let (publication, ids, taken) = (m.publication, t.ids, sequence.0);
+        let delivery = Delivery { publication, ids, qos, retain, member: None, taken, place };
+        let sum = &self.homes.meter.queued;
+        session.queue.get_or_insert_with(|| Queue::new(sum)).push(delivery);
+    }
+
+    /// What the session's subscriptions of these streams add up to.
+    fn target_of(&self, slot: u32, m: &Message) -> Option<Target> {
+        let name = self.homes.session_ref(slot);
+        let session = self.homes.sessions.at(slot)?;
+        let streams = &session.durable.as_deref()?.streams;
+        let sequence = m.publication.sequence();
+        let reads = |s: &&Standing| m.streams.contains(&s.stream) && s.since.0 < sequence;
+        let read = streams.iter().filter(reads).map(|s| s.filter);
+        if streams.len() == session.filters.len() {
+            return self.router.target(name, read);
+        }
+        // Those at QoS 0 have no stream, but their identifiers count (MQTT 5, 3.3.4).
+        let topic = m.publication.message.topic();
+        let others = session.filters.iter().copied().filter(|id| {
+            let has_stream = streams.iter().any(|s| s.filter == *id);
+            !has_stream
+                && TopicFilter::parse(self.router.index.filter(*id)).is_ok_and(|f| f.matches(topic))
+        });
+        self.router.target(name, read.chain(others))
+    }
+
+    /// The message of an exchange that began before a restart.
+    fn load(&mut self, slot: u32, packet_id: PacketId, publication: Option<Arc<Publication>>) {
+        let place = self.homes.meter.deliveries.one();
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        let Some(publication) = publication else {
+            // A retained message that another has replaced meanwhile.
+            return self.homes.as_if_delivered(slot, packet_id);
+        };
+        let (qos, retain) = (publication.message.qos(), false);
+        let (ids, taken) = (broker::router::Ids::None, 0);
+        let delivery = Delivery { publication, ids, qos, retain, member: None, taken, place };
+        session.outbound.load(packet_id, delivery);
+    }
+
+    /// The log cannot be read where it has messages for the session.
+    fn cannot_read(&mut self, slot: u32, why: String) {
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        if let Some(durable) = session.durable.as_deref_mut() {
+            durable.forget_read();
+        }
+        let client = session.client.as_str().to_owned();
+        let link = session.link();
+        self.homes.notice(Notice::Unreadable { client, why });
+        if let Some(link) = link {
+            let why = "messages of this session cannot be read from the disk";
+            self.disconnect(link, Reason::IMPLEMENTATION_SPECIFIC_ERROR, why);
+        }
+    }
+}

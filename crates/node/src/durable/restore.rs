@@ -1,0 +1,178 @@
+//! Sessions of an earlier run, as the log has them.
+//!
+//! Owns how a found session becomes a living one. Nobody is connected: whoever was is lost since
+//! the stop (core.md 7).
+
+use super::{Durable, Standing};
+use crate::backlog::Backlog;
+use crate::journal::{FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription};
+use crate::session::{Session, State, Will};
+use crate::shard::Shard;
+use crate::timers::Timer;
+use broker::access::{Principal, Source};
+use broker::subscription::Receiver;
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
+use mqtt::packet_id::PacketId;
+use mqtt::qos::QoS;
+use mqtt::session::{Exchange, Outbound, Received};
+use mqtt::topic::{SharedFilter, TopicFilter};
+use std::sync::Arc;
+use store::log::Need;
+use store::op::Sequence;
+
+/// What a start has found for one reactor.
+pub struct Restored<'a> {
+    /// The sessions at home there.
+    pub sessions: Vec<FoundSession>,
+    /// Records that somebody else needs too: no session releases them.
+    pub shared: &'a HashSet<Sequence, RandomState>,
+    /// The domain clock's last word before the stop.
+    pub clock_ms: u64,
+    /// Who the owner of a session is now; `None` = nobody has that name any more.
+    pub principal: &'a dyn Fn(&Owner<'_>) -> Option<Arc<Principal>>,
+    /// Nobody, who may nothing.
+    pub nobody: Arc<Principal>,
+}
+
+impl Shard {
+    /// Takes in sessions of an earlier run: before the first turn, while nobody publishes.
+    /// `now_ms` is the domain clock. Gives how many had to end.
+    pub fn restore(&mut self, r: Restored<'_>, now_ms: u64) -> usize {
+        self.homes.now.wall_ms = now_ms;
+        let mut ended = 0;
+        for found in r.sessions {
+            let now = found.now();
+            let principal = (r.principal)(&now.owner);
+            // Its session is about to end, and its will may not be sent.
+            let owner = principal.as_ref().unwrap_or(&r.nobody);
+            let slot = self.restore_one(&found, &now, owner, (r.clock_ms, now_ms));
+            let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
+            if let Some(durable) = lists {
+                durable.by_progress.retain(|at| !r.shared.contains(at));
+            }
+            // Whatever it shares is in its next progress.
+            self.homes.changed(slot);
+            if principal.is_none() || now.expiry_s == 0 {
+                ended += 1;
+                self.end_session(slot);
+            }
+        }
+        self.perform.flush_needs();
+        ended
+    }
+
+    fn restore_one(
+        &mut self,
+        found: &FoundSession,
+        now: &SessionBegun<'_>,
+        principal: &Arc<Principal>,
+        (clock_ms, now_ms): (u64, u64),
+    ) -> u32 {
+        let reached = found.reached();
+        let end = Sequence(self.heard.up_to);
+        let under_way: Vec<_> = reached.under_way().collect();
+        let open = under_way.iter().filter(|u| u.exchange != Exchange::Released);
+        let unloaded: Vec<(PacketId, Sequence)> = open.map(|u| (u.packet_id, u.sequence)).collect();
+        let mut durable = Durable::new(found.id, end, self.homes.meter.queued.hold());
+        durable.first = found.first;
+        durable.by_snapshot = found.by_snapshot().collect();
+        durable.by_progress = found.by_progress().collect();
+        durable.backlog =
+            Backlog::behind(reached.cursor(), end, Default::default(), reached.dropped());
+        durable.received = reached.received().collect();
+        durable.unloaded = unloaded;
+        durable.skipped = (!reached.done().is_plain()).then(|| Box::new(reached.done().clone()));
+        let (state, due) = state(now, clock_ms, now_ms);
+        let principal = Arc::clone(principal);
+        if principal.source != Source::Anonymous {
+            // They were let in under the bound.
+            let _ = self.homes.quota.begin(&principal.name);
+        }
+        let will =
+            now.will.as_ref().map(|will| Box::new(restored(will).charged(&self.homes.meter)));
+        let session = Session {
+            state,
+            client: found.client(),
+            principal,
+            version: now.version,
+            expiry_s: now.expiry_s,
+            packet_max: u32::MAX,
+            measured: false,
+            window: 1,
+            filters: Vec::new(),
+            shares: None,
+            outbound: Outbound::restore(under_way.iter().map(|u| (u.packet_id, u.exchange))),
+            received: Received::restore(reached.received()),
+            queue: None,
+            resend: None,
+            will,
+            durable: Some(Box::new(durable)),
+            losses: None,
+        };
+        let slot = self.homes.add_session(session);
+        let oldest = under_way.iter().filter(|u| u.exchange != Exchange::Released);
+        let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
+        let needed = Sequence(reached.cursor().0.min(oldest));
+        for subscription in &now.subscriptions {
+            self.restore_subscription(slot, subscription, needed);
+        }
+        self.homes.arm(Timer::Session(slot), due);
+        slot
+    }
+
+    fn restore_subscription(&mut self, slot: u32, s: &Subscription<'_>, needed: Sequence) {
+        let is_held = s.options.qos() > QoS::AtMostOnce;
+        if is_held {
+            // Another stream of the same filter would be one that nobody holds any more.
+            let _ = self.router.adopt(s.filter, s.stream);
+            let _ = self.router.hold(s.filter);
+        }
+        if let Ok(Some(shared)) = SharedFilter::parse(s.filter) {
+            let stream = is_held.then_some(s.stream);
+            self.join(slot, s.filter, shared.filter, (s.options, s.subscription_id), stream);
+            return;
+        }
+        let Ok(filter) = TopicFilter::parse(s.filter) else { return };
+        let session = self.homes.session_ref(slot);
+        let (options, subscription_id) = (s.options, s.subscription_id);
+        let receiver = Receiver { session, options, subscription_id, since: 0 };
+        let done = self.router.index.subscribe(filter, receiver);
+        if done.first_for_filter {
+            self.router.want(filter.as_str());
+        }
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        session.filters.push(done.filter_id);
+        if let Some(durable) = session.durable.as_deref_mut().filter(|_| is_held) {
+            let (stream, since) = (s.stream, s.since);
+            let stands = needed.max(since);
+            durable.streams.push(Standing { filter: done.filter_id, stream, since, stands });
+            self.perform.need(Need::Hold { stream, after: stands });
+        }
+    }
+}
+
+/// Whether it waits, and for how long: the state, and when to look at it.
+fn state(now: &SessionBegun<'_>, clock_ms: u64, now_ms: u64) -> (State, u64) {
+    let after = |from_ms: u64, s: u32| match s {
+        u32::MAX => u64::MAX,
+        s => from_ms.saturating_add(u64::from(s) * 1_000),
+    };
+    let (ends_at_ms, will_at_ms) = match now.presence {
+        Presence::Detached { ends_at_ms, will_at_ms } => (ends_at_ms, will_at_ms),
+        Presence::Connected => {
+            // Lost since the last word of the clock; its will waits for who comes back soon.
+            let will_s = now.will.as_ref().map(|w| w.delay_s.max(WILL_DELAY_MIN_S));
+            let will_at_ms = will_s.map_or(u64::MAX, |s| after(now_ms, s));
+            (after(clock_ms.max(1), now.expiry_s), will_at_ms)
+        }
+    };
+    (State::Detached { ends_at_ms, will_at_ms }, ends_at_ms.min(will_at_ms))
+}
+
+fn restored(will: &LastWill<'_>) -> Will {
+    Will { message: will.content.to_message(), delay_s: will.delay_s, charge: None }
+}
+
+/// Clients get so long to come back after a start before their wills are sent (core.md 7).
+const WILL_DELAY_MIN_S: u32 = 30;
