@@ -93,6 +93,11 @@ impl Engine {
         })
     }
 
+    /// From now on connections go to another server; those that are open stay.
+    pub fn aim(&mut self, target: Target) {
+        self.target = target;
+    }
+
     /// For other sources; tokens below [`Engine::FIRST`] are theirs.
     pub fn registry(&self) -> &mio::Registry {
         self.poll.registry()
@@ -303,7 +308,7 @@ impl Engine {
         }
         if let Some(why) = wrong {
             self.fault(key, &why);
-            return self.close(key, End::Broken);
+            return self.close(key, End::Wrong);
         }
         match rest {
             // Always, for what TLS has to say and for acknowledgements.
