@@ -2,10 +2,11 @@
 //! across connections is the engine's client. Refuses to know who hears.
 
 use super::breach::Rule;
+use super::chance::Chance;
 use super::ledger::Ledger;
 use super::letter::{Letter, Purpose};
 use super::session::Session;
-use crate::engine::{Engine, Event, Key, Outgoing};
+use crate::engine::{Engine, Event, Key, Outgoing, Reading};
 use mqtt::packet_id::PacketId;
 use std::collections::HashMap;
 
@@ -21,6 +22,9 @@ pub struct Publisher {
     pending: HashMap<PacketId, Letter>,
     period_us: u64,
     due_us: u64,
+    /// When it hears no more in this round, microseconds since it began: what is acknowledged
+    /// from then on it sends again.
+    deaf_us: u64,
     seed: u64,
 }
 
@@ -29,7 +33,22 @@ impl Publisher {
     pub fn new(key: Key, session: Session, streams: Vec<u32>, purpose: Purpose, seed: u64) -> Self {
         let period_us = if purpose == Purpose::Retain { 4 * PERIOD_US } else { PERIOD_US };
         let pending = HashMap::new();
-        Self { key, session, purpose, streams, turn: 0, pending, period_us, due_us: 0, seed }
+        let (turn, due_us, deaf_us) = (0, 0, u64::MAX);
+        Self { key, session, purpose, streams, turn, pending, period_us, due_us, deaf_us, seed }
+    }
+
+    /// What the seed has for it in a round that lasts `round_us`.
+    pub fn plan(&mut self, seed: u64, round: u64, round_us: u64) {
+        let mut chance = Chance::of(seed, round, &format!("publisher {}", self.key));
+        let at = chance.between(round_us / 2, round_us);
+        self.deaf_us = if chance.one_in(DEAF_ONE_IN) { at } else { u64::MAX };
+    }
+
+    /// Stops hearing when that is due in the round.
+    pub fn listen(&self, engine: &mut Engine, round_us: u64) {
+        if round_us >= self.deaf_us {
+            engine.read(self.key, Reading::Stalled);
+        }
     }
 
     /// Publishes what is due, as far as the server lets it.
@@ -97,6 +116,7 @@ impl Publisher {
     }
 }
 
+const DEAF_ONE_IN: u64 = 3;
 /// From one message to the next.
 const PERIOD_US: u64 = 4_000;
 /// Publishes under way at once.

@@ -103,6 +103,9 @@ impl Run {
         for subscriber in &mut self.cast.subscribers {
             subscriber.plan(self.seed, round, load_us);
         }
+        for publisher in &mut self.cast.publishers {
+            publisher.plan(self.seed, round, load_us);
+        }
         Ok(())
     }
 
@@ -182,6 +185,12 @@ impl Run {
     /// # Errors
     /// When the poll fails.
     pub fn rest(&mut self) -> Result<()> {
+        for key in 0..self.cast.owners.len() {
+            if self.engine.is_deaf(key) {
+                // What it did not read it never had.
+                self.engine.reset(key);
+            }
+        }
         let begun = Clock::new();
         let open =
             |engine: &Engine, cast: &Cast| (0..cast.owners.len()).any(|key| engine.has_socket(key));
@@ -286,6 +295,7 @@ impl Run {
                 subscriber.act(engine, now_us);
             }
             for publisher in cast.publishers.iter_mut().filter(|_| new == New::Yes) {
+                publisher.listen(engine, now_us);
                 publisher.act(engine, ledger, self.clock.us());
             }
             for postman in &mut cast.postmen {

@@ -5,7 +5,7 @@ use super::breach::Rule;
 use super::chance::Chance;
 use super::ledger::Ledger;
 use super::session::Session;
-use crate::engine::{Engine, Event, Key};
+use crate::engine::{Engine, Event, Key, Reading};
 use mqtt::qos::QoS;
 use std::collections::VecDeque;
 
@@ -53,6 +53,8 @@ struct Turns {
     comes: Option<u64>,
     leaves: Option<u64>,
     breaks: Option<u64>,
+    /// It reads no more: what is sent to it is under way when the round ends.
+    deafens: Option<u64>,
 }
 
 impl Filter {
@@ -78,8 +80,9 @@ impl Subscriber {
     pub fn plan(&mut self, seed: u64, round: u64, round_us: u64) {
         let mut chance = Chance::of(seed, round, &self.name);
         let (kind, at) = (chance.between(0, 4), chance.between(0, round_us));
-        let mut turns = Turns { comes: Some(0), leaves: None, breaks: None };
+        let mut turns = Turns { comes: Some(0), ..Turns::default() };
         match (self.habit, kind) {
+            (Habit::Steady, 0 | 1) => turns.deafens = Some(at),
             (Habit::Steady, _) | (Habit::Comes, 0) => {}
             (Habit::Away, _) | (Habit::Comes, 1) => turns.comes = None,
             (Habit::Comes, 2) => turns.comes = Some(at),
@@ -105,6 +108,9 @@ impl Subscriber {
         }
         if due(&mut self.turns.breaks) {
             engine.reset(self.key);
+        }
+        if due(&mut self.turns.deafens) {
+            engine.read(self.key, Reading::Stalled);
         }
     }
 

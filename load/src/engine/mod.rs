@@ -207,6 +207,11 @@ impl Engine {
         self.say(key, |client, out| client.ping(out));
     }
 
+    /// Whether it has a socket that it does not read.
+    pub fn is_deaf(&self, key: Key) -> bool {
+        self.slots[key].link.as_ref().is_some_and(|l| l.reading == Reading::Stalled)
+    }
+
     /// Stops or resumes reading the client's socket.
     pub fn read(&mut self, key: Key, reading: Reading) {
         let Some(link) = &mut self.slots[key].link else { return };
