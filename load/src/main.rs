@@ -2,9 +2,9 @@
 //! keeps a ledger of every message, and judges it from outside.
 //!
 //! `load crash [--rounds N] [--seed S] [--durability disk|memory] [--power-loss | --disconnect]
-//! [--without shared|keys]`, `load proof NAME [--seconds N] [--smoke]` and `load soak [--minutes N] [--smoke]
-//! [--with websocket]`; both with `--binary FILE` (else `GRIDHUB_BIN`) and
-//! `--record PAGE` to write the result down.
+//! [--without shared|keys]`, `load proof NAME [--seconds N] [--smoke]` and
+//! `load soak [--minutes N] [--smoke] [--with websocket]`; each with `--binary FILE` (else
+//! `GRIDHUB_BIN`) and `--record PAGE` to write the result down.
 mod crash;
 mod engine;
 mod flood;
