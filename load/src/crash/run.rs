@@ -84,6 +84,11 @@ impl Run {
         for subscriber in &self.cast.subscribers {
             subscriber.rest(&mut self.engine);
         }
+        // Whoever is away has had nothing when the first message is sent.
+        while !self.cast.subscribers.iter().all(|s| s.is_away(&self.engine)) {
+            ensure!(begun.s() < patience, "who leaves is not let go");
+            self.turn(begun.us())?;
+        }
         Ok(())
     }
 

@@ -121,6 +121,11 @@ impl Subscriber {
         }
     }
 
+    /// Whether it is gone, if it is one who goes.
+    pub fn is_away(&self, engine: &Engine) -> bool {
+        self.habit != Habit::Away || !engine.has_socket(self.key)
+    }
+
     /// Takes an event of its client.
     ///
     /// # Errors
