@@ -80,7 +80,7 @@ impl Flood {
 
     /// Enters what publishers heard; false if it was not theirs.
     pub fn hear(&mut self, heard: &Heard) -> bool {
-        if let Event::Done(reason) = heard.event
+        if let Event::Done(_, reason) = heard.event
             && reason.is_error()
         {
             self.refused += 1;

@@ -22,8 +22,15 @@ pub struct Https {
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The body as text.
-    pub body: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text; what is no UTF-8 is marked.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
 }
 
 impl Https {
@@ -37,11 +44,19 @@ impl Https {
     /// # Errors
     /// When it does not.
     pub fn get(&mut self, path: &str) -> Result<String> {
-        let answer = self.ask("GET", path, &[], b"")?;
+        let answer = self.look(path)?;
         if answer.status != 200 {
-            bail!("GET {path}: {} {}", answer.status, answer.body);
+            bail!("GET {path}: {} {}", answer.status, answer.text());
         }
-        Ok(answer.body)
+        Ok(answer.text())
+    }
+
+    /// `GET path`, whatever it answers.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn look(&mut self, path: &str) -> Result<Answer> {
+        self.ask("GET", path, &[], b"")
     }
 
     /// `POST path`. An answer that did not come is never asked for again: it may have been done.
@@ -137,7 +152,7 @@ fn answer(stream: &mut impl Read) -> Result<Answer> {
         None if header("transfer-encoding").is_some() => chunks(stream, bytes)?,
         None => Vec::new(),
     };
-    Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+    Ok(Answer { status, body })
 }
 
 fn chunks(stream: &mut impl Read, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
@@ -180,11 +195,11 @@ mod tests {
     fn reads_both_kinds_of_bodies() {
         let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
         let read = answer(&mut plain.as_slice()).unwrap();
-        assert_eq!((read.status, &*read.body), (200, "abc"));
+        assert_eq!((read.status, &*read.text()), (200, "abc"));
         let pieces =
             b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
         let read = answer(&mut pieces.as_slice()).unwrap();
-        assert_eq!((read.status, &*read.body), (404, "abc"));
+        assert_eq!((read.status, &*read.text()), (404, "abc"));
         assert!(answer(&mut b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab".as_slice()).is_err());
     }
 }

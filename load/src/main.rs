@@ -1,9 +1,11 @@
 //! The load proofs and the soak of gridhub: one process that starts the built binary, loads it,
 //! keeps a ledger of every message, and judges it from outside.
 //!
-//! `load proof NAME [--seconds N] [--smoke]` and `load soak [--minutes N] [--smoke]
-//! [--with websocket]`; both with `--binary FILE` (else `GRIDHUB_BIN`) and
-//! `--record PAGE` to write the result down.
+//! `load crash [--rounds N] [--seed S] [--durability disk|memory] [--power-loss | --disconnect]
+//! [--without shared|keys]`, `load proof NAME [--seconds N] [--smoke]` and
+//! `load soak [--minutes N] [--smoke] [--with websocket]`; each with `--binary FILE` (else
+//! `GRIDHUB_BIN`) and `--record PAGE` to write the result down.
+mod crash;
 mod engine;
 mod flood;
 mod https;
@@ -44,6 +46,10 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
             let seconds = options.seconds.unwrap_or(SOAK_S);
             soak::run(&binary, seconds, options.size, &options.extras)?
         }
+        What::Crash(settings) => match crash::run(&binary, settings)? {
+            Some(report) => report,
+            None => return Ok(ExitCode::SUCCESS),
+        },
         What::List => {
             for (name, shows, seconds, _) in proof::PROOFS {
                 println!("{name:<12} {seconds:>4} s  {shows}");

@@ -1,5 +1,6 @@
 //! The command line. Refuses to know how a proof is carried out.
 
+use crate::crash::{Durability, Mishap, Part, Settings};
 use crate::proof::Size;
 use crate::soak::Extra;
 use anyhow::{Context, Result, bail};
@@ -30,6 +31,8 @@ pub enum What {
     List,
     /// The soak.
     Soak,
+    /// The crash proof.
+    Crash(Settings),
 }
 
 impl Options {
@@ -45,7 +48,8 @@ impl Options {
                 Some(name) => What::Proof(name.to_owned()),
             },
             Some("soak") => What::Soak,
-            other => bail!("load proof NAME or load soak, not {other:?}"),
+            Some("crash") => What::Crash(Settings::new()),
+            other => bail!("load proof NAME, load soak or load crash, not {other:?}"),
         };
         let (size, binary) = (Size::Full, std::env::var_os("GRIDHUB_BIN").map(PathBuf::from));
         let extras = Vec::new();
@@ -59,8 +63,15 @@ impl Options {
                 "--with" => options.extras.push(extra(value()?)?),
                 "--record" => options.record = Some(value()?.into()),
                 "--binary" => options.binary = Some(value()?.into()),
-                other => bail!("there is no option '{other}'"),
+                other => match &mut options.what {
+                    What::Crash(settings) => crash(settings, other, value)?,
+                    _ => bail!("there is no option '{other}'"),
+                },
             }
+        }
+        let sized = options.seconds.is_some() || options.size == Size::Smoke;
+        if matches!(options.what, What::Crash(_)) && (sized || !options.extras.is_empty()) {
+            bail!("crash has --rounds, and no --seconds, --minutes, --smoke or --with");
         }
         Ok(options)
     }
@@ -80,6 +91,7 @@ impl Options {
             What::Proof(name) => format!("cargo xtask proof {name}"),
             What::List => "cargo xtask proof --list".to_owned(),
             What::Soak => "cargo xtask soak".to_owned(),
+            What::Crash(settings) => settings.command(),
         };
         if let Some(seconds) = self.seconds {
             command.push_str(&format!(" --seconds {seconds}"));
@@ -94,6 +106,24 @@ impl Options {
         }
         command
     }
+}
+
+/// One option of the crash proof.
+fn crash<'a>(
+    settings: &mut Settings,
+    word: &str,
+    mut value: impl FnMut() -> Result<&'a str>,
+) -> Result<()> {
+    match word {
+        "--rounds" => settings.rounds = number(value()?)?,
+        "--seed" => settings.seed = value()?.parse().context("--seed is a number")?,
+        "--durability" => settings.durability = Durability::parse(value()?)?,
+        "--power-loss" => settings.mishap = Mishap::PowerLoss,
+        "--disconnect" => settings.mishap = Mishap::Disconnect,
+        "--without" => settings.without.push(Part::parse(value()?)?),
+        other => bail!("there is no option '{other}'"),
+    }
+    Ok(())
 }
 
 fn extra(text: &str) -> Result<Extra> {

@@ -249,7 +249,7 @@ impl Stream {
                     None => self.outcome.faults.push("a strange payload".into()),
                 },
                 Event::Up { .. } => {}
-                Event::Done(reason) if !reason.is_error() => {}
+                Event::Done(_, reason) if !reason.is_error() => {}
                 other => self.outcome.faults.push(format!("paced client {key}: {other:?}")),
             }
         }

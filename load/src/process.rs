@@ -36,9 +36,18 @@ impl Process {
 
     /// Asks it to end.
     pub fn terminate(self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops it where it is; only its end can follow.
+    pub fn freeze(self) {
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.0).ok().and_then(Pid::from_raw) {
-            // It may have ended already, which is what is wanted.
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
+            // It may have ended already, which nobody here minds.
+            let _ = rustix::process::kill_process(pid, signal);
         }
     }
 }

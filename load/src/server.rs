@@ -59,11 +59,7 @@ impl Server {
         if options.core == Some(0) && std::thread::available_parallelism()?.get() > 1 {
             stay_on(1)?;
         }
-        let port = |name: &str| {
-            let address = ready[name][0].as_str().unwrap_or_default();
-            address.rsplit(':').next().and_then(|p| p.parse().ok()).context("a port")
-        };
-        let ports = Ports { tcp: port("mqtt")?, tls: port("mqtts")?, https: port("https")? };
+        let ports = ports(&ready)?;
         let tls = trust(Path::new(&ca))?;
         let https = Https::new(ports.https, Arc::clone(&tls), token.clone());
         Ok(Self { child, folder, target: Target { ports, tls, token }, https })
@@ -126,7 +122,10 @@ impl Drop for Server {
 }
 
 /// Keys, certificates and a token, as `gridhub dev` leaves them.
-fn identity(binary: &Path, folder: &Path) -> Result<Value> {
+///
+/// # Errors
+/// When it does not start.
+pub fn identity(binary: &Path, folder: &Path) -> Result<Value> {
     let mut command = Command::new(binary);
     command.args(["dev", "--json", "--reactors", "1", "--data", ".gridhub"]);
     for listener in ["--mqtt", "--mqtts", "--https"] {
@@ -140,7 +139,10 @@ fn identity(binary: &Path, folder: &Path) -> Result<Value> {
 
 /// Starts it and reads its first line; its log goes to ours, errors only unless `RUST_LOG` says
 /// more: what is refused is counted too.
-fn ready(mut command: Command, folder: &Path) -> Result<(Child, Value)> {
+///
+/// # Errors
+/// When it ends before it is ready, with what it said on stdout.
+pub fn ready(mut command: Command, folder: &Path) -> Result<(Child, Value)> {
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "error".into());
     command.current_dir(folder).env("RUST_LOG", level).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -158,7 +160,8 @@ fn ready(mut command: Command, folder: &Path) -> Result<(Child, Value)> {
     }
 }
 
-fn configuration(options: &Options) -> String {
+/// The text of `gridhub.toml`, beside the identity in `.gridhub`.
+pub fn configuration(options: &Options) -> String {
     let mut text = format!("reactors = {}\n", options.reactors);
     for listener in ["mqtt", "mqtts", "https"] {
         text.push_str(&format!("listeners.{listener} = [\"127.0.0.1:0\"]\n"));
@@ -171,7 +174,23 @@ fn configuration(options: &Options) -> String {
     text
 }
 
-fn trust(ca: &Path) -> Result<Arc<ClientConfig>> {
+/// Where a ready server listens.
+///
+/// # Errors
+/// When its line lacks a listener.
+pub fn ports(ready: &Value) -> Result<Ports> {
+    let port = |name: &str| {
+        let address = ready[name][0].as_str().unwrap_or_default();
+        address.rsplit(':').next().and_then(|p| p.parse().ok()).context("a port")
+    };
+    Ok(Ports { tcp: port("mqtt")?, tls: port("mqtts")?, https: port("https")? })
+}
+
+/// What clients believe: this authority and no other.
+///
+/// # Errors
+/// When there is none in the file.
+pub fn trust(ca: &Path) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).context("the authority")? {
         roots.add(certificate.context("the authority")?)?;

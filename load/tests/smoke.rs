@@ -60,9 +60,54 @@ fn a_short_soak_balances() {
 
 #[test]
 fn mistakes_on_the_command_line_are_no_verdict() {
-    for words in [&["proof", "none"][..], &["run"], &["proof", "stall", "--seconds", "0"]] {
+    for words in [
+        &["proof", "none"][..],
+        &["run"],
+        &["proof", "stall", "--seconds", "0"],
+        &["proof", "stall", "--power-loss"],
+        &["crash", "--smoke"],
+        &["crash", "--durability", "os"],
+    ] {
         let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
         let done = load.args(words).env("GRIDHUB_BIN", gridhub()).output().unwrap();
         assert_eq!(done.status.code(), Some(2), "{words:?}");
     }
+}
+
+/// Runs the crash proof; status, the line, and what was said. It leaves nothing behind.
+fn crash(words: &[&str]) -> (Option<i32>, String, String) {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(words.join(""));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
+    load.arg("crash").args(words).arg("--binary").arg(gridhub()).env("TMPDIR", &folder);
+    let done = load.output().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
+fn the_crash_proof_finds_what_memory_loses() {
+    let words = ["--rounds", "3", "--seed", "1", "--durability", "memory"];
+    let (code, line, said) = crash(&words);
+    assert_eq!(code, Some(1), "{line} {said}");
+    for broken in ["nothing acknowledged is lost: ", "sessions outlive", "retained messages are"] {
+        assert!(line.contains(broken), "{broken}: {line}");
+    }
+    assert!(said.contains("does not hold: cargo xtask crash --rounds 3 --seed 1 "), "{said}");
+}
+
+#[test]
+fn the_crash_proof_finds_nothing_where_only_connections_are_lost() {
+    let words = ["--rounds", "4", "--seed", "2", "--durability", "memory", "--disconnect"];
+    let (code, line, said) = crash(&words);
+    assert_eq!(code, Some(0), "{line} {said}");
+}
+
+/// A server that does not take `durability = "disk"` has not promised anything yet, and says so.
+#[test]
+fn ten_crashes_lose_nothing_acknowledged() {
+    let (code, line, said) = crash(&["--rounds", "10", "--durability", "disk"]);
+    let refused = code == Some(2) && said.contains("the durable store is not in this version");
+    assert!(refused || code == Some(0), "{code:?} {line} {said}");
 }

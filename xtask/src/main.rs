@@ -37,7 +37,11 @@ const USAGE: &str = "cargo xtask COMMAND
   proof NAME [--seconds N] [--smoke] | --list
                         load a server and judge it from outside, write docs/PROOFS.md
   soak [--minutes N] [--smoke]
-                        500 connections of every kind, a ledger over every message";
+                        500 connections of every kind, a ledger over every message
+  crash [--rounds N] [--seed S] [--durability disk|memory] [--power-loss | --disconnect]
+        [--without shared|keys]
+                        kill a loaded server again and again and hold it to what it acknowledged;
+                        --durability memory must fail, --disconnect only resets connections";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,7 +58,7 @@ fn main() -> ExitCode {
         "sim" => simulate::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
-        "proof" | "soak" => proof::run(&arguments),
+        "proof" | "soak" | "crash" => proof::run(&arguments),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

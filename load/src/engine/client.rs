@@ -34,6 +34,8 @@ pub struct Plan {
     pub keep_alive_s: u16,
     /// What it shows.
     pub credential: Credential,
+    /// Receive Maximum (5); `None` = not said.
+    pub receive_max: Option<u16>,
 }
 
 /// Who a client says it is.
@@ -102,6 +104,7 @@ impl Plan {
             will: None,
             keep_alive_s: 0,
             credential: Credential::ByTransport,
+            receive_max: None,
         }
     }
 
@@ -134,6 +137,7 @@ impl Client {
         if self.plan.version == Version::V5 && self.plan.expiry_s > 0 {
             connect.session_expiry = Some(self.plan.expiry_s);
         }
+        connect.receive_max = self.plan.receive_max.filter(|_| self.plan.version == Version::V5);
         let plain = self.plan.transport == Transport::Tcp;
         if !plain || self.plan.credential == Credential::Token {
             connect.user_name = Some("load");
@@ -158,6 +162,17 @@ impl Client {
     /// Publishes of ours that are not through.
     pub fn under_way(&self) -> usize {
         self.flights.len()
+    }
+
+    /// The packet identifier that was used last.
+    pub fn last_id(&self) -> Option<PacketId> {
+        PacketId::new(self.last_id)
+    }
+
+    /// Publishes at QoS 2 that the server has taken: PUBREC has come, PUBCOMP has not.
+    pub fn taken(&self) -> impl Iterator<Item = PacketId> {
+        let released = |f: &&Flight| matches!(f.stage, Stage::Released | Stage::ReleasedAgain);
+        self.flights.iter().filter(released).map(|f| f.id)
     }
 
     /// How many more QoS > 0 publishes the server takes now.
@@ -308,14 +323,14 @@ impl Client {
         let again =
             self.flights.remove(at).is_some_and(|f| matches!(f.stage, Stage::ReleasedAgain));
         let forgotten = again && a.reason == Reason::PACKET_IDENTIFIER_NOT_FOUND;
-        Ok(Event::Done(if forgotten { Reason::SUCCESS } else { a.reason }))
+        Ok(Event::Done(a.packet_id, if forgotten { Reason::SUCCESS } else { a.reason }))
     }
 
     fn released(&mut self, a: &Ack<'_>, out: &mut Vec<u8>) -> Result<Option<Event>, &'static str> {
         let at = self.find(a.packet_id).ok_or("PUBREC without PUBLISH")?;
         if a.reason.is_error() {
             self.flights.remove(at);
-            return Ok(Some(Event::Done(a.reason)));
+            return Ok(Some(Event::Done(a.packet_id, a.reason)));
         }
         self.flights[at].stage = Stage::Released;
         ack(out, self.plan.version, AckKind::PubRel, a.packet_id, Reason::SUCCESS);
@@ -369,6 +384,10 @@ mod tests {
         client.take(&decode(frame, client.plan.version).unwrap(), out).unwrap()
     }
 
+    fn id(raw: u16) -> PacketId {
+        PacketId::new(raw).unwrap()
+    }
+
     fn up(client: &mut Client, session_present: bool, out: &mut Vec<u8>) {
         let mut bytes = Vec::new();
         let ack = ConnAckOut { session_present, ..ConnAckOut::new(Reason::SUCCESS) };
@@ -392,11 +411,11 @@ mod tests {
         assert_eq!(out.len(), 2 * 9 + 4);
         assert_eq!(
             take(&mut client, &[0x40, 2, 0, 1], &mut out),
-            Some(Event::Done(Reason::SUCCESS))
+            Some(Event::Done(id(1), Reason::SUCCESS))
         );
         assert_eq!(client.under_way(), 2);
         let forgotten = take(&mut client, &[0x70, 3, 0, 3, 0x92], &mut out);
-        assert_eq!(forgotten, Some(Event::Done(Reason::SUCCESS)), "in recovery only");
+        assert_eq!(forgotten, Some(Event::Done(id(3), Reason::SUCCESS)), "in recovery only");
         out.clear();
         up(&mut client, false, &mut out);
         assert_eq!((client.under_way(), out.len()), (0, 0));

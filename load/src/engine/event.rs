@@ -2,6 +2,7 @@
 //! whoever hears may act on the engine at once.
 
 use crate::mark::Mark;
+use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 
@@ -30,7 +31,7 @@ pub enum Event {
     /// A PUBLISH for the first time (QoS 2), or any (QoS 0 and 1).
     Message(Message),
     /// One of our publishes is through: PUBACK or PUBCOMP, or an error.
-    Done(Reason),
+    Done(PacketId, Reason),
     /// SUBACK, with the first filter's reason.
     Subscribed(Reason),
     /// UNSUBACK.
@@ -65,4 +66,6 @@ pub enum End {
     Server,
     /// It broke, or never opened.
     Broken,
+    /// What the server sent is not MQTT, or not for this client; the engine's faults have why.
+    Wrong,
 }

@@ -93,6 +93,11 @@ impl Engine {
         })
     }
 
+    /// From now on connections go to another server; those that are open stay.
+    pub fn aim(&mut self, target: Target) {
+        self.target = target;
+    }
+
     /// For other sources; tokens below [`Engine::FIRST`] are theirs.
     pub fn registry(&self) -> &mio::Registry {
         self.poll.registry()
@@ -202,6 +207,11 @@ impl Engine {
         self.say(key, |client, out| client.ping(out));
     }
 
+    /// Whether it has a socket that it does not read.
+    pub fn is_deaf(&self, key: Key) -> bool {
+        self.slots[key].link.as_ref().is_some_and(|l| l.reading == Reading::Stalled)
+    }
+
     /// Stops or resumes reading the client's socket.
     pub fn read(&mut self, key: Key, reading: Reading) {
         let Some(link) = &mut self.slots[key].link else { return };
@@ -303,7 +313,7 @@ impl Engine {
         }
         if let Some(why) = wrong {
             self.fault(key, &why);
-            return self.close(key, End::Broken);
+            return self.close(key, End::Wrong);
         }
         match rest {
             // Always, for what TLS has to say and for acknowledgements.

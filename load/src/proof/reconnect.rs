@@ -189,7 +189,7 @@ impl Fleet {
         let (mut next, mut done, mut payload) = (0, 0, Vec::new());
         let (publisher, total) = (self.publisher, self.clients.len());
         until(&mut self.engine, "the queued messages", self.patience, |engine, heard| {
-            let is = |h: &&Heard| matches!(h.event, Event::Done(r) if !r.is_error());
+            let is = |h: &&Heard| matches!(h.event, Event::Done(_, r) if !r.is_error());
             done += heard.iter().filter(is).count();
             while next < total && engine.client(publisher).room() > 0 {
                 let mark = Mark { stream: next as u32, sequence: 0, due_us: 0 };

@@ -172,7 +172,7 @@ impl Arena {
             for heard in heard {
                 match heard.event {
                     Event::Message(m) => got = m.mark == Some(mark),
-                    Event::Done(reason) => done = !reason.is_error(),
+                    Event::Done(_, reason) => done = !reason.is_error(),
                     _ => {}
                 }
             }

@@ -69,7 +69,7 @@ fn post(https: &mut Https, id: u32, sequence: u64) -> Result<(), String> {
     let headers = [("mqtt-qos", "1"), ("content-type", "application/octet-stream")];
     match https.post(&path, &headers, &payload) {
         Ok(answer) if answer.status / 100 == 2 => Ok(()),
-        Ok(answer) => Err(format!("HTTP Publish: {} {}", answer.status, answer.body)),
+        Ok(answer) => Err(format!("HTTP Publish: {} {}", answer.status, answer.text())),
         Err(error) => Err(format!("HTTP Publish: {error:#}")),
     }
 }

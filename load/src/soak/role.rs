@@ -67,7 +67,7 @@ pub fn ordinary(heard: Heard) -> Result<(), String> {
     use crate::engine::Event::{Done, Pong, Subscribed, Unsubscribed, Up};
     match heard.event {
         Up { .. } | Pong | Unsubscribed => Ok(()),
-        Done(reason) | Subscribed(reason) if !reason.is_error() => Ok(()),
+        Done(_, reason) | Subscribed(reason) if !reason.is_error() => Ok(()),
         other => Err(format!("{other:?}")),
     }
 }

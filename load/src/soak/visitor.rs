@@ -186,7 +186,7 @@ impl Role for Visitor {
                 Ok(())
             }
             // PUBACKs may come behind the answer to the ping; a loss must not take them along.
-            (Step::Silent, Event::Pong | Event::Done(_)) => {
+            (Step::Silent, Event::Pong | Event::Done(..)) => {
                 if engine.client(self.key).under_way() == 0 {
                     self.end(engine);
                 }
