@@ -44,6 +44,11 @@ impl Clock {
         self.0.latest_ms.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
+    /// The domain clock has been there before: it does not go behind that.
+    pub fn not_before(&self, wall_ms: u64) {
+        self.0.latest_ms.fetch_max(wall_ms, Ordering::Relaxed);
+    }
+
     /// Moves the domain clock forward and nothing else.
     pub fn advance(&self, by: Duration) {
         self.0.moved_ms.fetch_add(millis(by), Ordering::Relaxed);

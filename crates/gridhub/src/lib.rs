@@ -9,9 +9,11 @@ mod config;
 mod disk;
 mod http;
 mod identity;
+mod keep;
 mod machine;
 mod net;
 mod serve;
+mod start;
 mod sys;
 
 use std::process::ExitCode;

@@ -9,24 +9,14 @@ use crate::config::{Config, Profile};
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::{self, App, ClockControl, Settings};
 use crate::identity::Identity;
-use crate::net::{Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings};
+use crate::net::Listening;
+use crate::start::start;
 use crate::sys;
 use anyhow::Context;
-use broker::access::{Authorizer, Principal, SessionQuota};
-use broker::budget::Budget;
-use broker::rate::SharedBucket;
-use broker::retained::Retained;
-use broker::subscription::Interest;
-use engine::{Engine, LogEnd, Memory};
-use node::Shard;
+use broker::access::Principal;
 use node::auth::Listener;
-use node::counters::Counters;
-use node::journal::SessionId;
-use node::shard::Settings as ShardSettings;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use store::op::{NamespaceId, Sequence};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -67,7 +57,8 @@ pub fn run(
         endpoints.https.push(socket.local_addr()?);
         https.push(socket);
     }
-    let (hub, reactors) = start_reactors(config, &clock, &authenticator, &listening)?;
+    let plane = start(config, &clock, &authenticator, &listening)?;
+    let hub = plane.hub.clone();
     drop(listening);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
@@ -107,9 +98,7 @@ pub fn run(
         anyhow::Ok(())
     });
     hub.stop();
-    for reactor in reactors {
-        let _ = reactor.join();
-    }
+    plane.join();
     outcome
 }
 
@@ -149,75 +138,6 @@ fn bind_mqtt(
     Ok(listening)
 }
 
-fn start_reactors(
-    config: &Config,
-    clock: &Clock,
-    authenticator: &Arc<Authenticator>,
-    listening: &[Listening],
-) -> anyhow::Result<(Hub, Vec<JoinHandle<()>>)> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = config.reactors.unwrap_or(cores).clamp(1, REACTORS_MAX);
-    let limits = Arc::new(config.limits.limits(config.namespace.profile));
-    let authorizer = Authorizer::new(&limits);
-    let retained = Arc::new(Retained::new(&limits));
-    let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
-    let memory_bytes_max = config.process.memory_bytes_max();
-    let budget = Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, count));
-    tracing::info!(memory_bytes_max, reactors = count, "memory for data is bounded");
-    let connects = Arc::new(SharedBucket::default());
-    let interest = Arc::new(Interest::new(count));
-    let (log, mut polls, mut inboxes) = (LogEnd::default(), Vec::new(), Vec::new());
-    for _ in 0..count {
-        let poll = mio::Poll::new().context("cannot poll")?;
-        let waker = mio::Waker::new(poll.registry(), Reactor::WAKER).context("cannot wake")?;
-        inboxes.push(Arc::new(Inbox::new(waker)));
-        polls.push(poll);
-    }
-    let inboxes: Arc<[Arc<Inbox>]> = inboxes.into();
-    let counters: Vec<Arc<Counters>> = (0..count).map(|_| Arc::default()).collect();
-    let asked = Arc::clone(authenticator);
-    let authenticate: Authenticate = Arc::new(move |request, reply| {
-        asked.authenticate(request, reply);
-    });
-    let mut threads = Vec::new();
-    for (me, poll) in polls.into_iter().enumerate() {
-        let shard = ShardSettings {
-            reactor: me,
-            reactors: count,
-            limits: Arc::clone(&limits),
-            quota: Arc::clone(&quota),
-            budget: Arc::clone(&budget),
-            connects: Arc::clone(&connects),
-            authorizer: authorizer.clone(),
-            interest: Arc::clone(&interest),
-            retained: Arc::clone(&retained),
-            engine: Engine::Memory(Memory::new(log.clone())),
-            log_end: Sequence(0),
-            first_session: SessionId(1),
-            namespace: NAMESPACE,
-            counters: Arc::clone(&counters[me]),
-            seed: seed()?,
-        };
-        let settings = ReactorSettings {
-            me,
-            inboxes: Arc::clone(&inboxes),
-            clock: clock.clone(),
-            authenticate: Arc::clone(&authenticate),
-            post_bytes_max: limits.post_bytes_max,
-            openings_max: limits.opening_connections_max.div_ceil(count),
-        };
-        let sockets = Reactor::sockets(&poll, listening)?;
-        let thread = std::thread::Builder::new().name(format!("reactor-{me}"));
-        // A shard is made on its own thread: what it shares inside is not for others.
-        threads.push(thread.spawn(move || {
-            Reactor::new(poll, settings, Shard::new(shard), sockets).run();
-        })?);
-    }
-    let clock = clock.clone();
-    let hub = HubSettings { inboxes, counters, retained, budget, limits, authorizer, clock };
-    Ok((Hub::new(hub), threads))
-}
-
 fn settings(config: &Config, identity: Option<&Identity>) -> anyhow::Result<Settings> {
     let jwks = identity.map(|i| std::fs::read(Identity::files(i.dir()).jwks)).transpose();
     Ok(Settings {
@@ -251,15 +171,6 @@ impl Signals {
     }
 }
 
-/// Unpredictable bits for assigned client identifiers.
-fn seed() -> anyhow::Result<[u64; 2]> {
-    let mut seed = [0; 16];
-    aws_lc_rs::rand::fill(&mut seed).context("the system gives no random bytes")?;
-    let (a, b) = seed.split_at(8);
-    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, b| (word << 8) | u64::from(*b));
-    Ok([word(a), word(b)])
-}
-
 /// HTTP's bearer tokens, asked of the one authenticator.
 struct Tokens(Arc<Authenticator>);
 
@@ -271,8 +182,5 @@ impl Bearer for Tokens {
     }
 }
 
-/// The one namespace of this process.
-const NAMESPACE: NamespaceId = NamespaceId(1);
-const REACTORS_MAX: usize = 64;
 /// HTTP runs beside the reactors, on the same cores.
 const CONTROL_THREADS: usize = 2;

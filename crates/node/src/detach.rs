@@ -225,5 +225,7 @@ impl Shard {
                 self.homes.close(link, Linger::No);
             }
         }
+        self.keep_progress();
+        self.keep_clock();
     }
 }

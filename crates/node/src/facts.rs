@@ -146,6 +146,8 @@ impl Shard {
     fn refused(&mut self, completion: Completion, why: &'static str) {
         match completion {
             Completion::None => self.homes.counters.lose(Loss::Storage),
+            // It is told again.
+            Completion::Clock => {}
             Completion::Acknowledge { link, packet_id, qos } => {
                 self.homes.counters.publishes_refused.add(1);
                 self.unstored(link, packet_id, qos, why);

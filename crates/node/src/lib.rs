@@ -43,6 +43,7 @@ mod requests;
 mod resend;
 mod seldom;
 mod session;
+mod settings;
 mod share;
 mod slots;
 mod source;
@@ -53,4 +54,5 @@ mod will;
 
 pub use durable::{ReadAnswer, ReadJob, Restored, answer};
 pub use link::{LinkId, Pause};
-pub use shard::{Settings, Shard};
+pub use settings::Settings;
+pub use shard::Shard;

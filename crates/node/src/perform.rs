@@ -79,6 +79,8 @@ pub(crate) enum Completion {
     Tally(Arc<Tally>),
     /// A session's own entry.
     Kept(Kept),
+    /// How late it is.
+    Clock,
 }
 
 impl Perform {
@@ -173,7 +175,7 @@ impl Perform {
     }
 
     /// Puts an entry of a session at the end. Nobody's publishes wait for it.
-    pub fn write(&mut self, entry: &Entry<'_>, kept: Kept) {
+    pub fn write(&mut self, entry: &Entry<'_>, completion: Completion) {
         let Engine::Log(log) = &mut self.engine else { return };
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
@@ -187,7 +189,7 @@ impl Perform {
             payload: &[&self.scratch],
         };
         log.submit(ticket, 0, form, Record(What::Own));
-        let (ticket, origin, completion) = (Some(ticket), Origin::LOG, Completion::Kept(kept));
+        let (ticket, origin) = (Some(ticket), Origin::LOG);
         self.waiting.push_back(Waiting { ticket, origin, publish: None, completion });
     }
 
@@ -340,6 +342,7 @@ impl Shard {
             Completion::Tally(tally) if tally.counting == Counting::Yes => {}
             Completion::Tally(tally) => tally.accepted(sequence),
             Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
+            Completion::Clock => self.clock_kept(Sequence(sequence)),
         }
     }
 

@@ -2,8 +2,7 @@
 //! `begin`, any number of `accept`, `input`, `lost`, `post`, then `end`, then write what is dirty.
 
 use crate::auth::Listener;
-use crate::counters::Counters;
-use crate::durable::{Durable, Watched};
+use crate::durable::{ClockTold, Durable, Watched};
 use crate::effect::Effect;
 use crate::facts::Heard;
 use crate::fanout::Fanout;
@@ -17,26 +16,21 @@ use crate::meter::Sum;
 use crate::now::Now;
 use crate::perform::Perform;
 use crate::post::PublishBatch;
-use crate::record::{Record, bury};
+use crate::record::bury;
 use crate::seldom::Seldom;
 use crate::session::Origin;
+use crate::settings::Settings;
 use crate::share::HandingOut;
 use crate::timers::Timer;
-use broker::access::{Authorizer, SessionQuota};
-use broker::budget::Budget;
-use broker::limits::Limits;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::router::Router;
-use broker::subscription::Interest;
-use engine::Engine;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use store::op::{NamespaceId, Sequence};
 
 /// Everything one reactor decides.
 pub struct Shard {
@@ -47,6 +41,8 @@ pub struct Shard {
     pub(crate) heard: Heard,
     /// What the log has of sessions that end, until it knows that.
     pub(crate) ending: HashMap<SessionId, Box<Durable>, RandomState>,
+    /// What the log has of the clock.
+    pub(crate) clock: ClockTold,
     /// Messages of which somebody wants to hear how they are delivered.
     pub(crate) watched: Watched,
     /// The next session of this reactor in the log.
@@ -70,40 +66,6 @@ pub struct Shard {
     work_left: bool,
 }
 
-/// What a shard is made of. Shared parts are the same for all reactors of a process.
-pub struct Settings {
-    /// This reactor's number.
-    pub reactor: usize,
-    /// How many there are; at most 64.
-    pub reactors: usize,
-    /// Bounds and profile.
-    pub limits: Arc<Limits>,
-    /// How many sessions each name has.
-    pub quota: Arc<SessionQuota>,
-    /// The memory of the process.
-    pub budget: Arc<Budget>,
-    /// How many CONNECT came lately.
-    pub connects: Arc<SharedBucket>,
-    /// Who may publish and subscribe.
-    pub authorizer: Authorizer,
-    /// Which reactor wants which topics.
-    pub interest: Arc<Interest>,
-    /// Retained messages.
-    pub retained: Arc<Retained>,
-    /// What makes facts of its records.
-    pub engine: Engine<Record>,
-    /// The last record of the log at start; the same for all reactors.
-    pub log_end: Sequence,
-    /// Above every session that the log knows; the same for all reactors.
-    pub first_session: SessionId,
-    /// The namespace.
-    pub namespace: NamespaceId,
-    /// This reactor's counters.
-    pub counters: Arc<Counters>,
-    /// Seed of assigned client identifiers: random in production, fixed in simulation.
-    pub seed: [u64; 2],
-}
-
 /// Assigned client identifiers: unique, and not to be guessed from each other.
 struct Ids {
     key: foldhash::quality::FixedState,
@@ -123,6 +85,7 @@ impl Shard {
             perform: Perform::new(s.engine, s.namespace),
             heard: Heard::new(s.reactors, s.log_end.0),
             ending: HashMap::default(),
+            clock: ClockTold { at: s.clock_record },
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),
             fanout: Fanout::default(),
@@ -175,6 +138,7 @@ impl Shard {
         let Self { retained, perform, .. } = self;
         let swept = retained.expire(now_ms, SWEPT_AT_ONCE, |gone| perform.need(bury(gone)));
         let more = swept == SWEPT_AT_ONCE;
+        self.keep_clock();
         self.homes.arm(Timer::Sweep, now_ms + if more { 1 } else { SWEEP_MS });
     }
 

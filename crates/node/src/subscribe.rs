@@ -103,17 +103,8 @@ impl Shard {
         r: &Requested<'r>,
         id: u32,
     ) -> Result<Granted<'r>, (Reason, &'static str, String)> {
+        let (filter, shared) = self.filter_of(r)?;
         let limits = &self.homes.limits;
-        let invalid = |e: TopicError| {
-            (Reason::TOPIC_FILTER_INVALID, e.clause(), format!("'{}': {}", r.text, e.what()))
-        };
-        let whole = r.filter.map_err(invalid)?;
-        let shared = SharedFilter::parse(r.text).map_err(invalid)?;
-        if shared.is_some_and(|s| s.share.len() > limits.topic_bytes_max) {
-            let why = format!("'{}': the share name is too long", r.text);
-            return Err((Reason::TOPIC_FILTER_INVALID, "event-grid 10", why));
-        }
-        let filter = shared.map_or(whole, |s| s.filter);
         let allowed = self.router.authorizer().subscribe(&principal.permissions, filter);
         let filter = allowed
             .map_err(|d| (d.reason(), d.rule(), d.why(&principal.name, r.text)))?
@@ -169,6 +160,24 @@ impl Shard {
             since,
         });
         Ok(Granted { qos, handover, subscription })
+    }
+
+    /// The filter that topics are compared with, and the shared one that it is a part of.
+    fn filter_of<'r>(
+        &self,
+        r: &Requested<'r>,
+    ) -> Result<(TopicFilter<'r>, Option<SharedFilter<'r>>), (Reason, &'static str, String)> {
+        let limits = &self.homes.limits;
+        let invalid = |e: TopicError| {
+            (Reason::TOPIC_FILTER_INVALID, e.clause(), format!("'{}': {}", r.text, e.what()))
+        };
+        let whole = r.filter.map_err(invalid)?;
+        let shared = SharedFilter::parse(r.text).map_err(invalid)?;
+        if shared.is_some_and(|s| s.share.len() > limits.topic_bytes_max) {
+            let why = format!("'{}': the share name is too long", r.text);
+            return Err((Reason::TOPIC_FILTER_INVALID, "event-grid 10", why));
+        }
+        Ok((shared.map_or(whole, |s| s.filter), shared))
     }
 
     pub(crate) fn on_unsubscribe(&mut self, link: u32, u: &Unsubscribe<'_>) {

@@ -64,6 +64,7 @@ fn shard() -> Shard {
         retained: Arc::new(Retained::new(&limits)),
         engine: Engine::Memory(Memory::new(LogEnd::default())),
         log_end: Sequence(0),
+        clock_record: None,
         first_session: SessionId(1),
         namespace: NamespaceId(1),
         counters: Arc::new(Counters::default()),

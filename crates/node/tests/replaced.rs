@@ -65,6 +65,7 @@ fn shards() -> [Shard; 2] {
             retained: Arc::clone(&retained),
             engine: Engine::Memory(Memory::new(log.clone())),
             log_end: Sequence(0),
+            clock_record: None,
             first_session: SessionId(1),
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),

@@ -180,6 +180,7 @@ fn shards(interest: &Arc<Interest>) -> Vec<Shard> {
             retained: Arc::clone(&retained),
             engine: Engine::Memory(Memory::new(log.clone())),
             log_end: Sequence(0),
+            clock_record: None,
             first_session: SessionId(1),
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),

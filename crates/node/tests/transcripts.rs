@@ -1,6 +1,8 @@
 //! Every transcript as a test of its own, so that the conformance manifest can point at it.
 //! The grammar is in `transcript/script.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 #[allow(dead_code, reason = "random clients use parts of it that scripts do not")]
 mod transcript;
 

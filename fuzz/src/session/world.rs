@@ -58,6 +58,7 @@ impl World {
             retained: Arc::clone(&retained),
             engine: Engine::Memory(Memory::new(LogEnd::default())),
             log_end: Sequence(0),
+            clock_record: None,
             first_session: SessionId(1),
             namespace: NamespaceId(1),
             counters: Arc::clone(&counters),
@@ -296,7 +297,7 @@ impl World {
                 }
             }
             Effect::Move(..) => panic!("there is one reactor"),
-            Effect::Notice(_) => {}
+            Effect::Read(_) | Effect::Notice(_) => {}
         }
     }
 

@@ -40,6 +40,8 @@ impl World {
                     self.decode(socket, n, id, &bytes);
                 }
             }
+            // Everything is in memory here.
+            Effect::Read(_) => unreachable!("nothing is in a log"),
             Effect::Notice(_) => {}
         }
     }

@@ -115,6 +115,7 @@ impl World {
                 retained: Arc::clone(&retained),
                 engine: Engine::Memory(Memory::new(log.clone())),
                 log_end: Sequence(0),
+                clock_record: None,
                 first_session: SessionId(1),
                 namespace: NamespaceId(1),
                 counters: Arc::clone(&counters[reactor]),

@@ -159,6 +159,16 @@ impl Retained {
         settled
     }
 
+    /// Takes in a message of an earlier run, at start, of whose topic `oldest` was the first that
+    /// the log may still have.
+    pub fn restore(&self, p: &Arc<Publication>, oldest: u64, modified_ms: u64) {
+        let key = TopicKey::of(p.message.topic());
+        let mut state = self.write();
+        let (order, sequence, publication) = (self.next_order(), p.sequence(), Arc::clone(p));
+        state.set(&key, RetainedItem { publication, sequence, oldest, order, modified_ms });
+        self.weigh(&state);
+    }
+
     /// The topic's message, unless it has expired.
     pub fn get(&self, topic: &str, now_ms: u64) -> Option<Arc<Publication>> {
         self.get_item(topic, now_ms).map(|item| item.publication)

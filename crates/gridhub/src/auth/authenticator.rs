@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use broker::access::{Attributes, ClientFacts, Principal, Source};
 use node::auth::{AuthOutcome, AuthRequest, Listener};
+use node::journal::Owner;
 
 use super::password::Passwords;
 use super::permissions::Permissions;
@@ -107,6 +108,17 @@ impl Authenticator {
         {
             answer(Err(Refusal::Busy));
         }
+    }
+
+    /// Who the owner of a session of an earlier run is now; `None` = nobody has that name any more,
+    /// or may not come.
+    pub fn recall(&self, owner: &Owner<'_>) -> Option<Arc<Principal>> {
+        self.checks.recall(owner)
+    }
+
+    /// Nobody, who may nothing: owns sessions that are about to end.
+    pub fn nobody(&self) -> Arc<Principal> {
+        self.checks.permissions.nobody()
     }
 
     /// Checks an HTTP bearer token on the caller's thread; repeated tokens are remembered.
@@ -212,6 +224,18 @@ impl Checks {
     fn user(&self, user_name: &str) -> Result<Arc<Principal>, Refusal> {
         let client = self.registry.by_password(user_name)?;
         Ok(self.client(&client, Source::Password))
+    }
+
+    fn recall(&self, owner: &Owner<'_>) -> Option<Arc<Principal>> {
+        match owner.source {
+            Source::Token => self.permissions.recall(owner),
+            Source::Anonymous => self.quick(&Method::Anonymous)?.ok(),
+            // Both are clients of the registry, or known by name alone.
+            Source::Password | Source::Certificate => {
+                let client = self.registry.by_password(owner.name).ok()?;
+                Some(self.client(&client, owner.source))
+            }
+        }
     }
 
     fn client(&self, client: &Identified<'_>, source: Source) -> Arc<Principal> {

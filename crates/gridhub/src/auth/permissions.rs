@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use broker::access::{
-    Binding, ClientFacts, Grants, Group, Permission, PermissionSets, Policy, Principal, Query,
-    Role, Source, TopicSpace,
+    Binding, ClientFacts, Grants, Group, Manage, Permission, PermissionSets, Policy, Principal,
+    Query, Role, Source, TopicSpace,
 };
 
 use crate::config::Config;
 use crate::config::registry::Permission as Written;
+use node::journal::Owner;
 
 /// The policy in force and the permission sets in use.
 pub struct Permissions {
@@ -66,6 +67,18 @@ impl Permissions {
         let roles: Vec<Role> = roles.iter().filter_map(|name| role(name)).collect();
         let grants = self.policy.grants_for_roles(&roles, name);
         self.principal(name, grants, Some(expires_at_ms), Source::Token)
+    }
+
+    /// A token's holder of an earlier run, with what the token allowed.
+    pub fn recall(&self, owner: &Owner<'_>) -> Option<Arc<Principal>> {
+        owner.to_principal(&self.sets).map(Arc::new)
+    }
+
+    /// Nobody: may nothing.
+    pub fn nobody(&self) -> Arc<Principal> {
+        let permissions = self.sets.intern(Vec::new(), Vec::new(), Manage::No);
+        let (name, source) = ("$nobody".into(), Source::Anonymous);
+        Arc::new(Principal { name, permissions, expires_at_ms: None, source })
     }
 
     fn principal(

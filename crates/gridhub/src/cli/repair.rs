@@ -10,6 +10,7 @@ use store::log::repair::{Finding, Report, Verdict, What, apply, examine};
 
 use crate::disk::{FileDisk, Usage};
 use crate::identity::lock::DirLock;
+use crate::start::LOG;
 
 /// Look for damage in a log, and mend it
 #[derive(Args)]
@@ -133,5 +134,3 @@ fn text(what: &What) -> String {
         What::Beyond(why) => why.clone(),
     }
 }
-
-const LOG: &str = "log";

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::config::overrides;
-use crate::config::load;
+use crate::config::{Config, Durability, load};
 use crate::identity::directory::DataDir;
 use crate::identity::lock::DirLock;
 use crate::serve;
@@ -40,7 +40,7 @@ impl Serve {
         };
         let namespace = config.namespace.name.clone();
         let hostname = config.namespace.hostname.clone();
-        tracing::info!("durability is memory: what is kept is forgotten when the process ends");
+        tell_durability(&config);
         serve::run(&config, None, move |endpoints| {
             if self.json {
                 let line = json!({
@@ -61,5 +61,21 @@ impl Serve {
             }
             Ok(())
         })
+    }
+}
+
+/// What is promised, at start.
+fn tell_durability(config: &Config) {
+    match config.durability {
+        Durability::Disk => {
+            tracing::info!("durability is disk: what is acknowledged is on it");
+        }
+        Durability::Os => tracing::info!(
+            "durability is os: the end of the process takes nothing, that of the machine may take \
+             what was acknowledged last"
+        ),
+        Durability::Memory => {
+            tracing::info!("durability is memory: what is kept is forgotten when the process ends")
+        }
     }
 }

@@ -26,9 +26,9 @@ pub fn check(config: &Config) -> Vec<Mistake> {
 
 fn server(config: &Config, mistakes: &mut Vec<Mistake>) {
     let mut refuse = |path: &str, message: String| mistakes.push(Mistake::new(path, message));
-    if config.durability != Durability::Memory {
-        let message = "the durable store is not in this version; write \"memory\", and expect \
-                       everything to be forgotten at the end of the process";
+    if config.durability != Durability::Memory && config.data.is_none() {
+        let message = "what is kept needs a directory: name one as \"data\", or write \"memory\" \
+                       and expect everything to be forgotten at the end of the process";
         refuse("durability", message.into());
     }
     if config.reactors.is_some_and(|reactors| !(1..=REACTORS_MAX).contains(&reactors)) {

@@ -96,9 +96,9 @@ pub enum Profile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
-    /// fdatasync; known, but not in this version.
+    /// `fdatasync`.
     Disk,
-    /// Written to the operating system; known, but not in this version.
+    /// Written to the operating system: the end of the machine may take the last of it.
     Os,
     /// Nothing: what is kept is lost when the process ends.
     #[default]

@@ -9,11 +9,22 @@ use super::space;
 /// An open file; reads and writes name their place, so threads share it.
 pub struct FileHandle {
     file: File,
+    syncing: Syncing,
+}
+
+/// Whether what is written is made to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syncing {
+    /// A sync comes back when it does.
+    Always,
+    /// The system has it and writes it when it likes: the end of the process takes nothing, that
+    /// of the machine may.
+    Never,
 }
 
 impl FileHandle {
-    pub(super) fn new(file: File) -> Self {
-        Self { file }
+    pub(super) fn new(file: File, syncing: Syncing) -> Self {
+        Self { file, syncing }
     }
 }
 
@@ -37,7 +48,10 @@ impl store::disk::File for FileHandle {
 
     /// `fdatasync`: the data, and of the rest what is needed to read it again.
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        match self.syncing {
+            Syncing::Always => self.file.sync_data(),
+            Syncing::Never => Ok(()),
+        }
     }
 
     fn len(&self) -> io::Result<u64> {

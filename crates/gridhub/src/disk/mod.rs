@@ -6,7 +6,7 @@
 mod file;
 mod space;
 
-pub use file::FileHandle;
+pub use file::{FileHandle, Syncing};
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -20,6 +20,7 @@ pub struct FileDisk {
     path: PathBuf,
     directory: File,
     usage: Usage,
+    syncing: Syncing,
 }
 
 /// What may be done with the files.
@@ -36,7 +37,6 @@ impl FileDisk {
     ///
     /// # Errors
     /// When it cannot be made, or is no directory.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no server keeps a log yet"))]
     pub fn open_or_create(path: &Path) -> io::Result<Self> {
         match DirBuilder::new().mode(0o700).create(path) {
             // A directory that is new has to be there after a crash too.
@@ -57,7 +57,13 @@ impl FileDisk {
         if !directory.metadata()?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self { path: path.to_owned(), directory, usage })
+        let (path, syncing) = (path.to_owned(), Syncing::Always);
+        Ok(Self { path, directory, usage, syncing })
+    }
+
+    /// The same with other ideas of what lasts.
+    pub fn with(self, syncing: Syncing) -> Self {
+        Self { syncing, ..self }
     }
 
     /// Where a file lies; the name is one that a log could have given.
@@ -114,7 +120,7 @@ impl Disk for FileDisk {
                 .open(&making)?;
             space::reserve(&file, 0, len)?;
             fs::rename(&making, &place)?;
-            Ok(FileHandle::new(file))
+            Ok(FileHandle::new(file, self.syncing))
         })();
         if made.is_err() {
             // The first error is the one to tell; a leftover is removed at the next start.
@@ -126,7 +132,7 @@ impl Disk for FileDisk {
     fn open(&self, name: &str) -> io::Result<FileHandle> {
         let write = self.usage == Usage::Full;
         let file = OpenOptions::new().read(true).write(write).open(self.place(name)?)?;
-        Ok(FileHandle::new(file))
+        Ok(FileHandle::new(file, self.syncing))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -138,7 +144,10 @@ impl Disk for FileDisk {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        self.directory.sync_all()
+        match self.syncing {
+            Syncing::Always => self.directory.sync_all(),
+            Syncing::Never => Ok(()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod slots;
 mod websocket;
 
 pub use accept::Listening;
+pub use arrivals::Socket;
 pub use hub::{Hub, HubSettings};
-pub use inbox::Inbox;
-pub use reactor::{Authenticate, Reactor, ReactorSettings};
+pub use inbox::{Inbox, Parcel};
+pub use reactor::{Authenticate, Reactor, ReactorSettings, Reads};

@@ -16,6 +16,9 @@ pub(super) fn log(notice: &Notice) {
             let code = format!("0x{:02x}", reason.code());
             tracing::warn!(client, reason = code, rule, why, "refused");
         }
+        Notice::Unreadable { client, why } => {
+            tracing::error!(client, why, "messages of a session cannot be read");
+        }
         Notice::Stalled { client, why } => {
             tracing::warn!(client, why, "the session does not keep up and loses messages");
         }

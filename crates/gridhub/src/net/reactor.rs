@@ -21,6 +21,9 @@ pub type AuthReply = Box<dyn FnOnce(node::auth::AuthOutcome) + Send>;
 /// Checks credentials without blocking the caller.
 pub type Authenticate = Arc<dyn Fn(node::auth::AuthRequest, AuthReply) + Send + Sync>;
 
+/// Takes what a reactor wants to have read of the log.
+pub type Reads = std::sync::mpsc::Sender<(usize, Box<node::ReadJob>)>;
+
 /// What a reactor is made of.
 pub struct ReactorSettings {
     /// Its number.
@@ -35,6 +38,8 @@ pub struct ReactorSettings {
     pub post_bytes_max: usize,
     /// This reactor's share of `limits.opening_connections_max`.
     pub openings_max: usize,
+    /// Who reads the log, where there is one.
+    pub reads: Option<Reads>,
 }
 
 /// The thread's state.
@@ -61,6 +66,7 @@ pub struct Reactor {
     /// Connections whose end is awaited, with the time when we stop waiting.
     pub(super) draining: Vec<(u64, LinkId)>,
     pub(super) parcels: Vec<Parcel>,
+    pub(super) reads: Option<Reads>,
     pub(super) effects: Vec<Effect>,
     pub(super) dirty: Vec<u32>,
     /// Set by a planned stop: when the last connections are cut off.
@@ -97,6 +103,7 @@ impl Reactor {
             accept_at_ms: None,
             draining: Vec::new(),
             parcels: Vec::new(),
+            reads: s.reads,
             effects: Vec::new(),
             dirty: Vec::new(),
             stop_at_ms: None,
@@ -254,6 +261,12 @@ impl Reactor {
                 })));
             }
             Effect::Resume(id) => self.resume(id),
+            Effect::Read(job) => {
+                if let Some(reads) = &self.reads {
+                    // Without the thread the server is about to end.
+                    let _ = reads.send((self.me, job));
+                }
+            }
             Effect::Notice(n) => notice::log(&n),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::entries::{Kept, Kind, Then};
 use crate::journal::{Detached, Entry, SessionEnded, WillLeft};
+use crate::perform::Completion;
 use crate::session::State;
 use crate::shard::Shard;
 use store::op::Sequence;
@@ -33,7 +34,7 @@ impl Shard {
         self.ending.insert(id, durable);
         let entry = Entry::SessionEnded(SessionEnded { session: id });
         let (kind, then) = (Kind::Ended, Then::Nothing);
-        self.perform.write(&entry, Kept { session, id, kind, then });
+        self.perform.write(&entry, Completion::Kept(Kept { session, id, kind, then }));
     }
 
     /// What waits of a session that is left goes back to the log: it is read again when somebody

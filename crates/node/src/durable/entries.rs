@@ -4,6 +4,7 @@ use super::Durable;
 use crate::handover::Handover;
 use crate::journal::{Entry, LastWill, Owner, Presence, SessionBegun, SessionId, Subscription};
 use crate::link::LinkId;
+use crate::perform::Completion;
 use crate::session::{Session, State, Will};
 use crate::shard::Shard;
 use broker::access::Principal;
@@ -76,7 +77,7 @@ impl Shard {
     pub(crate) fn keep(&mut self, slot: u32, entry: &Entry<'_>, kind: Kind, then: Then) {
         let session = self.homes.session_ref(slot);
         let Some(id) = entry.session() else { return };
-        self.perform.write(entry, Kept { session, id, kind, then });
+        self.perform.write(entry, Completion::Kept(Kept { session, id, kind, then }));
     }
 
     /// Writes that something of the session has changed; now and then the whole session instead.
@@ -121,7 +122,7 @@ impl Shard {
             subscriptions: plain.chain(shared).collect(),
         });
         let (session, id, kind) = (session_ref, durable.id, Kind::Snapshot);
-        perform.write(&entry, Kept { session, id, kind, then });
+        perform.write(&entry, Completion::Kept(Kept { session, id, kind, then }));
     }
 
     /// An entry is a fact.

@@ -8,6 +8,7 @@
 //! none of it.
 
 mod attaching;
+mod clock;
 mod delivery;
 mod ending;
 mod entries;
@@ -18,6 +19,7 @@ mod restore;
 mod subscriptions;
 mod watching;
 
+pub(crate) use clock::Told as ClockTold;
 pub(crate) use entries::{Kept, NO_STREAM, Then};
 pub(crate) use exchange::Begin;
 pub(crate) use progress::Changed;

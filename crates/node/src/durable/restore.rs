@@ -6,6 +6,7 @@
 use super::{Durable, Standing};
 use crate::backlog::Backlog;
 use crate::journal::{FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription};
+use crate::now::Now;
 use crate::session::{Session, State, Will};
 use crate::shard::Shard;
 use crate::timers::Timer;
@@ -37,9 +38,10 @@ pub struct Restored<'a> {
 
 impl Shard {
     /// Takes in sessions of an earlier run: before the first turn, while nobody publishes.
-    /// `now_ms` is the domain clock. Gives how many had to end.
-    pub fn restore(&mut self, r: Restored<'_>, now_ms: u64) -> usize {
-        self.homes.now.wall_ms = now_ms;
+    /// Gives how many had to end.
+    pub fn restore(&mut self, r: Restored<'_>, now: Now) -> usize {
+        self.homes.now = now;
+        let now_ms = now.wall_ms;
         let mut ended = 0;
         for found in r.sessions {
             let now = found.now();
@@ -81,8 +83,11 @@ impl Shard {
         durable.backlog =
             Backlog::behind(reached.cursor(), end, Default::default(), reached.dropped());
         durable.received = reached.received().collect();
+        // What is under way comes by itself, not by reading on.
+        let mut done = reached.done().clone();
+        unloaded.iter().for_each(|(_, sequence)| done.add(*sequence));
         durable.unloaded = unloaded;
-        durable.skipped = (!reached.done().is_plain()).then(|| Box::new(reached.done().clone()));
+        durable.skipped = (!done.is_plain()).then(|| Box::new(done));
         let (state, due) = state(now, clock_ms, now_ms);
         let principal = Arc::clone(principal);
         if principal.source != Source::Anonymous {
@@ -164,7 +169,8 @@ fn state(now: &SessionBegun<'_>, clock_ms: u64, now_ms: u64) -> (State, u64) {
             // Lost since the last word of the clock; its will waits for who comes back soon.
             let will_s = now.will.as_ref().map(|w| w.delay_s.max(WILL_DELAY_MIN_S));
             let will_at_ms = will_s.map_or(u64::MAX, |s| after(now_ms, s));
-            (after(clock_ms.max(1), now.expiry_s), will_at_ms)
+            let lost_ms = if clock_ms == 0 { now_ms } else { clock_ms };
+            (after(lost_ms, now.expiry_s), will_at_ms)
         }
     };
     (State::Detached { ends_at_ms, will_at_ms }, ends_at_ms.min(will_at_ms))

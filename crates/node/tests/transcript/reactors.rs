@@ -82,6 +82,7 @@ impl Reactors {
                 retained: Arc::clone(&retained),
                 engine: keeping.engine(reactor),
                 log_end: Sequence(0),
+                clock_record: None,
                 first_session: SessionId(1),
                 namespace: NamespaceId(1),
                 counters: Arc::clone(&counters[reactor]),

@@ -98,7 +98,8 @@ impl<D: Disk> Cleaner<D> {
     }
 
     /// Rewrites the oldest segment with something that was released since its footer was written,
-    /// however dense it is: for when too many buried keys ([`Need::Bury`](super::Need::Bury)) wait for that.
+    /// however dense it is: for when too many buried keys wait for that
+    /// ([`Need::Bury`](super::Need::Bury)).
     /// Nothing is done if there is none.
     ///
     /// # Errors

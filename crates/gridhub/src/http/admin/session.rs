@@ -86,6 +86,7 @@ fn detail(session: &SessionDetail) -> Value {
         "connected": session.summary.connected,
         "protocol": session.protocol,
         "home": session.home,
+        "durable": session.durable,
         "sessionExpirySeconds": (session.expiry_s != u32::MAX).then_some(session.expiry_s),
         "expiresInSeconds": session.expires_in_s,
         "keepAliveSeconds": session.keep_alive_s,

@@ -46,7 +46,7 @@ pub fn accepted(published: &Published, who: &Principal, topic: &str) -> Result<u
         Published::Denied(denied) => Err(forbidden(*denied, who, topic)),
         Published::Refused { reason, why } => Err(refused(*reason, why)),
         Published::Unstored { why } => {
-            Err(HttpError::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", why))
+            Err(HttpError::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", *why))
         }
     }
 }

@@ -158,6 +158,7 @@ fn summary(client_id: &str) -> SessionSummary {
 
 fn detail(client_id: &str) -> SessionDetail {
     SessionDetail {
+        durable: true,
         summary: summary(client_id),
         protocol: "5",
         home: 1,

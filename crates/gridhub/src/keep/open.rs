@@ -1,0 +1,105 @@
+//! Opening the log of a data directory: what it has is read, what it no longer needs is told.
+
+use crate::config::Durability;
+use crate::disk::{FileDisk, Syncing};
+use anyhow::Context;
+use node::journal::{Entry, Found, Replay, SessionEnded};
+use std::path::Path;
+use std::sync::Arc;
+use store::log::{Batch, Hold, Log, Need, Options, Records};
+use store::op::{NamespaceId, Sequence};
+
+/// A log that nobody writes yet.
+pub struct Opened {
+    /// The log.
+    pub log: Log<FileDisk>,
+    /// Its directory, for segments made ahead.
+    pub disk: Arc<FileDisk>,
+    /// How it is laid out.
+    pub options: Options,
+    /// What it has.
+    pub found: Found,
+    /// Its last record.
+    pub end: Sequence,
+}
+
+/// Opens the log in `directory`, or makes one.
+///
+/// # Errors
+/// A directory that cannot be used; damage, with file and offset; records of another version.
+pub fn open(
+    directory: &Path,
+    durability: Durability,
+    namespace: NamespaceId,
+) -> anyhow::Result<Opened> {
+    let shown = directory.display();
+    let syncing = match durability {
+        Durability::Os => Syncing::Never,
+        Durability::Disk | Durability::Memory => Syncing::Always,
+    };
+    let disk = || -> anyhow::Result<FileDisk> {
+        let disk = FileDisk::open_or_create(directory);
+        Ok(disk.with_context(|| format!("cannot use {shown}"))?.with(syncing))
+    };
+    let options = Options { segment_bytes: SEGMENT_BYTES, identity: identity()? };
+    let mut replay = Replay::new();
+    let mut bad = None;
+    let recovered = Log::open(disk()?, options.clone(), |record| {
+        let taken = match record.namespace == namespace {
+            true => replay.take(record).map_err(|error| error.to_string()),
+            false => Err(format!("it belongs to namespace {}", record.namespace.0)),
+        };
+        if let Err(error) = taken {
+            bad.get_or_insert(format!("record {}: {error}", record.sequence.0));
+        }
+    });
+    let recovered = recovered.with_context(|| {
+        format!("cannot read the log in {shown}; `gridhub repair` shows what can be done")
+    })?;
+    if let Some(bad) = bad {
+        anyhow::bail!("cannot read the log in {shown}: {bad}; was it written by a later version?");
+    }
+    if let Some(cut) = recovered.cut {
+        let (file, offset) = (cut.file, cut.offset);
+        tracing::warn!(file, offset, "an unfinished end of the log was cut off");
+    }
+    let (mut log, mut found) = (recovered.log, replay.finish());
+    end_replaced(&mut log, &mut found, namespace)?;
+    log.tell(found.stale.drain(..).map(Need::Release));
+    log.tell(found.tombstones.drain(..).map(|(oldest, at)| Need::Bury { oldest, at }));
+    let end = Sequence(log.next_sequence().0 - 1);
+    Ok(Opened { log, disk: Arc::new(disk()?), options, found, end })
+}
+
+/// Sessions that lost their client identifier end in the log before their records go.
+fn end_replaced(
+    log: &mut Log<FileDisk>,
+    found: &mut Found,
+    namespace: NamespaceId,
+) -> anyhow::Result<()> {
+    if found.replaced.is_empty() {
+        return Ok(());
+    }
+    let (mut records, mut batch, mut bytes) = (Records::default(), Batch::default(), Vec::new());
+    for replaced in &found.replaced {
+        bytes.clear();
+        let entry = Entry::SessionEnded(SessionEnded { session: replaced.session });
+        entry.encode(&mut bytes);
+        records.push(entry.kind(), Hold::UntilReleased, namespace, &[], &[&bytes]);
+    }
+    batch.join(&mut records);
+    let committed = log.commit(&mut batch).context("cannot write the log")?;
+    let ended = found.replaced.drain(..).zip(committed.first.0..);
+    log.tell(ended.map(|(r, at)| Need::Bury { oldest: r.first, at: Sequence(at) }));
+    Ok(())
+}
+
+/// Nobody outside may know it: no client can write what looks like a batch.
+fn identity() -> anyhow::Result<u64> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes).context("the system gives no random bytes")?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// A full one takes a second or two of the fastest publishers.
+const SEGMENT_BYTES: u32 = 32 << 20;

@@ -1,0 +1,344 @@
+//! Starting the data plane: one thread a reactor, and the log's where there is one.
+//!
+//! Owns the order: the log is read, each reactor takes in its sessions, then the log's threads
+//! start, then reactors serve.
+
+use crate::auth::Authenticator;
+use crate::clock::Clock;
+use crate::config::{Config, Durability};
+use crate::keep::{Entrance, Opened, Sharing, Threads, open};
+use crate::net::{
+    Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
+};
+use anyhow::Context;
+use broker::access::{Authorizer, SessionQuota};
+use broker::budget::Budget;
+use broker::rate::SharedBucket;
+use broker::retained::Retained;
+use broker::subscription::Interest;
+use engine::{Engine, LogEnd, Memory};
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
+use node::counters::Counters;
+use node::journal::{FoundSession, SessionId};
+use node::shard::home_of;
+use node::{Restored, Settings, Shard};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use store::op::{NamespaceId, Sequence};
+
+/// The running data plane.
+pub struct DataPlane {
+    pub hub: Hub,
+    reactors: Vec<JoinHandle<()>>,
+    log: Option<Threads>,
+}
+
+impl DataPlane {
+    /// Waits for the reactors, which were told to stop, then ends the log's threads.
+    pub fn join(self) {
+        for reactor in self.reactors {
+            // One that panicked has nothing left to finish.
+            let _ = reactor.join();
+        }
+        if let Some(log) = self.log {
+            log.stop();
+        }
+    }
+}
+
+/// What all reactors share.
+struct Common {
+    count: usize,
+    settings: Shared,
+    inboxes: Arc<[Arc<Inbox>]>,
+    clock: Clock,
+    authenticator: Arc<Authenticator>,
+}
+
+/// The parts of `node::Settings` that are the same for all.
+struct Shared {
+    limits: Arc<broker::limits::Limits>,
+    quota: Arc<SessionQuota>,
+    budget: Arc<Budget>,
+    connects: Arc<SharedBucket>,
+    authorizer: Authorizer,
+    interest: Arc<Interest>,
+    retained: Arc<Retained>,
+    counters: Vec<Arc<Counters>>,
+}
+
+/// What of the log one reactor begins with.
+struct Begin {
+    engine: Engine<node::record::Record>,
+    log_end: Sequence,
+    clock_record: Option<Sequence>,
+    first_session: SessionId,
+    sessions: Vec<FoundSession>,
+    shared: Arc<HashSet<Sequence, RandomState>>,
+    clock_ms: u64,
+}
+
+/// How a reactor goes on once everybody has begun: with the way to the log, if there is one.
+type Go = Option<Reads>;
+
+/// Reads the log and starts everything.
+///
+/// # Errors
+/// A log that cannot be read, a system that gives no thread.
+pub fn start(
+    config: &Config,
+    clock: &Clock,
+    authenticator: &Arc<Authenticator>,
+    listening: &[Listening],
+) -> anyhow::Result<DataPlane> {
+    let mut opened = match (config.durability, &config.data) {
+        (Durability::Memory, _) | (_, None) => None,
+        (durability, Some(data)) => Some(open(&data.join(LOG), durability, NAMESPACE)?),
+    };
+    if let Some(opened) = &opened {
+        clock.not_before(opened.found.clock_ms);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = config.reactors.unwrap_or(cores).clamp(1, REACTORS_MAX);
+    let (mut polls, mut inboxes) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let poll = mio::Poll::new().context("cannot poll")?;
+        let waker = mio::Waker::new(poll.registry(), Reactor::WAKER).context("cannot wake")?;
+        inboxes.push(Arc::new(Inbox::new(waker)));
+        polls.push(poll);
+    }
+    let (inboxes, settings): (Arc<[_]>, _) = (inboxes.into(), Shared::new(config, count));
+    let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
+    let common = Common { count, settings, inboxes, clock, authenticator };
+    let entrance = Entrance::new();
+    let begins = match &mut opened {
+        Some(opened) => common.begins_with(&entrance, opened),
+        None => common.begins(),
+    };
+    let mut waiting = Waiting::default();
+    for (me, (poll, begin)) in polls.into_iter().zip(begins).enumerate() {
+        let sockets = Reactor::sockets(&poll, listening)?;
+        waiting.spawn(&common, me, (poll, sockets), begin)?;
+    }
+    waiting.begun()?;
+    let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
+    let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
+    Ok(DataPlane { hub: common.hub(), reactors, log })
+}
+
+/// Reactors that have not begun to serve.
+#[derive(Default)]
+struct Waiting {
+    threads: Vec<JoinHandle<()>>,
+    begun: Vec<Receiver<usize>>,
+    go: Vec<Sender<Go>>,
+}
+
+impl Waiting {
+    fn spawn(
+        &mut self,
+        common: &Common,
+        me: usize,
+        (poll, sockets): (mio::Poll, Vec<crate::net::Socket>),
+        begin: Begin,
+    ) -> anyhow::Result<()> {
+        let (began, begun) = channel();
+        let (go, may_go) = channel::<Go>();
+        let (reactor, settings, restoring) = common.parts(me, begin)?;
+        let thread = std::thread::Builder::new().name(format!("reactor-{me}"));
+        // A shard is made on its own thread: what it shares inside is not for others.
+        self.threads.push(thread.spawn(move || {
+            let mut shard = Shard::new(settings);
+            // Nobody waits any more if the start was given up.
+            let _ = began.send(restoring.run(&mut shard));
+            let Ok(reads) = may_go.recv() else { return };
+            Reactor::new(poll, ReactorSettings { reads, ..reactor }, shard, sockets).run();
+        })?);
+        self.begun.push(begun);
+        self.go.push(go);
+        Ok(())
+    }
+
+    fn begun(&self) -> anyhow::Result<()> {
+        let mut ended = 0;
+        for begun in &self.begun {
+            ended += begun.recv().context("a reactor could not take in its sessions")?;
+        }
+        if ended > 0 {
+            tracing::warn!(ended, "sessions have ended: their owners are not known any more");
+        }
+        Ok(())
+    }
+
+    fn go(self, reads: Option<&Reads>) -> Vec<JoinHandle<()>> {
+        for go in self.go {
+            // A reactor that is gone has panicked, and its thread says so.
+            let _ = go.send(reads.cloned());
+        }
+        self.threads
+    }
+}
+
+/// What a reactor's thread does first.
+struct Restoring {
+    sessions: Vec<FoundSession>,
+    shared: Arc<HashSet<Sequence, RandomState>>,
+    clock_ms: u64,
+    authenticator: Arc<Authenticator>,
+    clock: Clock,
+}
+
+impl Restoring {
+    fn run(self, shard: &mut Shard) -> usize {
+        let Self { sessions, shared, clock_ms, authenticator, clock } = self;
+        if sessions.is_empty() {
+            return 0;
+        }
+        let principal = |owner: &node::journal::Owner<'_>| authenticator.recall(owner);
+        let nobody = authenticator.nobody();
+        let restored =
+            Restored { sessions, shared: &shared, clock_ms, principal: &principal, nobody };
+        shard.restore(restored, clock.now())
+    }
+}
+
+impl Common {
+    /// What each reactor begins with where nothing is kept.
+    fn begins(&self) -> Vec<Begin> {
+        let memory = LogEnd::default();
+        let begin = |_| Begin {
+            engine: Engine::Memory(Memory::new(memory.clone())),
+            log_end: Sequence(0),
+            clock_record: None,
+            first_session: SessionId(1),
+            sessions: Vec::new(),
+            shared: Arc::default(),
+            clock_ms: 0,
+        };
+        (0..self.count).map(begin).collect()
+    }
+
+    /// What each reactor begins with; retained messages are there at once.
+    fn begins_with(&self, entrance: &Entrance, opened: &mut Opened) -> Vec<Begin> {
+        let Opened { found, end, .. } = opened;
+        let clock_ms = found.clock_ms;
+        for retained in std::mem::take(&mut found.retained) {
+            let (sequence, first) = (retained.sequence, retained.first);
+            let mut publication = retained.into_publication();
+            publication.settled_at(sequence.0);
+            publication.charge_to(self.settings.budget.account(0));
+            self.settings.retained.restore(&Arc::new(publication), first.0, clock_ms);
+        }
+        let shared = Arc::new(found.shared.iter().map(|(at, _)| *at).collect::<HashSet<_, _>>());
+        let mut homes: Vec<Vec<FoundSession>> = Vec::new();
+        homes.resize_with(self.count, Vec::new);
+        for session in std::mem::take(&mut found.sessions) {
+            homes[home_of(session.client().as_str(), self.count)].push(session);
+        }
+        let begin = |(me, sessions)| Begin {
+            // Fewer than 65 reactors.
+            engine: Engine::Log(entrance.intake.handle(me as u8)),
+            log_end: *end,
+            clock_record: found.clock_record,
+            first_session: found.next_session,
+            sessions,
+            shared: Arc::clone(&shared),
+            clock_ms,
+        };
+        homes.into_iter().enumerate().map(begin).collect()
+    }
+
+    fn parts(
+        &self,
+        me: usize,
+        begin: Begin,
+    ) -> anyhow::Result<(ReactorSettings, Settings, Restoring)> {
+        let Begin { engine, log_end, clock_record, first_session, sessions, shared, clock_ms } =
+            begin;
+        let s = &self.settings;
+        let settings = Settings {
+            reactor: me,
+            reactors: self.count,
+            limits: Arc::clone(&s.limits),
+            quota: Arc::clone(&s.quota),
+            budget: Arc::clone(&s.budget),
+            connects: Arc::clone(&s.connects),
+            authorizer: s.authorizer.clone(),
+            interest: Arc::clone(&s.interest),
+            retained: Arc::clone(&s.retained),
+            engine,
+            log_end,
+            clock_record: clock_record.filter(|_| me == 0),
+            first_session,
+            namespace: NAMESPACE,
+            counters: Arc::clone(&s.counters[me]),
+            seed: seed()?,
+        };
+        let asked = Arc::clone(&self.authenticator);
+        let authenticate: Authenticate = Arc::new(move |request, reply| {
+            asked.authenticate(request, reply);
+        });
+        let reactor = ReactorSettings {
+            me,
+            inboxes: Arc::clone(&self.inboxes),
+            clock: self.clock.clone(),
+            authenticate,
+            post_bytes_max: s.limits.post_bytes_max,
+            openings_max: s.limits.opening_connections_max.div_ceil(self.count),
+            reads: None,
+        };
+        let (authenticator, clock) = (Arc::clone(&self.authenticator), self.clock.clone());
+        Ok((reactor, settings, Restoring { sessions, shared, clock_ms, authenticator, clock }))
+    }
+
+    fn sharing(&self) -> Sharing {
+        let clock = self.clock.clone();
+        Sharing {
+            inboxes: Arc::clone(&self.inboxes),
+            retained: Arc::clone(&self.settings.retained),
+            interest: Arc::clone(&self.settings.interest),
+            wall: Arc::new(move || clock.wall_ms()),
+        }
+    }
+
+    fn hub(self) -> Hub {
+        let Shared { counters, retained, budget, limits, authorizer, .. } = self.settings;
+        let (inboxes, clock) = (self.inboxes, self.clock);
+        Hub::new(HubSettings { inboxes, counters, retained, budget, limits, authorizer, clock })
+    }
+}
+
+impl Shared {
+    fn new(config: &Config, count: usize) -> Self {
+        let limits = Arc::new(config.limits.limits(config.namespace.profile));
+        let memory_bytes_max = config.process.memory_bytes_max();
+        tracing::info!(memory_bytes_max, reactors = count, "memory for data is bounded");
+        Self {
+            quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
+            budget: Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, count)),
+            connects: Arc::new(SharedBucket::default()),
+            authorizer: Authorizer::new(&limits),
+            interest: Arc::new(Interest::new(count)),
+            retained: Arc::new(Retained::new(&limits)),
+            counters: (0..count).map(|_| Arc::default()).collect(),
+            limits,
+        }
+    }
+}
+
+/// Unpredictable bits for assigned client identifiers.
+fn seed() -> anyhow::Result<[u64; 2]> {
+    let mut seed = [0; 16];
+    aws_lc_rs::rand::fill(&mut seed).context("the system gives no random bytes")?;
+    let (a, b) = seed.split_at(8);
+    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, b| (word << 8) | u64::from(*b));
+    Ok([word(a), word(b)])
+}
+
+/// The log's place in a data directory.
+pub const LOG: &str = "log";
+/// The one namespace of this process.
+const NAMESPACE: NamespaceId = NamespaceId(1);
+const REACTORS_MAX: usize = 64;
