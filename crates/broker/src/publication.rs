@@ -45,6 +45,15 @@ impl Publication {
         Self { message, deadline_ms: NEVER, watch: None, charge: None, place: Place::default() }
     }
 
+    /// The same for one receiver alone: how long it lives tells when that one has finished.
+    pub fn own(&self) -> Self {
+        let Self { message, deadline_ms, watch, .. } = self;
+        let own =
+            Self { deadline_ms: *deadline_ms, watch: watch.clone(), ..Self::new(message.clone()) };
+        own.settled_at(self.sequence());
+        own
+    }
+
     /// Its place in the log; 0 = it is not there, or not yet.
     #[inline]
     pub fn sequence(&self) -> u64 {

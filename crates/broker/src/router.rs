@@ -404,6 +404,8 @@ mod tests {
             options: ReceiverOptions::new(QoS::AtLeastOnce, false, false),
             subscription_id: 0,
             window: 1,
+            stream: None,
+            since: store::op::Sequence(0),
         };
         away.join(0, "t/#", join(1));
         assert!(home.route(&set, "t/1").groups.is_some(), "the remembered route is stale");

@@ -10,6 +10,7 @@ mod disk;
 mod http;
 mod identity;
 mod keep;
+mod latch;
 mod machine;
 mod net;
 mod serve;

@@ -7,6 +7,7 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::{Config, Durability};
 use crate::keep::{Entrance, Opened, Sharing, Threads, open};
+use crate::latch::Latch;
 use crate::net::{
     Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
 };
@@ -17,12 +18,10 @@ use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::{Engine, LogEnd, Memory};
-use foldhash::fast::RandomState;
-use hashbrown::HashSet;
 use node::counters::Counters;
 use node::journal::{FoundSession, SessionId};
 use node::shard::home_of;
-use node::{Restored, Settings, Shard};
+use node::{Found, Restored, Settings, Shard};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -76,7 +75,7 @@ struct Begin {
     clock_record: Option<Sequence>,
     first_session: SessionId,
     sessions: Vec<FoundSession>,
-    shared: Arc<HashSet<Sequence, RandomState>>,
+    rest: Arc<Found>,
     clock_ms: u64,
 }
 
@@ -118,6 +117,7 @@ pub fn start(
         None => common.begins(),
     };
     let mut waiting = Waiting::default();
+    let begins = begins.into_iter().zip(Latch::all(count));
     for (me, (poll, begin)) in polls.into_iter().zip(begins).enumerate() {
         let sockets = Reactor::sockets(&poll, listening)?;
         waiting.spawn(&common, me, (poll, sockets), begin)?;
@@ -142,7 +142,7 @@ impl Waiting {
         common: &Common,
         me: usize,
         (poll, sockets): (mio::Poll, Vec<crate::net::Socket>),
-        begin: Begin,
+        (begin, latch): (Begin, Latch),
     ) -> anyhow::Result<()> {
         let (began, begun) = channel();
         let (go, may_go) = channel::<Go>();
@@ -154,7 +154,11 @@ impl Waiting {
             // Nobody waits any more if the start was given up.
             let _ = began.send(restoring.run(&mut shard));
             let Ok(reads) = may_go.recv() else { return };
-            Reactor::new(poll, ReactorSettings { reads, ..reactor }, shard, sockets).run();
+            let settings = ReactorSettings { reads, ..reactor };
+            let mut reactor = Reactor::new(poll, settings, shard, sockets);
+            reactor.run();
+            // What it has of another one's messages is not over because it ends.
+            latch.wait();
         })?);
         self.begun.push(begun);
         self.go.push(go);
@@ -184,7 +188,7 @@ impl Waiting {
 /// What a reactor's thread does first.
 struct Restoring {
     sessions: Vec<FoundSession>,
-    shared: Arc<HashSet<Sequence, RandomState>>,
+    rest: Arc<Found>,
     clock_ms: u64,
     authenticator: Arc<Authenticator>,
     clock: Clock,
@@ -192,14 +196,10 @@ struct Restoring {
 
 impl Restoring {
     fn run(self, shard: &mut Shard) -> usize {
-        let Self { sessions, shared, clock_ms, authenticator, clock } = self;
-        if sessions.is_empty() {
-            return 0;
-        }
+        let Self { sessions, rest, clock_ms, authenticator, clock } = self;
         let principal = |owner: &node::journal::Owner<'_>| authenticator.recall(owner);
         let nobody = authenticator.nobody();
-        let restored =
-            Restored { sessions, shared: &shared, clock_ms, principal: &principal, nobody };
+        let restored = Restored { sessions, rest: &rest, clock_ms, principal: &principal, nobody };
         shard.restore(restored, clock.now())
     }
 }
@@ -214,7 +214,7 @@ impl Common {
             clock_record: None,
             first_session: SessionId(1),
             sessions: Vec::new(),
-            shared: Arc::default(),
+            rest: Arc::default(),
             clock_ms: 0,
         };
         (0..self.count).map(begin).collect()
@@ -231,7 +231,11 @@ impl Common {
             publication.charge_to(self.settings.budget.account(0));
             self.settings.retained.restore(&Arc::new(publication), first.0, clock_ms);
         }
-        let shared = Arc::new(found.shared.iter().map(|(at, _)| *at).collect::<HashSet<_, _>>());
+        let rest = Arc::new(Found {
+            shared: found.shared.iter().map(|(at, _)| *at).collect(),
+            begun: found.sessions.iter().flat_map(FoundSession::begun).collect(),
+            groups: std::mem::take(&mut found.groups),
+        });
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.count, Vec::new);
         for session in std::mem::take(&mut found.sessions) {
@@ -244,7 +248,7 @@ impl Common {
             clock_record: found.clock_record,
             first_session: found.next_session,
             sessions,
-            shared: Arc::clone(&shared),
+            rest: Arc::clone(&rest),
             clock_ms,
         };
         homes.into_iter().enumerate().map(begin).collect()
@@ -255,7 +259,7 @@ impl Common {
         me: usize,
         begin: Begin,
     ) -> anyhow::Result<(ReactorSettings, Settings, Restoring)> {
-        let Begin { engine, log_end, clock_record, first_session, sessions, shared, clock_ms } =
+        let Begin { engine, log_end, clock_record, first_session, sessions, rest, clock_ms } =
             begin;
         let s = &self.settings;
         let settings = Settings {
@@ -290,7 +294,7 @@ impl Common {
             reads: None,
         };
         let (authenticator, clock) = (Arc::clone(&self.authenticator), self.clock.clone());
-        Ok((reactor, settings, Restoring { sessions, shared, clock_ms, authenticator, clock }))
+        Ok((reactor, settings, Restoring { sessions, rest, clock_ms, authenticator, clock }))
     }
 
     fn sharing(&self) -> Sharing {

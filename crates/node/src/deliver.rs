@@ -8,6 +8,7 @@ use crate::durable::Begin;
 use crate::effect::Notice;
 use crate::frames::{Frames, append};
 use crate::homes::Homes;
+use crate::journal::Via;
 use crate::link::Link;
 use crate::losses::{Recovered, Tell};
 use crate::measured::fit;
@@ -215,7 +216,8 @@ impl Homes {
             // Its PUBLISH goes out when the log knows of it (core.md 2).
             durable.unsent.push_back(id);
             let session = self.session_ref(slot);
-            self.begun.push(Begin { session, packet_id: id, sequence });
+            let via = Via::of(&delivery);
+            self.begun.push(Begin { session, packet_id: id, sequence, via });
             return true;
         }
         if !self.send(slot, &delivery, id.get(), false) {

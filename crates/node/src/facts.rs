@@ -82,6 +82,7 @@ impl Shard {
         }
         self.settle_free();
         self.heard.enter(facts);
+        self.homes.heard = Sequence(self.heard.up_to);
         while let Some(batch) = self.heard.next_early() {
             self.publishes(batch);
         }
@@ -148,6 +149,7 @@ impl Shard {
             Completion::None => self.homes.counters.lose(Loss::Storage),
             // It is told again.
             Completion::Clock => {}
+            Completion::Group(stream) => self.group_kept(stream, None),
             Completion::Acknowledge { link, packet_id, qos } => {
                 self.homes.counters.publishes_refused.add(1);
                 self.unstored(link, packet_id, qos, why);

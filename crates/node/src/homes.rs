@@ -10,7 +10,7 @@ use crate::now::Now;
 use crate::output::Pool;
 use crate::pace::Pace;
 use crate::session::{Origin, Session};
-use crate::share::Memberships;
+use crate::share::{KeptGroups, Memberships};
 use crate::slots::Slots;
 use crate::timers::{Timer, Timers};
 use broker::access::{SessionQuota, Source};
@@ -22,6 +22,8 @@ use hashbrown::HashTable;
 use mqtt::reason::Reason;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use store::log::Need;
+use store::op::Sequence;
 
 /// Sessions, connections, and the lists that a turn fills.
 pub(crate) struct Homes {
@@ -45,12 +47,18 @@ pub(crate) struct Homes {
     pub pace: Option<Pace>,
     pub timers: Timers,
     pub shares: Memberships,
+    /// Shared groups at home here that the log keeps.
+    pub kept_groups: KeptGroups,
+    /// How far this reactor has heard of the log.
+    pub heard: Sequence,
     /// What waits in the shared groups at home here, as part of `meter.queued`.
     pub group_bytes: Held,
     pub effects: Vec<Effect>,
     /// Links that move to their home: their places are taken until the outer loop is told, which
     /// has their sockets under these numbers.
     pub moving: Vec<LinkId>,
+    /// What groups have changed of what the log has to keep.
+    pub needs: Vec<Need>,
     /// QoS 2 exchanges that the log has to know of before they begin.
     pub begun: Vec<Begin>,
     /// Sessions whose delivery the log has to hear of.
@@ -85,6 +93,9 @@ impl Homes {
             pool: Pool::new(),
             timers: Timers::default(),
             shares: Memberships::default(),
+            kept_groups: KeptGroups::default(),
+            heard: Sequence(0),
+            needs: Vec::new(),
             group_bytes: meter.queued.hold(),
             meter,
             effects: Vec::new(),

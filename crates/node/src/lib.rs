@@ -52,7 +52,7 @@ mod tally;
 mod timers;
 mod will;
 
-pub use durable::{ReadAnswer, ReadJob, Restored, answer};
+pub use durable::{Found, ReadAnswer, ReadJob, Restored, answer};
 pub use link::{LinkId, Pause};
 pub use settings::Settings;
 pub use shard::Shard;

@@ -81,6 +81,8 @@ pub(crate) enum Completion {
     Kept(Kept),
     /// How late it is.
     Clock,
+    /// What the group of this stream has done.
+    Group(StreamId),
 }
 
 impl Perform {
@@ -343,6 +345,7 @@ impl Shard {
             Completion::Tally(tally) => tally.accepted(sequence),
             Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
             Completion::Clock => self.clock_kept(Sequence(sequence)),
+            Completion::Group(stream) => self.group_kept(stream, Some(Sequence(sequence))),
         }
     }
 

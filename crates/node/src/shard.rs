@@ -31,6 +31,7 @@ use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use store::op::Sequence;
 
 /// Everything one reactor decides.
 pub struct Shard {
@@ -110,6 +111,7 @@ impl Shard {
     /// A turn begins: the time, and which reactors' posts are full (bit n = reactor n).
     pub fn begin(&mut self, now: Now, full_posts: u64) {
         self.homes.now = now;
+        self.homes.heard = Sequence(self.heard.up_to);
         self.homes.meter.begin(self.retained.index_bytes());
         self.feel();
         self.see_posts(full_posts);

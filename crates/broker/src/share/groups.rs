@@ -1,7 +1,7 @@
 //! The groups at home on one reactor: found by text, by topic and by member.
 
 use super::group::{Group, Known};
-use super::{GroupRef, Handout, Join, Matching, MemberId, Offer, Presence, Tries};
+use super::{GroupRef, Handout, Join, KeptJoin, Matching, MemberId, Offer, Presence, Tries};
 use crate::limits::Limits;
 use crate::publication::Publication;
 use crate::subscription::{Index, Receiver, ReceiverOptions, SessionRef};
@@ -28,6 +28,8 @@ pub struct Groups {
     waiting: usize,
     /// Their bytes, a message counted in each group.
     bytes: usize,
+    /// Memberships that the log keeps, until somebody asks.
+    kept: Vec<KeptJoin>,
 }
 
 #[derive(Default)]
@@ -50,6 +52,7 @@ impl Groups {
     pub fn join<'j>(&mut self, j: &'j Join) -> Option<&'j str> {
         if let Some((slot, place)) = self.members.get(&j.member).copied() {
             self.with(slot, |g| g.replace(place, j));
+            self.is_kept(slot, j);
             return None;
         }
         let shared = SharedFilter::parse(&j.text).ok().flatten()?;
@@ -58,7 +61,25 @@ impl Groups {
         if let Some(place) = self.with(slot, |g| g.add(j)) {
             self.members.insert(j.member, (slot, place));
         }
+        self.is_kept(slot, j);
         known.is_none().then_some(shared.filter.as_str())
+    }
+
+    /// Memberships that the log keeps and that have begun since the last call.
+    pub fn take_kept(&mut self) -> Vec<KeptJoin> {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Messages that wait in one group, and their bytes.
+    pub fn waiting_in(&self, group: GroupRef) -> (usize, usize) {
+        self.get(group).map_or((0, 0), |g| (g.waiting(), g.bytes()))
+    }
+
+    fn is_kept(&mut self, slot: u32, j: &Join) {
+        let generation = self.places[slot as usize].generation;
+        let group = GroupRef { slot, generation };
+        let (member, since) = (j.member, j.since);
+        self.kept.extend(j.stream.map(|stream| KeptJoin { group, member, stream, since }));
     }
 
     /// The groups whose filter matches `topic`.
@@ -256,7 +277,9 @@ mod tests {
 
     fn join(number: u64, text: &str, qos: QoS, window: u16) -> Join {
         let options = ReceiverOptions::new(qos, false, false);
-        Join { member: member(number), text: text.into(), options, subscription_id: 0, window }
+        let (text, member) = (text.into(), member(number));
+        let (stream, since) = (None, store::op::Sequence(0));
+        Join { member, text, options, subscription_id: 0, window, stream, since }
     }
 
     fn message(n: usize, qos: QoS) -> Arc<Publication> {

@@ -16,6 +16,8 @@ use crate::subscription::ReceiverOptions;
 use mqtt::qos::QoS;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use store::log::StreamId;
+use store::op::Sequence;
 
 /// One membership: a session in a group, from the SUBSCRIBE that began it until it ends. Never
 /// used again, so that late news of an old membership cannot be taken for a new one.
@@ -45,6 +47,23 @@ pub struct Join {
     pub subscription_id: u32,
     /// How many QoS > 0 messages may be under way to the session.
     pub window: u16,
+    /// The group's stream in the log, where the log keeps this membership.
+    pub stream: Option<StreamId>,
+    /// The log's end when it was granted: what comes behind it is for the group.
+    pub since: Sequence,
+}
+
+/// A membership that the log keeps has begun.
+#[derive(Debug, Clone)]
+pub struct KeptJoin {
+    /// The group.
+    pub group: GroupRef,
+    /// Who.
+    pub member: MemberId,
+    /// The group's stream.
+    pub stream: StreamId,
+    /// As in [`Join`].
+    pub since: Sequence,
 }
 
 /// A message for one member of a group.

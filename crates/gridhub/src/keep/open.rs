@@ -3,7 +3,7 @@
 use crate::config::Durability;
 use crate::disk::{FileDisk, Syncing};
 use anyhow::Context;
-use node::journal::{Entry, Found, Replay, SessionEnded};
+use node::journal::{Entry, Found, FoundGroup, Replay, SessionEnded};
 use std::path::Path;
 use std::sync::Arc;
 use store::log::{Batch, Hold, Log, Need, Options, Records};
@@ -65,6 +65,10 @@ pub fn open(
     }
     let (mut log, mut found) = (recovered.log, replay.finish());
     end_replaced(&mut log, &mut found, namespace)?;
+    log.tell(found.end_groups().into_iter().map(Need::Release));
+    let hold =
+        |group: &FoundGroup| Need::Hold { stream: group.progress.stream, after: group.cursor() };
+    log.tell(found.groups.iter().map(hold));
     log.tell(found.stale.drain(..).map(Need::Release));
     log.tell(found.tombstones.drain(..).map(|(oldest, at)| Need::Bury { oldest, at }));
     let end = Sequence(log.next_sequence().0 - 1);

@@ -114,7 +114,7 @@ impl Reactor {
     pub const WAKER: mio::Token = WAKER;
 
     /// Runs until a planned stop has ended the last connection.
-    pub fn run(mut self) {
+    pub fn run(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             self.wait(&mut events);

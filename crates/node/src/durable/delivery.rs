@@ -1,6 +1,6 @@
 //! Messages for sessions that are kept: each is taken in the order of the log, or stays there.
 
-use super::reading::ReadJob;
+use super::reading::{ReadJob, Whose};
 use crate::backlog::Push;
 use crate::counters::Loss;
 use crate::frames::Frames;
@@ -129,8 +129,7 @@ impl Homes {
         let streams = durable.streams.iter().map(|s| (s.stream, s.since));
         let cursor = durable.cursor.take().filter(|c| c.after == after);
         let job = ReadJob {
-            session: name,
-            epoch: durable.epoch,
+            whose: Whose::Session(name, durable.epoch),
             cursor: cursor.unwrap_or_else(|| Box::new(Cursor::new(after, streams))),
             credit: Credit { records: LIVE_MESSAGES, bytes: LIVE_BYTES },
             again: again.to_vec(),
@@ -156,5 +155,5 @@ impl Homes {
 }
 
 /// So much of what is read from the log waits in memory, at most twice.
-pub(super) const LIVE_MESSAGES: usize = 128;
-pub(super) const LIVE_BYTES: usize = 128 * 1024;
+pub(crate) const LIVE_MESSAGES: usize = 128;
+pub(crate) const LIVE_BYTES: usize = 128 * 1024;

@@ -2,9 +2,9 @@
 
 use super::entries::{Kind, Then};
 use crate::homes::Homes;
-use crate::journal::{Direction, Entry, Released, Sent};
+use crate::journal::{Direction, Entry, Released, Sent, Via};
 use crate::link::LinkId;
-use crate::session::Origin;
+use crate::session::{Delivery, Origin};
 use crate::shard::Shard;
 use broker::subscription::SessionRef;
 use mqtt::packet_id::PacketId;
@@ -18,15 +18,16 @@ pub(crate) struct Begin {
     pub session: SessionRef,
     pub packet_id: PacketId,
     pub sequence: Sequence,
+    pub via: Via,
 }
 
 impl Shard {
     /// Exchanges that deliveries of this turn have begun.
     pub(crate) fn keep_begun(&mut self) {
-        for Begin { session, packet_id, sequence } in std::mem::take(&mut self.homes.begun) {
+        for Begin { session, packet_id, sequence, via } in std::mem::take(&mut self.homes.begun) {
             let found = self.homes.sessions.get(session.slot, session.generation);
             let Some(id) = found.and_then(|s| s.durable.as_ref()).map(|d| d.id) else { continue };
-            let entry = Entry::Sent(Sent { session: id, packet_id, sequence });
+            let entry = Entry::Sent(Sent { session: id, packet_id, sequence, via });
             self.keep(session.slot, &entry, Kind::Delivery, Then::Send(packet_id));
         }
     }
@@ -89,6 +90,12 @@ impl Shard {
     }
 }
 
+impl Via {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
+        if delivery.member.is_some() { Self::Group } else { Self::Own }
+    }
+}
+
 impl Homes {
     /// The log knows of an exchange: its PUBLISH goes out, or waits for a connection.
     pub(super) fn send_begun(&mut self, session: SessionRef, packet_id: PacketId) {
@@ -118,7 +125,8 @@ impl Homes {
         for packet_id in &durable.unsent {
             if let Some(kept) = s.outbound.kept(*packet_id) {
                 let sequence = Sequence(kept.publication.sequence());
-                self.begun.push(Begin { session, packet_id: *packet_id, sequence });
+                let via = Via::of(kept);
+                self.begun.push(Begin { session, packet_id: *packet_id, sequence, via });
             }
         }
     }

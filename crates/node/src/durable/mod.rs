@@ -20,11 +20,13 @@ mod subscriptions;
 mod watching;
 
 pub(crate) use clock::Told as ClockTold;
+pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES};
 pub(crate) use entries::{Kept, NO_STREAM, Then};
 pub(crate) use exchange::Begin;
 pub(crate) use progress::Changed;
+pub(crate) use reading::Read;
 pub use reading::{ReadAnswer, ReadJob, answer};
-pub use restore::Restored;
+pub use restore::{Found, Restored};
 pub(crate) use watching::Watched;
 
 use crate::backlog::Backlog;
@@ -58,6 +60,8 @@ pub(crate) struct Durable {
     pub unsent: VecDeque<PacketId>,
     /// Exchanges from before the restart whose messages have not been read.
     pub unloaded: Vec<(PacketId, Sequence)>,
+    /// Those from before the restart that a group had given.
+    pub by_group: Vec<PacketId>,
     /// Messages that were dropped as the newest while others waited.
     pub skipped: Option<Box<Done>>,
     /// What waits for it in the log, as part of all that waits.
@@ -92,6 +96,7 @@ impl Durable {
             received: Vec::new(),
             unsent: VecDeque::new(),
             unloaded: Vec::new(),
+            by_group: Vec::new(),
             skipped: None,
             bytes,
             is_changed: false,

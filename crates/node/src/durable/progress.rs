@@ -3,11 +3,12 @@
 use super::entries::{Kind, Then};
 use super::{Durable, Standing};
 use crate::homes::Homes;
-use crate::journal::{Done, Entry, Progress, UnderWay};
-use crate::session::Session;
+use crate::journal::{Done, Entry, Progress, UnderWay, Via};
+use crate::session::{Delivery, Session};
 use crate::shard::Shard;
 use crate::timers::Timer;
 use broker::subscription::SessionRef;
+use mqtt::packet_id::PacketId;
 use mqtt::session::Exchange;
 use store::log::Need;
 use store::op::Sequence;
@@ -28,17 +29,26 @@ impl Homes {
         };
         durable.is_changed = true;
         if self.progress.sessions.is_empty() {
-            let at_ms = self.now.mono_ms + LATE_MS;
-            self.arm(Timer::Progress, at_ms);
+            self.arm_progress();
         }
         let session = self.session_ref(slot);
         self.progress.sessions.push(session);
     }
 }
 
+impl Homes {
+    /// The log hears of something soon.
+    pub fn arm_progress(&mut self) {
+        let at_ms = self.now.mono_ms + LATE_MS;
+        self.arm(Timer::Progress, at_ms);
+    }
+}
+
 impl Shard {
     /// Tells the log how far each session is by now.
     pub(crate) fn keep_progress(&mut self) {
+        // First: what a session forgets here, its group has told.
+        self.keep_groups();
         for session in std::mem::take(&mut self.homes.progress.sessions) {
             let found = self.homes.sessions.get_mut(session.slot, session.generation);
             let Some(s) = found else { continue };
@@ -84,7 +94,8 @@ impl Session {
             let sequence = sequence.unwrap_or(Sequence(0));
             // What was never in the log cannot be taken up again.
             let is_kept = sequence.0 > 0 || exchange == Exchange::Released;
-            is_kept.then_some(UnderWay { packet_id, sequence, exchange })
+            let via = durable.via_of(packet_id, u.kept);
+            is_kept.then_some(UnderWay { packet_id, sequence, exchange, via })
         });
         Some(Progress {
             session: durable.id,
@@ -97,6 +108,12 @@ impl Session {
 }
 
 impl Durable {
+    /// By what an exchange came.
+    fn via_of(&self, id: PacketId, kept: Option<&Delivery>) -> Via {
+        let is_shared = kept.is_some_and(|d| d.member.is_some()) || self.by_group.contains(&id);
+        if is_shared { Via::Group } else { Via::Own }
+    }
+
     /// Everything up to here is done, or under way: what waits in memory begins with `first`.
     fn cursor_before(&self, first: Option<Sequence>) -> Sequence {
         first.map_or(self.backlog.taken(), |first| Sequence(first.0 - 1))
@@ -106,7 +123,9 @@ impl Durable {
 /// Behind which record something may have to be read again: what is not done, and what was sent
 /// and is not the client's yet.
 fn needed_behind(progress: &Progress) -> Sequence {
-    let open = progress.under_way.iter().filter(|u| u.exchange != Exchange::Released);
+    // A group keeps its own.
+    let own = progress.under_way.iter().filter(|u| u.via == Via::Own);
+    let open = own.filter(|u| u.exchange != Exchange::Released);
     let oldest = open.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
     Sequence(progress.done.cursor().0.min(oldest))
 }

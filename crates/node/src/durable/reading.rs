@@ -4,7 +4,7 @@
 //! post. Until then nothing else is read for the session.
 
 use super::Standing;
-use crate::backlog::Read;
+use crate::backlog::Read as Taken;
 use crate::counters::Loss;
 use crate::effect::Notice;
 use crate::journal::{Entry, Publisher, SessionId};
@@ -14,6 +14,7 @@ use crate::shard::Shard;
 use broker::budget::Account;
 use broker::publication::Publication;
 use broker::router::Target;
+use broker::share::GroupRef;
 use broker::subscription::SessionRef;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
@@ -26,8 +27,7 @@ use store::op::Sequence;
 
 /// What is to be read for a session.
 pub struct ReadJob {
-    pub(super) session: SessionRef,
-    pub(super) epoch: u32,
+    pub(super) whose: Whose,
     pub(super) cursor: Box<Cursor>,
     pub(super) credit: Credit,
     /// Single messages of exchanges that began before a restart.
@@ -35,10 +35,26 @@ pub struct ReadJob {
     pub(super) account: Arc<Account>,
 }
 
+/// Who wants to have it.
+#[derive(Clone, Copy)]
+pub(crate) enum Whose {
+    /// A session; what makes the read useless counts up its epoch.
+    Session(SessionRef, u32),
+    /// A shared group.
+    Group(GroupRef),
+}
+
+/// What was read of one stream.
+pub(crate) struct Read {
+    pub cursor: Box<Cursor>,
+    pub messages: Vec<Arc<Publication>>,
+    /// How far it came, or what stands in the way.
+    pub end: Result<ReadEnd, String>,
+}
+
 /// What was found.
 pub struct ReadAnswer {
-    session: SessionRef,
-    epoch: u32,
+    whose: Whose,
     cursor: Box<Cursor>,
     again: Vec<(PacketId, Option<Arc<Publication>>)>,
     messages: Vec<Message>,
@@ -54,9 +70,21 @@ struct Message {
     streams: Vec<StreamId>,
 }
 
+impl ReadJob {
+    /// A read of a shared group's stream.
+    pub(crate) fn for_group(
+        group: GroupRef,
+        cursor: Box<Cursor>,
+        credit: Credit,
+        account: Arc<Account>,
+    ) -> Self {
+        Self { whose: Whose::Group(group), cursor, credit, again: Vec::new(), account }
+    }
+}
+
 /// Reads; blocks for the disk.
 pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
-    let ReadJob { session, epoch, mut cursor, credit, again, account } = job;
+    let ReadJob { whose, mut cursor, credit, again, account } = job;
     let mut bad = None;
     let mut found = Vec::new();
     for (packet_id, sequence) in again {
@@ -76,7 +104,7 @@ pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
         (Ok(_), Some(bad)) => Err(bad),
         (Ok(end), None) => Ok(end),
     };
-    Post::Read(Box::new(ReadAnswer { session, epoch, cursor, again: found, messages, end }))
+    Post::Read(Box::new(ReadAnswer { whose, cursor, again: found, messages, end }))
 }
 
 fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, String> {
@@ -100,7 +128,14 @@ fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, Strin
 impl Shard {
     /// Messages that were left in the log come back.
     pub(crate) fn read(&mut self, answer: ReadAnswer) {
-        let ReadAnswer { session, epoch, cursor, again, messages, end } = answer;
+        let ReadAnswer { whose, cursor, again, messages, end } = answer;
+        let (session, epoch) = match whose {
+            Whose::Session(session, epoch) => (session, epoch),
+            Whose::Group(group) => {
+                let messages = messages.into_iter().map(|m| m.publication).collect();
+                return self.group_read(group, Read { cursor, messages, end });
+            }
+        };
         let slot = session.slot;
         let Some(s) = self.homes.sessions.get_mut(slot, session.generation) else { return };
         let Some(durable) = s.durable.as_deref_mut() else { return };
@@ -149,7 +184,7 @@ impl Shard {
         if is_skipped {
             return durable.backlog.pass(sequence);
         }
-        if durable.backlog.read(sequence, m.publication.bytes()) == Read::Drop {
+        if durable.backlog.read(sequence, m.publication.bytes()) == Taken::Drop {
             return;
         }
         let Some(t) = target else { return };

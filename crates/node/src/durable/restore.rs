@@ -5,7 +5,9 @@
 
 use super::{Durable, Standing};
 use crate::backlog::Backlog;
-use crate::journal::{FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription};
+use crate::journal::{
+    FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, Via,
+};
 use crate::now::Now;
 use crate::session::{Session, State, Will};
 use crate::shard::Shard;
@@ -22,12 +24,23 @@ use std::sync::Arc;
 use store::log::Need;
 use store::op::Sequence;
 
+/// What a start has found for all reactors.
+#[derive(Default)]
+pub struct Found {
+    /// What shared groups had done, whose home may be any reactor.
+    pub groups: Vec<FoundGroup>,
+    /// Messages of QoS 2 under way to any session.
+    pub begun: HashSet<Sequence, RandomState>,
+    /// Records with several holders: no session releases them.
+    pub shared: HashSet<Sequence, RandomState>,
+}
+
 /// What a start has found for one reactor.
 pub struct Restored<'a> {
     /// The sessions at home there.
     pub sessions: Vec<FoundSession>,
-    /// Records that somebody else needs too: no session releases them.
-    pub shared: &'a HashSet<Sequence, RandomState>,
+    /// What concerns all reactors.
+    pub rest: &'a Found,
     /// The domain clock's last word before the stop.
     pub clock_ms: u64,
     /// Who the owner of a session is now; `None` = nobody has that name any more.
@@ -43,6 +56,9 @@ impl Shard {
         self.homes.now = now;
         let now_ms = now.wall_ms;
         let mut ended = 0;
+        let end = Sequence(self.heard.up_to);
+        self.homes.heard = end;
+        self.homes.kept_groups.restore(&r.rest.groups, r.rest.begun.clone(), end);
         for found in r.sessions {
             let now = found.now();
             let principal = (r.principal)(&now.owner);
@@ -51,7 +67,7 @@ impl Shard {
             let slot = self.restore_one(&found, &now, owner, (r.clock_ms, now_ms));
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
             if let Some(durable) = lists {
-                durable.by_progress.retain(|at| !r.shared.contains(at));
+                durable.by_progress.retain(|at| !r.rest.shared.contains(at));
             }
             // Whatever it shares is in its next progress.
             self.homes.changed(slot);
@@ -85,7 +101,10 @@ impl Shard {
         durable.received = reached.received().collect();
         // What is under way comes by itself, not by reading on.
         let mut done = reached.done().clone();
-        unloaded.iter().for_each(|(_, sequence)| done.add(*sequence));
+        let own = under_way.iter().filter(|u| u.via == Via::Own);
+        own.clone().for_each(|u| done.add(u.sequence));
+        let shared = under_way.iter().filter(|u| u.via == Via::Group);
+        durable.by_group = shared.map(|u| u.packet_id).collect();
         durable.unloaded = unloaded;
         durable.skipped = (!done.is_plain()).then(|| Box::new(done));
         let (state, due) = state(now, clock_ms, now_ms);
@@ -116,7 +135,8 @@ impl Shard {
             losses: None,
         };
         let slot = self.homes.add_session(session);
-        let oldest = under_way.iter().filter(|u| u.exchange != Exchange::Released);
+        let oldest =
+            under_way.iter().filter(|u| u.exchange != Exchange::Released && u.via == Via::Own);
         let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
         let needed = Sequence(reached.cursor().0.min(oldest));
         for subscription in &now.subscriptions {
@@ -134,8 +154,8 @@ impl Shard {
             let _ = self.router.hold(s.filter);
         }
         if let Ok(Some(shared)) = SharedFilter::parse(s.filter) {
-            let stream = is_held.then_some(s.stream);
-            self.join(slot, s.filter, shared.filter, (s.options, s.subscription_id), stream);
+            let kept = is_held.then_some((s.stream, s.since));
+            self.join_since(slot, s.filter, shared.filter, (s.options, s.subscription_id), kept);
             return;
         }
         let Ok(filter) = TopicFilter::parse(s.filter) else { return };

@@ -13,6 +13,7 @@
 //! [`Progress`] says it now, and the number is never used again.
 
 use super::clock::Clock;
+use super::group_progress::GroupProgress;
 use super::message::Message;
 use super::presence::{Attached, Detached};
 use super::progress::Progress;
@@ -44,6 +45,8 @@ pub enum Entry<'a> {
     Released(Released),
     /// The domain clock.
     Clock(Clock),
+    /// What a shared group has done.
+    GroupProgress(GroupProgress),
     /// More subscriptions.
     Subscribed(Subscribed<'a>),
     /// Fewer subscriptions.
@@ -92,6 +95,7 @@ impl<'a> Entry<'a> {
             Released::OUTBOUND => Released::decode(&mut r, Direction::Outbound).map(Self::Released),
             Released::INBOUND => Released::decode(&mut r, Direction::Inbound).map(Self::Released),
             Clock::KIND => Clock::decode(&mut r).map(Self::Clock),
+            GroupProgress::KIND => GroupProgress::decode(&mut r).map(Self::GroupProgress),
             Subscribed::KIND => Subscribed::decode(&mut r).map(Self::Subscribed),
             Unsubscribed::KIND => Unsubscribed::decode(&mut r).map(Self::Unsubscribed),
             Attached::KIND => Attached::decode(&mut r).map(Self::Attached),
@@ -115,6 +119,7 @@ impl<'a> Entry<'a> {
             Self::Sent(e) => e.encode(out),
             Self::Released(e) => e.encode(out),
             Self::Clock(e) => e.encode(out),
+            Self::GroupProgress(e) => e.encode(out),
             Self::Subscribed(e) => e.encode(out),
             Self::Unsubscribed(e) => e.encode(out),
             Self::Attached(e) => e.encode(out),
@@ -132,6 +137,7 @@ impl<'a> Entry<'a> {
             Self::Sent(_) => Sent::KIND,
             Self::Released(e) => e.kind(),
             Self::Clock(_) => Clock::KIND,
+            Self::GroupProgress(_) => GroupProgress::KIND,
             Self::Subscribed(_) => Subscribed::KIND,
             Self::Unsubscribed(_) => Unsubscribed::KIND,
             Self::Attached(_) => Attached::KIND,
@@ -159,7 +165,7 @@ impl<'a> Entry<'a> {
             Self::Progress(e) => Some(e.session),
             Self::Sent(e) => Some(e.session),
             Self::Released(e) => Some(e.session),
-            Self::Clock(_) => None,
+            Self::Clock(_) | Self::GroupProgress(_) => None,
             Self::Subscribed(e) => Some(e.session),
             Self::Unsubscribed(e) => Some(e.session),
             Self::Attached(e) => Some(e.session),
@@ -261,6 +267,7 @@ mod tests {
             packet_id: PacketId::new(n).unwrap(),
             sequence: Sequence(sequence),
             exchange,
+            via: if n % 2 == 0 { Via::Group } else { Via::Own },
         };
         Entry::Progress(Progress {
             session,
@@ -291,10 +298,16 @@ mod tests {
             other,
             Entry::SessionEnded(SessionEnded { session }),
             progress(session),
-            Entry::Sent(Sent { session, packet_id, sequence: Sequence(3) }),
+            Entry::Sent(Sent { session, packet_id, sequence: Sequence(3), via: Via::Group }),
             Entry::Released(Released { session, packet_id, direction: outbound }),
             Entry::Released(Released { session, packet_id, direction: inbound }),
             Entry::Clock(Clock { wall_ms: 1_800_000_000_000 }),
+            Entry::GroupProgress(GroupProgress {
+                stream: StreamId(7),
+                taken: Sequence(90),
+                dropped: 3,
+                open: vec![Sequence(4), Sequence(5), Sequence(90)],
+            }),
             Entry::Subscribed(Subscribed { session, subscriptions: subscriptions(4) }),
             Entry::Unsubscribed(Unsubscribed { session, filters: vec!["a/+", "$share/g/b/#"] }),
             attached(Version::V5, Some(will()), Source::Token),

@@ -37,6 +37,18 @@ pub struct UnderWay {
     pub sequence: Sequence,
     /// Where it stands.
     pub exchange: Exchange,
+    /// By what it came.
+    pub via: Via,
+}
+
+/// By what a message comes to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// A subscription of its own, or what was retained.
+    Own,
+    /// A shared group, which gives it to nobody else: the same message may come by the session's
+    /// own subscription too.
+    Group,
 }
 
 impl Progress {
@@ -54,7 +66,8 @@ impl Progress {
                 Exchange::Published2 => PUBLISHED_2,
                 Exchange::Released => RELEASED,
             };
-            w.number(u64::from(one.packet_id.get()) << EXCHANGE_BITS | stands);
+            let via = u64::from(one.via == Via::Group) << VIA_AT;
+            w.number(u64::from(one.packet_id.get()) << EXCHANGE_BITS | via | stands);
             w.distance(one.sequence, before);
             before = one.sequence;
         }
@@ -84,19 +97,21 @@ impl Progress {
 impl UnderWay {
     fn read(r: &mut Reader<'_>, before: Sequence) -> Result<Self, Fault> {
         let head = r.number()?;
-        let exchange = match head & ((1 << EXCHANGE_BITS) - 1) {
+        let via = if head & 1 << VIA_AT == 0 { Via::Own } else { Via::Group };
+        let exchange = match head & ((1 << VIA_AT) - 1) {
             PUBLISHED_1 => Exchange::Published1,
             PUBLISHED_2 => Exchange::Published2,
             RELEASED => Exchange::Released,
             _ => return Err(Fault::Malformed("an exchange has no such state")),
         };
         let packet_id = packet_id(head >> EXCHANGE_BITS)?;
-        Ok(Self { packet_id, sequence: r.distance(before)?, exchange })
+        Ok(Self { packet_id, sequence: r.distance(before)?, exchange, via })
     }
 }
 
 const VERSION: u8 = 1;
-const EXCHANGE_BITS: u32 = 2;
+const EXCHANGE_BITS: u32 = 3;
+const VIA_AT: u32 = 2;
 const PUBLISHED_1: u64 = 0;
 const PUBLISHED_2: u64 = 1;
 const RELEASED: u64 = 2;

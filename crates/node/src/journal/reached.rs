@@ -6,7 +6,7 @@
 
 use super::done::Done;
 use super::entry::Entry;
-use super::progress::{Progress, UnderWay};
+use super::progress::{Progress, UnderWay, Via};
 use super::publisher::Publisher;
 use super::released::Direction;
 use super::session_id::SessionId;
@@ -48,7 +48,7 @@ impl Reached {
                 }
             }
             Entry::Progress(e) => *self = Self::from(e.clone()),
-            Entry::Sent(e) => self.begin(e.packet_id, e.sequence),
+            Entry::Sent(e) => self.begin(e.packet_id, e.sequence, e.via),
             Entry::Released(e) => match e.direction {
                 Direction::Outbound => self.release(e.packet_id),
                 Direction::Inbound => self.received.retain(|held| *held != e.packet_id),
@@ -59,7 +59,8 @@ impl Reached {
             | Entry::Unsubscribed(_)
             | Entry::Attached(_)
             | Entry::Detached(_)
-            | Entry::Clock(_) => {}
+            | Entry::Clock(_)
+            | Entry::GroupProgress(_) => {}
         }
     }
 
@@ -83,7 +84,10 @@ impl Reached {
     /// Whether a message of the session's streams is still to be sent for the first time, as far
     /// as the log knows.
     pub fn is_due(&self, sequence: Sequence) -> bool {
-        !self.done.contains(sequence) && self.under_way.iter().all(|u| u.sequence != sequence)
+        !self.done.contains(sequence) && {
+            let mut own = self.under_way.iter().filter(|u| u.via == Via::Own);
+            own.all(|u| u.sequence != sequence)
+        }
     }
 
     /// What need not be delivered any more.
@@ -113,25 +117,28 @@ impl Reached {
         self.received.contains(&packet_id)
     }
 
-    fn begin(&mut self, packet_id: PacketId, sequence: Sequence) {
+    fn begin(&mut self, packet_id: PacketId, sequence: Sequence, via: Via) {
         // The identifier was free: what it was last used for is over.
         if let Some(at) = self.under_way.iter().position(|u| u.packet_id == packet_id) {
             self.end(at);
         }
         let exchange = Exchange::Published2;
-        self.under_way.push_back(UnderWay { packet_id, sequence, exchange });
+        self.under_way.push_back(UnderWay { packet_id, sequence, exchange, via });
     }
 
     /// The message is the client's: nothing more has to be read for it.
     fn release(&mut self, packet_id: PacketId) {
         if let Some(one) = self.under_way.iter_mut().find(|u| u.packet_id == packet_id) {
             one.exchange = Exchange::Released;
-            self.done.add(one.sequence);
+            if one.via == Via::Own {
+                self.done.add(one.sequence);
+            }
         }
     }
 
     fn end(&mut self, at: usize) {
-        if let Some(one) = self.under_way.remove(at) {
+        let over = self.under_way.remove(at).filter(|one| one.via == Via::Own);
+        if let Some(one) = over {
             self.done.add(one.sequence);
         }
     }
@@ -204,7 +211,8 @@ mod tests {
             self.done.iter().for_each(|n| done.add(Sequence(*n)));
             let under_way = self.exchanges.iter().map(|(n, sequence, released)| {
                 let exchange = if *released { Exchange::Released } else { Exchange::Published2 };
-                UnderWay { packet_id: id(*n), sequence: Sequence(*sequence), exchange }
+                let (packet_id, sequence) = (id(*n), Sequence(*sequence));
+                UnderWay { packet_id, sequence, exchange, via: Via::Own }
             });
             Entry::Progress(Progress {
                 session: ME,
@@ -229,7 +237,7 @@ mod tests {
                     let sequence = self.waiting.remove(0);
                     self.exchanges.push((n, sequence, false));
                     let sequence = Sequence(sequence);
-                    Some(Entry::Sent(Sent { session, packet_id: id(n), sequence }))
+                    Some(Entry::Sent(Sent { session, packet_id: id(n), sequence, via: Via::Own }))
                 }
                 4 | 5 => {
                     let at = self.in_state(false);
@@ -307,7 +315,12 @@ mod tests {
             publish(Publisher::Session(ME)),
             publish(Publisher::Exchange(other, id(2))),
             released(other, Direction::Inbound, 1),
-            Entry::Sent(Sent { session: other, packet_id: id(3), sequence: Sequence(1) }),
+            Entry::Sent(Sent {
+                session: other,
+                packet_id: id(3),
+                sequence: Sequence(1),
+                via: Via::Own,
+            }),
         ][which]
             .clone()
     }
@@ -359,7 +372,7 @@ mod tests {
     fn what_is_to_be_taken_up_again_keeps_its_order_and_state() {
         let sent = |n, sequence| {
             let sequence = Sequence(sequence);
-            Entry::Sent(Sent { session: ME, packet_id: id(n), sequence })
+            Entry::Sent(Sent { session: ME, packet_id: id(n), sequence, via: Via::Own })
         };
         let mut reached = Reached::new(ME, Sequence(10));
         for entry in
@@ -380,7 +393,12 @@ mod tests {
     #[test]
     fn another_exchange_with_an_identifier_ends_the_one_before() {
         let mut reached = Reached::new(ME, Sequence(0));
-        let sent = |sequence| Sent { session: ME, packet_id: id(1), sequence: Sequence(sequence) };
+        let sent = |sequence| Sent {
+            session: ME,
+            packet_id: id(1),
+            sequence: Sequence(sequence),
+            via: Via::Own,
+        };
         reached.apply(&Entry::Sent(sent(1)));
         reached.apply(&Entry::Sent(sent(2)));
         assert_eq!(reached.cursor(), Sequence(1), "the first one is over");

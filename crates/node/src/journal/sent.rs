@@ -1,5 +1,6 @@
 //! An exchange begins.
 
+use super::progress::Via;
 use super::reader::{Fault, Reader};
 use super::session_id::SessionId;
 use super::writer::Writer;
@@ -20,6 +21,8 @@ pub struct Sent {
     pub packet_id: PacketId,
     /// The message.
     pub sequence: Sequence,
+    /// By what it came.
+    pub via: Via,
 }
 
 impl Sent {
@@ -29,11 +32,15 @@ impl Sent {
         w.session(self.session);
         w.packet_id(self.packet_id);
         w.sequence(self.sequence);
+        w.byte(u8::from(self.via == Via::Group));
     }
 
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.version(VERSION)?;
-        Ok(Self { session: r.session()?, packet_id: r.packet_id()?, sequence: r.sequence()? })
+        let (session, packet_id) = (r.session()?, r.packet_id()?);
+        let sequence = r.sequence()?;
+        let via = if r.flags(1)? == 0 { Via::Own } else { Via::Group };
+        Ok(Self { session, packet_id, sequence, via })
     }
 
     pub(super) const KIND: Kind = Kind(5);

@@ -24,6 +24,11 @@ pub struct Subscription<'a> {
 }
 
 impl<'a> Subscription<'a> {
+    /// Whether it is one of a group that the log keeps.
+    pub fn is_shared_and_held(&self) -> bool {
+        self.filter.starts_with("$share/") && self.options.qos() > QoS::AtMostOnce
+    }
+
     pub(super) fn write_all(all: &[Self], w: &mut Writer<'_>) {
         w.number(all.len() as u64);
         all.iter().for_each(|one| one.write(w));

@@ -25,8 +25,15 @@ pub(crate) struct HandingOut<'s> {
 impl HandingOut<'_> {
     /// A new message for a group.
     pub fn offer(&mut self, group: GroupRef, publication: &Arc<Publication>) {
+        if let Some(own) = self.take_kept(group, publication) {
+            self.offer_own(group, own);
+        }
+    }
+
+    /// The same for one that is the group's by now.
+    pub(super) fn offer_own(&mut self, group: GroupRef, publication: Arc<Publication>) {
         let limits = Arc::clone(&self.homes.limits);
-        match self.router.share.offer(group, Arc::clone(publication), &limits) {
+        match self.router.share.offer(group, publication, &limits) {
             Offer::Hand(handout) => self.hand(handout),
             Offer::Waits { dropped } => {
                 self.homes.counters.lose_many(Loss::QueueFull, dropped as u64);
@@ -75,6 +82,10 @@ impl HandingOut<'_> {
 
     /// News of a member.
     fn hear(&mut self, member: MemberId, mail: Mail) {
+        if matches!(mail, Mail::Left) {
+            let Homes { kept_groups, needs, .. } = &mut *self.homes;
+            kept_groups.leave(member, |need| needs.push(need));
+        }
         let groups = &mut self.router.share;
         let counters = &self.homes.counters;
         match mail {
@@ -124,6 +135,7 @@ impl Shard {
     /// Members' news go to their groups; groups hand out what has become possible.
     pub(crate) fn share_turn(&mut self) {
         let max = self.homes.limits.fanout_per_turn_max;
+        self.read_groups();
         for _ in 0..ROUNDS_MAX {
             self.send_share_mail();
             if !self.router.share.can_go_on() {

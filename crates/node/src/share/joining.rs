@@ -21,16 +21,36 @@ impl Shard {
         slot: u32,
         text: &str,
         filter: TopicFilter<'_>,
-        (options, subscription_id): (ReceiverOptions, u32),
+        options: (ReceiverOptions, u32),
         stream: Option<StreamId>,
+    ) -> MemberId {
+        let since = Sequence(self.heard.up_to);
+        self.join_since(slot, text, filter, options, stream.map(|stream| (stream, since)))
+    }
+
+    /// The same for one that has been granted before: its stream, and the log's end at that time.
+    pub(crate) fn join_since(
+        &mut self,
+        slot: u32,
+        text: &str,
+        filter: TopicFilter<'_>,
+        (options, subscription_id): (ReceiverOptions, u32),
+        kept: Option<(StreamId, Sequence)>,
     ) -> MemberId {
         let home = self.home_of(text);
         let text: Arc<str> = text.into();
-        let since = Sequence(self.heard.up_to);
+        let (stream, since) = match kept {
+            Some((stream, since)) => (Some(stream), since),
+            None => (None, Sequence(self.heard.up_to)),
+        };
         let membership = Membership { slot, options, subscription_id, stream, since };
         let (member, is_new) = self.homes.become_member(&text, home, membership);
         let window = self.homes.sessions.at(slot).map_or(0, |s| s.window);
-        let join = Join { member, text, options, subscription_id, window };
+        let (stream, since) = match self.homes.shares.stream_of(member).filter(|_| self.keeps()) {
+            Some((stream, since)) => (Some(stream), since),
+            None => (None, since),
+        };
+        let join = Join { member, text, options, subscription_id, window, stream, since };
         self.router.join(home, filter.as_str(), join);
         if is_new {
             self.router.want_at(home, filter.as_str());

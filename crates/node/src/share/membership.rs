@@ -58,6 +58,12 @@ impl Memberships {
         self.of.get(&member).map_or(QoS::AtMostOnce, |m| m.options.qos())
     }
 
+    /// The stream of a membership that is held.
+    pub fn stream_of(&self, member: MemberId) -> Option<(StreamId, Sequence)> {
+        let m = self.of.get(&member)?;
+        m.stream.map(|stream| (stream, m.since))
+    }
+
     /// A membership as the log has it.
     pub fn kept<'a>(&self, member: MemberId, text: &'a str) -> Option<Subscription<'a>> {
         let m = self.of.get(&member)?;

@@ -7,9 +7,12 @@
 
 mod handout;
 mod joining;
+mod keeping;
+mod kept;
 mod membership;
 
 pub(crate) use handout::HandingOut;
+pub(crate) use kept::KeptGroups;
 pub(crate) use membership::Memberships;
 
 use broker::publication::Publication;

@@ -229,7 +229,8 @@ impl History {
             0 => Entry::Progress(self.progress(session)),
             1 | 2 => {
                 let sequence = Sequence(self.last);
-                Entry::Sent(Sent { session, packet_id, sequence })
+                let via = self.pick(&[Via::Own, Via::Group]);
+                Entry::Sent(Sent { session, packet_id, sequence, via })
             }
             3 => Entry::Released(Released { session, packet_id, direction }),
             _ => return self.publish(Publisher::Exchange(session, packet_id)),

@@ -8,6 +8,7 @@
 //! The entries of sessions are kept as they lie in the log and read again when they are asked for:
 //! a million sessions are found at once, and most of them sleep.
 
+mod groups;
 #[cfg(test)]
 mod history;
 mod needs;
@@ -16,6 +17,7 @@ mod retained;
 mod session;
 mod sessions;
 
+pub use groups::FoundGroup;
 pub use requests::FoundRequest;
 pub use retained::FoundRetained;
 pub use session::FoundSession;
@@ -23,14 +25,17 @@ pub use sessions::Replaced;
 
 use super::clock::Clock;
 use super::entry::{BadEntry, Entry};
+use super::group_progress::GroupProgress;
 use super::message::Message;
 use super::publisher::Publisher;
 use super::session_id::SessionId;
+use groups::Groups;
 use needs::Needs;
 use requests::Requests;
 use retained::{Removals, Topics};
 use sessions::Sessions;
-use store::log::{Hold, Kind, Record};
+use std::collections::BTreeMap;
+use store::log::{Hold, Kind, Record, StreamId};
 use store::op::Sequence;
 
 /// Adds up the held records of one namespace.
@@ -39,6 +44,7 @@ pub struct Replay {
     sessions: Sessions,
     topics: Topics,
     requests: Requests,
+    groups: Groups,
     clock: Option<(u64, Sequence)>,
     needs: Needs,
 }
@@ -57,6 +63,9 @@ pub struct Found {
     pub retained: Vec<FoundRetained>,
     /// Keys that have not ended by `clock_ms`.
     pub requests: Vec<FoundRequest>,
+    /// Shared groups, by the number of their streams; those that nobody subscribes to any more are
+    /// to be released.
+    pub groups: Vec<FoundGroup>,
     /// The highest domain clock; 0 without one.
     pub clock_ms: u64,
     /// The record that says so.
@@ -75,6 +84,32 @@ pub struct Found {
     /// a session until its next [`Progress`](super::Progress), a topic until it is overtaken, a
     /// key until it ends, and `kept`.
     pub shared: Vec<(Sequence, u8)>,
+}
+
+impl Found {
+    /// Completes the groups: each begins where the first of its members was granted, if nothing
+    /// says more. Gives the records of those that nobody subscribes to any more.
+    pub fn end_groups(&mut self) -> Vec<Sequence> {
+        let mut begun: BTreeMap<StreamId, Sequence> = BTreeMap::new();
+        for session in self.sessions.iter().filter(|session| session.may_share()) {
+            for s in session.now().subscriptions.iter().filter(|s| s.is_shared_and_held()) {
+                let since = begun.entry(s.stream).or_insert(s.since);
+                *since = s.since.min(*since);
+            }
+        }
+        let (kept, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut self.groups)
+            .into_iter()
+            .partition(|group| begun.contains_key(&group.progress.stream));
+        for group in &kept {
+            begun.remove(&group.progress.stream);
+        }
+        let new = begun.into_iter().map(|(stream, taken)| FoundGroup {
+            progress: GroupProgress { stream, taken, dropped: 0, open: Vec::new() },
+            at: None,
+        });
+        self.groups = kept.into_iter().chain(new).collect();
+        ended.into_iter().filter_map(|group| group.at).collect()
+    }
 }
 
 impl Replay {
@@ -104,6 +139,7 @@ impl Replay {
         match &entry {
             Entry::Message(message) => self.message(at, message, &entry),
             Entry::Clock(clock) => self.clock(at, *clock),
+            Entry::GroupProgress(group) => self.groups.take(at, group, &mut self.needs),
             _ => self.sessions.take(at, &entry, payload, &mut self.needs),
         }
         Ok(())
@@ -111,7 +147,7 @@ impl Replay {
 
     /// Everything was taken.
     pub fn finish(self) -> Found {
-        let Self { sessions, topics, requests, clock, mut needs } = self;
+        let Self { sessions, topics, requests, groups, clock, mut needs } = self;
         let clock_ms = clock.map_or(0, |(wall_ms, _)| wall_ms);
         let next_session = sessions.next_id();
         let (sessions, replaced, mut tombstones) = sessions.finish(&mut needs);
@@ -127,6 +163,7 @@ impl Replay {
             replaced,
             retained,
             requests,
+            groups: groups.finish(),
             clock_ms,
             clock_record,
             next_session,

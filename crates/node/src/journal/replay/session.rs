@@ -2,7 +2,7 @@
 
 use super::super::entry::Entry;
 use super::super::presence::{Attached, Detached, Presence, WillLeft};
-use super::super::progress::Progress;
+use super::super::progress::{Progress, Via};
 use super::super::reached::Reached;
 use super::super::session_begun::SessionBegun;
 use super::super::session_id::SessionId;
@@ -10,6 +10,7 @@ use super::super::subscription::Subscription;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use mqtt::client_id::ClientId;
+use mqtt::session::Exchange;
 use std::fmt;
 use store::log::Kind;
 use store::op::Sequence;
@@ -60,6 +61,23 @@ impl FoundSession {
     /// begins behind its own `since` in any case.
     pub fn reached(&self) -> Reached {
         reached(self.id, self.progress.as_deref())
+    }
+
+    /// Whether it may be a member of a shared group: seen in the bytes, as most are not.
+    pub(super) fn may_share(&self) -> bool {
+        self.begun.windows(SHARE.len()).any(|bytes| bytes == SHARE)
+    }
+
+    /// QoS 2 messages that it has under way: nobody else may get them (MQTT 5, 4.8.2-5).
+    pub fn begun(&self) -> Vec<Sequence> {
+        if self.progress.is_none() {
+            return Vec::new();
+        }
+        let reached = self.reached();
+        // At QoS 1 the group offers it again: who had it may be gone for good.
+        let begun = reached.under_way();
+        let begun = begun.filter(|u| u.via == Via::Group && u.exchange != Exchange::Published1);
+        begun.map(|u| u.sequence).collect()
     }
 
     /// Records that the next [`SessionBegun`] of the session overtakes: the last one, and what
@@ -167,5 +185,6 @@ impl<'a> Subscriptions<'a> {
     }
 }
 
+const SHARE: &[u8] = b"$share/";
 const DECODED: &str = "a payload is kept when it was decoded";
 const _: () = assert!(size_of::<FoundSession>() <= 104);

@@ -1,0 +1,288 @@
+//! Shared groups that the log keeps: their messages wait there, and what nobody has finished is
+//! offered again after a restart (core.md 9).
+//!
+//! Owns how far each group of this reactor is in its stream. Each message that a group takes is
+//! its own copy, so that it is over when nobody has it any more: handed out and acknowledged,
+//! expired or dropped. Refuses to know members and turns.
+
+use crate::backlog::{Backlog, Push, Read, Waiting};
+use crate::durable::{LIVE_BYTES, LIVE_MESSAGES};
+use crate::journal::{FoundGroup, GroupProgress};
+use crate::meter::{Held, Sum};
+use broker::budget::Account;
+use broker::publication::Publication;
+use broker::share::{GroupRef, KeptJoin, MemberId};
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Weak};
+use store::log::{Cursor, Need, ReadEnd, StreamId};
+use store::op::Sequence;
+
+/// The kept groups of one reactor.
+pub(crate) struct KeptGroups {
+    all: HashMap<GroupRef, KeptGroup, RandomState>,
+    /// Of which member each is.
+    members: HashMap<MemberId, GroupRef, RandomState>,
+    /// What an earlier run has done, by stream, until somebody is there for it.
+    found: HashMap<StreamId, FoundGroup, RandomState>,
+    /// Messages of QoS 2 that sessions had begun before the restart: nobody else gets them.
+    begun: HashSet<Sequence, RandomState>,
+    /// The log's end at start.
+    end: Sequence,
+}
+
+/// One group.
+pub(crate) struct KeptGroup {
+    pub stream: StreamId,
+    since: Sequence,
+    /// As the log was told last.
+    stands: Sequence,
+    pub backlog: Backlog,
+    /// What was taken, ascending, with what tells whether it is over.
+    open: VecDeque<(Sequence, Weak<Publication>)>,
+    /// What an earlier run had taken, and what of it was open.
+    before: Option<(Sequence, BTreeSet<Sequence>)>,
+    members: usize,
+    /// The record of its progress.
+    pub record: Option<Sequence>,
+    pub cursor: Option<Box<Cursor>>,
+    bytes: Held,
+    pub is_changed: bool,
+}
+
+impl Default for KeptGroups {
+    fn default() -> Self {
+        Self {
+            all: HashMap::default(),
+            members: HashMap::default(),
+            found: HashMap::default(),
+            begun: HashSet::default(),
+            end: Sequence(0),
+        }
+    }
+}
+
+impl KeptGroups {
+    /// What an earlier run has left.
+    pub fn restore(
+        &mut self,
+        found: &[FoundGroup],
+        begun: HashSet<Sequence, RandomState>,
+        end: Sequence,
+    ) {
+        self.found = found.iter().map(|group| (group.progress.stream, group.clone())).collect();
+        (self.begun, self.end) = (begun, end);
+    }
+
+    /// A membership that the log keeps.
+    pub fn join(&mut self, join: &KeptJoin, heard: Sequence, queued: &Sum) -> Option<Need> {
+        let is_new = self.members.insert(join.member, join.group).is_none();
+        if let Some(group) = self.all.get_mut(&join.group) {
+            group.members += usize::from(is_new);
+            return None;
+        }
+        let found = self.found.remove(&join.stream);
+        // What is found is held since the log was opened.
+        let is_found = found.is_some();
+        let group = KeptGroup::new(join, found, (self.end, heard), queued.hold());
+        let (stream, after) = (group.stream, group.stands);
+        self.all.insert(join.group, group);
+        (!is_found).then_some(Need::Hold { stream, after })
+    }
+
+    /// A member has left. With the last one its group is kept no more.
+    pub fn leave(&mut self, member: MemberId, mut need: impl FnMut(Need)) {
+        let Some(name) = self.members.remove(&member) else { return };
+        let Some(group) = self.all.get_mut(&name) else { return };
+        group.members -= 1;
+        if group.members > 0 {
+            return;
+        }
+        let (stream, after) = (group.stream, group.stands);
+        need(Need::Leave { stream, after });
+        group.record.into_iter().for_each(|at| need(Need::Release(at)));
+        self.all.remove(&name);
+    }
+
+    pub fn get(&mut self, group: GroupRef) -> Option<&mut KeptGroup> {
+        self.all.get_mut(&group)
+    }
+
+    /// Groups that wait for a read.
+    pub fn behind(&self) -> impl Iterator<Item = GroupRef> {
+        self.all.iter().filter(|(_, g)| !g.backlog.keeps_up()).map(|(name, _)| *name)
+    }
+
+    /// All of them.
+    pub fn all(&mut self) -> impl Iterator<Item = &mut KeptGroup> {
+        self.all.values_mut()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether a session had begun an exchange with this message before the restart.
+    pub fn is_begun(&self, sequence: Sequence) -> bool {
+        self.begun.contains(&sequence)
+    }
+}
+
+impl KeptGroup {
+    fn new(
+        join: &KeptJoin,
+        found: Option<FoundGroup>,
+        (start, heard): (Sequence, Sequence),
+        bytes: Held,
+    ) -> Self {
+        let (stream, mut since) = (join.stream, join.since);
+        let mut backlog = Backlog::live(heard.max(since));
+        let (mut before, mut record, mut stands) = (None, None, since);
+        if let Some(found) = found {
+            // The group of an earlier run: what nobody has finished is read again.
+            let cursor = found.cursor();
+            let GroupProgress { taken, open, dropped, .. } = found.progress;
+            record = found.at;
+            before = Some((taken, open.into_iter().collect()));
+            // A member that came later was granted it later.
+            (stands, since) = (cursor, since.min(cursor));
+            backlog = Backlog::behind(cursor, start, Waiting::default(), dropped);
+        }
+        let (open, cursor) = (VecDeque::new(), None);
+        let (members, is_changed) = (1, false);
+        Self {
+            stream,
+            since,
+            stands,
+            backlog,
+            open,
+            before,
+            members,
+            record,
+            cursor,
+            bytes,
+            is_changed,
+        }
+    }
+
+    /// A message came in the order of the log: the group's own copy, if it takes it now.
+    pub fn push(
+        &mut self,
+        p: &Arc<Publication>,
+        waiting: (usize, usize),
+        account: &Arc<Account>,
+    ) -> Pushed {
+        let sequence = Sequence(p.sequence());
+        let room = waiting.0 < LIVE_MESSAGES && waiting.1 < LIVE_BYTES;
+        match self.backlog.push(sequence, p.bytes(), room) {
+            Push::Known => Pushed::Done,
+            Push::Take => Pushed::Take(self.take(p, account)),
+            Push::Leave => {
+                self.weigh();
+                Pushed::Left
+            }
+        }
+    }
+
+    /// A message that was left comes back.
+    pub fn read(
+        &mut self,
+        p: &Arc<Publication>,
+        is_begun: bool,
+        account: &Arc<Account>,
+    ) -> Option<Arc<Publication>> {
+        let sequence = Sequence(p.sequence());
+        let was_done = self
+            .before
+            .as_ref()
+            .is_some_and(|(taken, open)| sequence <= *taken && !open.contains(&sequence));
+        if was_done || is_begun {
+            self.backlog.pass(sequence);
+            return None;
+        }
+        match self.backlog.read(sequence, p.bytes()) {
+            Read::Drop => None,
+            Read::Take => Some(self.take(p, account)),
+        }
+    }
+
+    /// A read has ended.
+    pub fn end_read(&mut self, end: ReadEnd, cursor: Box<Cursor>) {
+        if !self.backlog.end_read(end) {
+            self.before = None;
+        }
+        self.cursor = Some(cursor);
+        self.is_changed = true;
+        self.weigh();
+    }
+
+    /// Where to read on, if there is something to read.
+    pub fn begin_read(&mut self) -> Option<Box<Cursor>> {
+        let after = self.backlog.begin_read(false)?;
+        let cursor = self.cursor.take().filter(|c| c.after == after);
+        Some(cursor.unwrap_or_else(|| Box::new(Cursor::new(after, [(self.stream, self.since)]))))
+    }
+
+    /// What it has done, and what need not be kept for it.
+    pub fn progress(&mut self) -> (GroupProgress, Option<Need>) {
+        self.is_changed = false;
+        self.open.retain(|(_, left)| left.strong_count() > 0);
+        let mut open: Vec<Sequence> = self.open.iter().map(|(sequence, _)| *sequence).collect();
+        let taken = self.backlog.taken();
+        if let Some((before, was_open)) = &self.before {
+            // What has not been read again is open as it was.
+            open.extend(was_open.range(Sequence(taken.0 + 1)..));
+            let taken = taken.max(*before);
+            return (self.tell(taken, open), None);
+        }
+        let to = open.first().map_or(taken, |first| Sequence(first.0 - 1));
+        let (stream, from) = (self.stream, self.stands);
+        let need = (from < to).then_some(Need::Advance { stream, from, to });
+        self.stands = from.max(to);
+        (self.tell(taken, open), need)
+    }
+
+    /// Whether something is over that the log does not know.
+    pub fn look(&mut self) {
+        self.is_changed |= self.open.iter().any(|(_, left)| left.strong_count() == 0);
+    }
+
+    /// Whether somebody has something of it.
+    pub fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// A message that was left is dropped as the newest. It comes again after a restart.
+    pub fn skip_newest(&mut self, bytes: usize) {
+        self.backlog.skip_newest(bytes);
+    }
+
+    /// What waits in the log has changed.
+    pub fn weigh(&mut self) {
+        self.bytes.set(self.backlog.waiting().bytes as usize);
+    }
+
+    fn tell(&self, taken: Sequence, open: Vec<Sequence>) -> GroupProgress {
+        GroupProgress { stream: self.stream, taken, dropped: self.backlog.dropped(), open }
+    }
+
+    fn take(&mut self, p: &Arc<Publication>, account: &Arc<Account>) -> Arc<Publication> {
+        let mut own = p.own();
+        own.charge_to(account);
+        let own = Arc::new(own);
+        self.open.push_back((Sequence(p.sequence()), Arc::downgrade(&own)));
+        self.is_changed = true;
+        own
+    }
+}
+
+/// What became of a message that was pushed.
+pub(crate) enum Pushed {
+    /// It is the group's.
+    Take(Arc<Publication>),
+    /// It stays in the log.
+    Left,
+    /// It was read before.
+    Done,
+}
