@@ -20,7 +20,8 @@ use engine::{Engine, LogEnd, Memory};
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
 use node::counters::Counters;
-use node::journal::{FoundSession, SessionId};
+use node::journal::{FoundRequest, FoundSession, SessionId};
+use node::keys::KeyRecords;
 use node::shard::home_of;
 use node::{Restored, Settings, Shard};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use store::op::{NamespaceId, Sequence};
 /// The running data plane.
 pub struct DataPlane {
     pub hub: Hub,
+    /// Keys of accepted publishes that have not ended.
+    pub requests: Vec<FoundRequest>,
     reactors: Vec<JoinHandle<()>>,
     log: Option<Threads>,
 }
@@ -66,6 +69,7 @@ struct Shared {
     authorizer: Authorizer,
     interest: Arc<Interest>,
     retained: Arc<Retained>,
+    keys: Arc<KeyRecords>,
     counters: Vec<Arc<Counters>>,
 }
 
@@ -113,9 +117,11 @@ pub fn start(
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
     let common = Common { count, settings, inboxes, clock, authenticator };
     let entrance = Entrance::new();
-    let begins = match &mut opened {
-        Some(opened) => common.begins_with(&entrance, opened),
-        None => common.begins(),
+    let (begins, requests) = match &mut opened {
+        Some(opened) => {
+            (common.begins_with(&entrance, opened), std::mem::take(&mut opened.found.requests))
+        }
+        None => (common.begins(), Vec::new()),
     };
     let mut waiting = Waiting::default();
     for (me, (poll, begin)) in polls.into_iter().zip(begins).enumerate() {
@@ -125,7 +131,7 @@ pub fn start(
     waiting.begun()?;
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
-    Ok(DataPlane { hub: common.hub(), reactors, log })
+    Ok(DataPlane { hub: common.hub(), requests, reactors, log })
 }
 
 /// Reactors that have not begun to serve.
@@ -232,6 +238,7 @@ impl Common {
             self.settings.retained.restore(&Arc::new(publication), first.0, clock_ms);
         }
         let shared = Arc::new(found.shared.iter().map(|(at, _)| *at).collect::<HashSet<_, _>>());
+        self.settings.keys.restore(&found.requests, |at| shared.contains(&at));
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.count, Vec::new);
         for session in std::mem::take(&mut found.sessions) {
@@ -268,6 +275,7 @@ impl Common {
             authorizer: s.authorizer.clone(),
             interest: Arc::clone(&s.interest),
             retained: Arc::clone(&s.retained),
+            keys: Arc::clone(&s.keys),
             engine,
             log_end,
             clock_record: clock_record.filter(|_| me == 0),
@@ -298,6 +306,7 @@ impl Common {
         Sharing {
             inboxes: Arc::clone(&self.inboxes),
             retained: Arc::clone(&self.settings.retained),
+            keys: Arc::clone(&self.settings.keys),
             interest: Arc::clone(&self.settings.interest),
             wall: Arc::new(move || clock.wall_ms()),
         }
@@ -322,6 +331,7 @@ impl Shared {
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(count)),
             retained: Arc::new(Retained::new(&limits)),
+            keys: Arc::default(),
             counters: (0..count).map(|_| Arc::default()).collect(),
             limits,
         }
