@@ -3,6 +3,7 @@
 
 use crate::counters::Loss;
 use crate::door::{Ingress, Published};
+use crate::durable::Step;
 use crate::journal::{Publisher, Request};
 use crate::link::Pause;
 use crate::perform::{Completion, Logged, Waiting, Way};
@@ -249,6 +250,9 @@ impl Shard {
         let retained_before = if publication.message.retain() { self.retained.order() } else { 0 };
         let publish = Logged { principal, publication, retained_before };
         let waiting = Waiting::publish(origin, publish, completion);
+        if let (true, Who::Session(slot), Publisher::Exchange(_, id)) = (logged, who, publisher) {
+            self.takes_step(slot, Step::Received(id));
+        }
         let held = if logged {
             let queued = qos > QoS::AtMostOnce;
             let streams = route.streams.as_deref().filter(|_| queued).unwrap_or_default();
