@@ -164,6 +164,7 @@ impl Reactor {
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(1)),
             retained: Arc::new(Retained::new(&limits)),
+            keys: Arc::default(),
             limits,
             engine: Engine::Memory(Memory::new(LogEnd::default())),
             log_end: Sequence(0),

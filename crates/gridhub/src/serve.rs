@@ -57,7 +57,7 @@ pub fn run(
         endpoints.https.push(socket.local_addr()?);
         https.push(socket);
     }
-    let plane = start(config, &clock, &authenticator, &listening)?;
+    let mut plane = start(config, &clock, &authenticator, &listening)?;
     let hub = plane.hub.clone();
     drop(listening);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -66,6 +66,7 @@ pub fn run(
         .build()
         .context("cannot start the control plane")?;
     let app = App::new(hub.clone(), Arc::new(Tokens(authenticator)), settings(config, identity)?);
+    app.keys.restore(std::mem::take(&mut plane.requests), clock.wall_ms());
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(());
         let mut servers = Vec::new();

@@ -19,7 +19,8 @@ use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::{Engine, LogEnd, Memory};
 use node::counters::Counters;
-use node::journal::{FoundSession, SessionId};
+use node::journal::{FoundRequest, FoundSession, SessionId};
+use node::keys::KeyRecords;
 use node::shard::home_of;
 use node::{Found, Restored, Settings, Shard};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ use store::op::{NamespaceId, Sequence};
 /// The running data plane.
 pub struct DataPlane {
     pub hub: Hub,
+    /// Keys of accepted publishes that have not ended.
+    pub requests: Vec<FoundRequest>,
     reactors: Vec<JoinHandle<()>>,
     log: Option<Threads>,
 }
@@ -65,6 +68,7 @@ struct Shared {
     authorizer: Authorizer,
     interest: Arc<Interest>,
     retained: Arc<Retained>,
+    keys: Arc<KeyRecords>,
     counters: Vec<Arc<Counters>>,
 }
 
@@ -112,9 +116,11 @@ pub fn start(
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
     let common = Common { count, settings, inboxes, clock, authenticator };
     let entrance = Entrance::new();
-    let begins = match &mut opened {
-        Some(opened) => common.begins_with(&entrance, opened),
-        None => common.begins(),
+    let (begins, requests) = match &mut opened {
+        Some(opened) => {
+            (common.begins_with(&entrance, opened), std::mem::take(&mut opened.found.requests))
+        }
+        None => (common.begins(), Vec::new()),
     };
     let mut waiting = Waiting::default();
     let begins = begins.into_iter().zip(Latch::all(count));
@@ -125,7 +131,7 @@ pub fn start(
     waiting.begun()?;
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
-    Ok(DataPlane { hub: common.hub(), reactors, log })
+    Ok(DataPlane { hub: common.hub(), requests, reactors, log })
 }
 
 /// Reactors that have not begun to serve.
@@ -236,6 +242,7 @@ impl Common {
             begun: found.sessions.iter().flat_map(FoundSession::begun).collect(),
             groups: std::mem::take(&mut found.groups),
         });
+        self.settings.keys.restore(&found.requests, |at| rest.shared.contains(&at));
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.count, Vec::new);
         for session in std::mem::take(&mut found.sessions) {
@@ -272,6 +279,7 @@ impl Common {
             authorizer: s.authorizer.clone(),
             interest: Arc::clone(&s.interest),
             retained: Arc::clone(&s.retained),
+            keys: Arc::clone(&s.keys),
             engine,
             log_end,
             clock_record: clock_record.filter(|_| me == 0),
@@ -302,6 +310,7 @@ impl Common {
         Sharing {
             inboxes: Arc::clone(&self.inboxes),
             retained: Arc::clone(&self.settings.retained),
+            keys: Arc::clone(&self.settings.keys),
             interest: Arc::clone(&self.settings.interest),
             wall: Arc::new(move || clock.wall_ms()),
         }
@@ -326,6 +335,7 @@ impl Shared {
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(count)),
             retained: Arc::new(Retained::new(&limits)),
+            keys: Arc::default(),
             counters: (0..count).map(|_| Arc::default()).collect(),
             limits,
         }

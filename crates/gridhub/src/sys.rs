@@ -50,6 +50,7 @@ fn tell(hub: &Hub, topic: &str, figure: String) {
         properties: Vec::new(),
         payload: figure.into_bytes(),
         watch: None,
+        key: None,
     };
     hub.tell(request);
 }

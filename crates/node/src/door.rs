@@ -20,6 +20,20 @@ pub struct PublishRequest {
     pub payload: Vec<u8>,
     /// Told of each acknowledged delivery.
     pub watch: Option<Arc<dyn Watch>>,
+    /// By which a repeat is known after a restart too, where there is a log.
+    pub key: Option<RequestKey>,
+}
+
+/// The `Idempotency-Key` of a publish. The door knows no repeats, it remembers the key with the
+/// message: whoever asks finds it again at the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The key; keys of two principals never meet.
+    pub key: Arc<str>,
+    /// Which item of a batch.
+    pub item: Option<u32>,
+    /// How long a repeat is known from the time when it comes to the door; domain milliseconds.
+    pub kept_ms: u64,
 }
 
 /// What became of a [`PublishRequest`].

@@ -5,6 +5,7 @@
 //! is not heard before that commit.
 
 use crate::counters::Loss;
+use crate::durable::Step;
 use crate::ingress::Who;
 use crate::journal::Publisher;
 use crate::link::LinkId;
@@ -14,6 +15,7 @@ use crate::record::{Record, Told, What};
 use crate::session::Origin;
 use crate::shard::Shard;
 use crate::source::Source;
+use broker::subscription::SessionRef;
 use engine::{Fact, Facts, Formed, Outcome};
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -91,6 +93,10 @@ impl Shard {
     fn own_fact(&mut self, fact: &Fact<Record>, outcome: Outcome) {
         let Some((waiting, left)) = self.perform.next_of(fact.ticket) else { return };
         let (origin, completion) = (waiting.origin, waiting.completion);
+        if let Completion::Acknowledge { packet_id, qos: QoS::ExactlyOnce, .. } = completion {
+            let session = SessionRef { slot: origin.slot, generation: origin.generation };
+            self.took_step(session, Step::Received(packet_id), outcome);
+        }
         match outcome {
             Outcome::Durable => {
                 let mut heard = true;
@@ -105,8 +111,8 @@ impl Shard {
                 let (publish, ticket) = (waiting.publish, None);
                 self.complete_in_memory(Waiting { ticket, origin, publish, completion }, 0);
             }
-            Outcome::Full => self.refused(completion, DISK_FULL),
-            Outcome::Failed => self.refused(completion, DISK_FAILED),
+            Outcome::Full => self.refused(completion, (outcome, DISK_FULL)),
+            Outcome::Failed => self.refused(completion, (outcome, DISK_FAILED)),
         }
         self.has_left(origin, left);
     }
@@ -144,7 +150,7 @@ impl Shard {
     }
 
     /// What was promised for a step cannot be: the disk has not taken it.
-    fn refused(&mut self, completion: Completion, why: &'static str) {
+    fn refused(&mut self, completion: Completion, (outcome, why): (Outcome, &'static str)) {
         match completion {
             Completion::None => self.homes.counters.lose(Loss::Storage),
             // It is told again.
@@ -161,7 +167,7 @@ impl Shard {
                 self.homes.counters.publishes_refused.add(1);
                 tally.answer(crate::door::Published::Unstored { why });
             }
-            Completion::Kept(kept) => self.not_kept(kept, why),
+            Completion::Kept(kept) => self.not_kept(kept, (outcome, why)),
         }
     }
 

@@ -3,6 +3,8 @@
 
 use crate::counters::Loss;
 use crate::door::{Ingress, Published};
+use crate::durable::Step;
+use crate::journal::{Publisher, Request};
 use crate::link::Pause;
 use crate::perform::{Completion, Logged, Waiting, Way};
 use crate::post::{Content, PostedPublish};
@@ -68,7 +70,9 @@ impl Shard {
         let logged = publish.retain || (acknowledged && route.is_durable());
         // Whatever comes behind a publish that waits would overtake it.
         if logged || self.perform.holds(origin) {
-            self.wait_for_log(origin, who, publish, (&route, logged), completion());
+            let completion = completion();
+            let publisher = self.publisher(who, &completion);
+            self.wait_for_log((origin, who), publish, (&route, logged), publisher, completion);
             return Verdict::Waits;
         }
         Verdict::Told { heard: self.tell(origin, &route, publish, 0, None) }
@@ -119,11 +123,25 @@ impl Shard {
         if let Some(Verdict::Refused(reason, why)) = self.without_room(&publish, &route) {
             return reply(Published::Refused { reason, why });
         }
-        let logged = publish.retain || (publish.qos > QoS::AtMostOnce && route.is_durable());
+        // A repeat must be known after a restart too, whoever hears the first.
+        let key = r.key.filter(|_| self.perform.keeps());
+        let acknowledged = publish.qos > QoS::AtMostOnce;
+        let logged = publish.retain || (acknowledged && route.is_durable()) || key.is_some();
         let tally = Tally::new(reply, if watched { Counting::Yes } else { Counting::No });
         if logged {
             let done = Completion::Tally(tally);
-            return self.wait_for_log(Origin::NOBODY, who, publish, (&route, true), done);
+            let ends_at_ms = |kept_ms| self.homes.now.wall_ms.saturating_add(kept_ms);
+            let publisher = key.as_ref().map_or(Publisher::Passing, |k| {
+                let (principal, key, item) = (&*principal.name, &*k.key, k.item);
+                Publisher::Request(Request {
+                    principal,
+                    key,
+                    item,
+                    ends_at_ms: ends_at_ms(k.kept_ms),
+                })
+            });
+            let from = (Origin::NOBODY, who);
+            return self.wait_for_log(from, publish, (&route, true), publisher, done);
         }
         let counted = watched.then(|| Arc::clone(&tally));
         self.tell(Origin::NOBODY, &route, publish, 0, counted);
@@ -214,10 +232,10 @@ impl Shard {
 
     fn wait_for_log(
         &mut self,
-        origin: Origin,
-        who: Who<'_>,
+        (origin, who): (Origin, Who<'_>),
         publish: Authorized<Source<'_>>,
         (route, logged): (&Route, bool),
+        publisher: Publisher<'_>,
         completion: Completion,
     ) {
         let principal = match who {
@@ -231,8 +249,10 @@ impl Shard {
         let publication = publish.map(|mut s| Arc::clone(s.keep(&mut self.homes.meter)));
         let retained_before = if publication.message.retain() { self.retained.order() } else { 0 };
         let publish = Logged { principal, publication, retained_before };
-        let publisher = self.publisher(who, &completion);
         let waiting = Waiting::publish(origin, publish, completion);
+        if let (true, Who::Session(slot), Publisher::Exchange(_, id)) = (logged, who, publisher) {
+            self.takes_step(slot, Step::Received(id));
+        }
         let held = if logged {
             let queued = qos > QoS::AtMostOnce;
             let streams = route.streams.as_deref().filter(|_| queued).unwrap_or_default();

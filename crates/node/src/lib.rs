@@ -11,6 +11,7 @@ pub mod door;
 pub mod effect;
 pub mod inspect;
 pub mod journal;
+pub mod keys;
 pub mod meter;
 pub mod now;
 pub mod post;

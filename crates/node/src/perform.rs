@@ -127,7 +127,7 @@ impl Perform {
             let ticket = Ticket(self.last_ticket);
             let (origin, tally) = (waiting.origin, waiting.completion.counting());
             let publication = Arc::clone(publication);
-            let told = Told { origin, publication, order: 0, tally };
+            let told = Told { origin, publication, order: 0, key_ends_at_ms: None, tally };
             log.pass(ticket, others, Record(What::Publish(told)));
             waiting.ticket = Some(ticket);
         }
@@ -162,7 +162,9 @@ impl Perform {
                     };
                     let tally = waiting.completion.counting();
                     let publication = Arc::clone(&publication);
-                    let told = Told { origin: waiting.origin, publication, order: 0, tally };
+                    let key_ends_at_ms = way.publisher.key_ends_at_ms();
+                    let (origin, order) = (waiting.origin, 0);
+                    let told = Told { origin, publication, order, key_ends_at_ms, tally };
                     log.submit(ticket, way.others, form, Record(What::Publish(told)));
                 }
             }
@@ -190,7 +192,11 @@ impl Perform {
             streams: &[],
             payload: &[&self.scratch],
         };
-        log.submit(ticket, 0, form, Record(What::Own));
+        let what = match entry {
+            Entry::Clock(clock) => What::Clock(clock.wall_ms),
+            _ => What::Own,
+        };
+        log.submit(ticket, 0, form, Record(what));
         let (ticket, origin) = (Some(ticket), Origin::LOG);
         self.waiting.push_back(Waiting { ticket, origin, publish: None, completion });
     }

@@ -1,5 +1,6 @@
 //! What a record of the log is to those who hear of it; its bytes are the journal's.
 
+use crate::keys::KeyRecords;
 use crate::session::Origin;
 use crate::tally::Tally;
 use broker::publication::Publication;
@@ -18,6 +19,8 @@ pub(crate) enum What {
     Publish(Told),
     /// Only who submitted it hears of it.
     Own,
+    /// The domain clock, likewise; wall milliseconds.
+    Clock(u64),
 }
 
 /// A publish as its hearers get it.
@@ -26,6 +29,8 @@ pub(crate) struct Told {
     pub publication: Arc<Publication>,
     /// The number of the retained change that it was; 0 = it was none.
     pub order: u64,
+    /// Domain wall milliseconds from which its key is new again, if it has one.
+    pub key_ends_at_ms: Option<u64>,
     pub tally: Option<Arc<Tally>>,
 }
 
@@ -37,17 +42,26 @@ pub fn settle(
     needs: &mut Vec<Need>,
     retained: &Retained,
     interest: &Interest,
+    keys: &KeyRecords,
     now_ms: u64,
 ) {
-    let What::Publish(told) = &mut fact.record.0 else { return };
+    let told = match &mut fact.record.0 {
+        What::Publish(told) => told,
+        What::Clock(wall_ms) => return keys.clock(*wall_ms, needs),
+        What::Own => return,
+    };
     if fact.form == Formed::Logged {
         told.publication.settled_at(fact.sequence.0);
+        if let Some(ends_at_ms) = told.key_ends_at_ms {
+            keys.accepted(&told.publication, ends_at_ms);
+        }
     }
     if told.publication.message.retain() {
         let settled = retained.settle(&told.publication, now_ms);
         told.order = settled.order;
-        needs.extend(settled.displaced.map(|at| Need::Release(Sequence(at))));
-        needs.extend(settled.gone.map(bury));
+        let displaced = settled.displaced.map(|at| Need::Release(Sequence(at)));
+        needs.extend(displaced.and_then(|need| keys.pass(need)));
+        needs.extend(settled.gone.and_then(|gone| keys.pass(bury(gone))));
         // After that: whoever subscribes meanwhile gets it from what is retained.
         fact.others = interest.mask(told.publication.message.topic()) & !(1 << fact.origin);
     }

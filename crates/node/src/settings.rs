@@ -2,6 +2,7 @@
 
 use crate::counters::Counters;
 use crate::journal::SessionId;
+use crate::keys::KeyRecords;
 use crate::record::Record;
 use broker::access::{Authorizer, SessionQuota};
 use broker::budget::Budget;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub interest: Arc<Interest>,
     /// Retained messages.
     pub retained: Arc<Retained>,
+    /// Which records of the log carry keys.
+    pub keys: Arc<KeyRecords>,
     /// What makes facts of its records.
     pub engine: Engine<Record>,
     /// The last record of the log at start; the same for all reactors.

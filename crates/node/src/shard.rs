@@ -11,6 +11,7 @@ use crate::handover::Handover;
 use crate::homes::Homes;
 use crate::ingress::FANOUT_PENDING_MAX;
 use crate::journal::SessionId;
+use crate::keys::KeyRecords;
 use crate::link::{Link, LinkId, Pause, Phase};
 use crate::meter::Sum;
 use crate::now::Now;
@@ -38,6 +39,7 @@ pub struct Shard {
     pub(crate) homes: Homes,
     pub(crate) router: Router,
     pub(crate) retained: Arc<Retained>,
+    pub(crate) keys: Arc<KeyRecords>,
     pub(crate) perform: Perform,
     pub(crate) heard: Heard,
     /// What the log has of sessions that end, until it knows that.
@@ -83,6 +85,7 @@ impl Shard {
             homes: Homes::new(s.reactor, s.limits, s.quota, s.counters, s.budget),
             router: Router::new(s.authorizer, s.interest, s.reactor),
             retained: s.retained,
+            keys: s.keys,
             perform: Perform::new(s.engine, s.namespace),
             heard: Heard::new(s.reactors, s.log_end.0),
             ending: HashMap::default(),
@@ -137,8 +140,12 @@ impl Shard {
     /// Retained messages that have expired are never given out; here their memory is freed.
     fn sweep(&mut self) {
         let now_ms = self.homes.now.wall_ms;
-        let Self { retained, perform, .. } = self;
-        let swept = retained.expire(now_ms, SWEPT_AT_ONCE, |gone| perform.need(bury(gone)));
+        let Self { retained, keys, perform, .. } = self;
+        let swept = retained.expire(now_ms, SWEPT_AT_ONCE, |gone| {
+            if let Some(need) = keys.pass(bury(gone)) {
+                perform.need(need);
+            }
+        });
         let more = swept == SWEPT_AT_ONCE;
         self.keep_clock();
         self.homes.arm(Timer::Sweep, now_ms + if more { 1 } else { SWEEP_MS });

@@ -62,6 +62,7 @@ fn shard() -> Shard {
         authorizer: Authorizer::new(&limits),
         interest: Arc::new(Interest::new(2)),
         retained: Arc::new(Retained::new(&limits)),
+        keys: Arc::default(),
         engine: Engine::Memory(Memory::new(LogEnd::default())),
         log_end: Sequence(0),
         clock_record: None,

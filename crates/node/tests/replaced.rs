@@ -63,6 +63,7 @@ fn shards() -> [Shard; 2] {
             authorizer: Authorizer::new(&limits),
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),
+            keys: Arc::default(),
             engine: Engine::Memory(Memory::new(log.clone())),
             log_end: Sequence(0),
             clock_record: None,

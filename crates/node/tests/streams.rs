@@ -178,6 +178,7 @@ fn shards(interest: &Arc<Interest>) -> Vec<Shard> {
             authorizer: Authorizer::new(&limits),
             interest: Arc::clone(interest),
             retained: Arc::clone(&retained),
+            keys: Arc::default(),
             engine: Engine::Memory(Memory::new(log.clone())),
             log_end: Sequence(0),
             clock_record: None,

@@ -56,6 +56,7 @@ impl World {
             authorizer: Authorizer::new(&limits),
             interest: Arc::new(Interest::new(1)),
             retained: Arc::clone(&retained),
+            keys: Arc::default(),
             engine: Engine::Memory(Memory::new(LogEnd::default())),
             log_end: Sequence(0),
             clock_record: None,
@@ -187,6 +188,7 @@ impl World {
             properties: Vec::new(),
             payload: vec![b'h'; c.pick(&[0, 5, 500])],
             watch: None,
+            key: None,
         };
         let principal = self.principal("http", "#");
         let ingress = Ingress { principal, request, reply: Box::new(|_| ()) };

@@ -113,6 +113,7 @@ impl World {
                 authorizer: Authorizer::new(&limits),
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
+                keys: Arc::default(),
                 engine: Engine::Memory(Memory::new(log.clone())),
                 log_end: Sequence(0),
                 clock_record: None,

@@ -52,6 +52,7 @@ impl World {
             properties: m.properties,
             payload: m.payload,
             watch: None,
+            key: None,
         };
         let principal = self.authority.principal("service", ALL, None);
         let ingress = Ingress { principal, request, reply: Box::new(drop) };

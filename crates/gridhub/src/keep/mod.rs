@@ -19,6 +19,7 @@ use broker::subscription::Interest;
 use cleaning::Cleaning;
 use engine::{Committer, Intake};
 use node::ReadJob;
+use node::keys::KeyRecords;
 use node::record::Record;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -31,6 +32,8 @@ pub struct Sharing {
     pub inboxes: Arc<[Arc<Inbox>]>,
     /// Retained messages.
     pub retained: Arc<Retained>,
+    /// Which records carry keys.
+    pub keys: Arc<KeyRecords>,
     /// Which reactor wants what, and which filters are held.
     pub interest: Arc<Interest>,
     /// The domain clock.

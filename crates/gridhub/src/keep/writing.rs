@@ -49,10 +49,10 @@ impl Writing {
         if let Some(spare) = self.spares.take() {
             self.committer.log().give_spare(spare);
         }
-        let Sharing { inboxes, retained, interest, wall } = &self.sharing;
+        let Sharing { inboxes, retained, keys, interest, wall } = &self.sharing;
         let now_ms = wall();
         let step = self.committer.step(
-            |fact, needs| settle(fact, needs, retained, interest, now_ms),
+            |fact, needs| settle(fact, needs, retained, interest, keys, now_ms),
             |reactor, facts| inboxes[reactor].send(Parcel::Post(Post::Facts(facts))),
         );
         match step {

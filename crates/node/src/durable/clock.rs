@@ -15,12 +15,15 @@ pub(crate) struct Told {
 }
 
 impl Shard {
-    /// Tells the log how late it is, if anything has become a fact since it was told.
+    /// Tells the log how late it is, if anything has become a fact since it was told, or a key has
+    /// ended: its record is kept until the log knows that.
     pub(crate) fn keep_clock(&mut self) {
-        if self.homes.me != 0 || self.clock.at == Some(Sequence(self.heard.up_to)) {
+        let wall_ms = self.homes.now.wall_ms;
+        let told = self.clock.at == Some(Sequence(self.heard.up_to));
+        if self.homes.me != 0 || (told && !self.keys.has_ended(wall_ms)) {
             return;
         }
-        let entry = Entry::Clock(Clock { wall_ms: self.homes.now.wall_ms });
+        let entry = Entry::Clock(Clock { wall_ms });
         self.perform.write(&entry, Completion::Clock);
     }
 

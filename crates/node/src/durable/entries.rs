@@ -1,14 +1,17 @@
 //! Writing a session's entries, and what follows when one is a fact.
 
-use super::Durable;
+use super::{Durable, Step};
 use crate::handover::Handover;
-use crate::journal::{Entry, LastWill, Owner, Presence, SessionBegun, SessionId, Subscription};
+use crate::journal::{
+    Direction, Entry, LastWill, Owner, Presence, SessionBegun, SessionId, Subscription,
+};
 use crate::link::LinkId;
 use crate::perform::Completion;
 use crate::session::{Session, State, Will};
 use crate::shard::Shard;
 use broker::access::Principal;
 use broker::subscription::SessionRef;
+use engine::Outcome;
 use mqtt::packet_id::PacketId;
 use mqtt::reason::Reason;
 use std::sync::Arc;
@@ -128,6 +131,9 @@ impl Shard {
     /// An entry is a fact.
     pub(crate) fn kept(&mut self, kept: Kept, at: Sequence) {
         let Kept { session, id, kind, then } = kept;
+        if let Some(step) = then.step() {
+            self.took_step(session, step, Outcome::Durable);
+        }
         if kind == Kind::Ended {
             if let Some(durable) = self.ending.remove(&id) {
                 durable.into_needs(at).for_each(|need| self.perform.need(need));
@@ -144,8 +150,11 @@ impl Shard {
     }
 
     /// The disk has not taken an entry.
-    pub(crate) fn not_kept(&mut self, kept: Kept, why: &'static str) {
+    pub(crate) fn not_kept(&mut self, kept: Kept, (outcome, why): (Outcome, &'static str)) {
         let Kept { session, kind, then, .. } = kept;
+        if let Some(step) = then.step() {
+            self.took_step(session, step, outcome);
+        }
         let link = match then {
             Then::Attach { link, .. } => return self.refuse_attached(session, link, why),
             Then::Answer { link, .. }
@@ -192,6 +201,21 @@ impl Shard {
     /// What the log has of a session.
     pub(crate) fn durable(&self, slot: u32) -> Option<&Durable> {
         self.homes.sessions.at(slot)?.durable.as_deref()
+    }
+}
+
+impl Then {
+    /// The step of a delivery that it was.
+    fn step(&self) -> Option<Step> {
+        match self {
+            Self::Release { packet_id, .. } => {
+                Some(Step::Released(*packet_id, Direction::Outbound))
+            }
+            Self::Complete { packet_id, .. } => {
+                Some(Step::Released(*packet_id, Direction::Inbound))
+            }
+            Self::Nothing | Self::Attach { .. } | Self::Answer { .. } | Self::Send(_) => None,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::link::LinkId;
 use crate::session::{Delivery, Origin};
 use crate::shard::Shard;
 use broker::subscription::SessionRef;
+use engine::Outcome;
 use mqtt::packet_id::PacketId;
 use mqtt::reason::Reason;
 use mqtt::wire::{AckKind, encoder};
@@ -21,7 +22,37 @@ pub(crate) struct Begin {
     pub via: Via,
 }
 
+/// A step on its way into the log. A progress that is written meanwhile comes behind it and
+/// overtakes it, so that it has to tell of it; all others are known before they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A QoS 2 publish of the session, with this identifier.
+    Received(PacketId),
+    /// PUBREC of the client, or its PUBREL.
+    Released(PacketId, Direction),
+}
+
 impl Shard {
+    /// A step goes into the log.
+    pub(crate) fn takes_step(&mut self, slot: u32, step: Step) {
+        let session = self.homes.sessions.at_mut(slot);
+        if let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) {
+            durable.steps.push(step);
+        }
+    }
+
+    /// It is a fact or was refused. Then a progress may tell of what is not: the next one does not.
+    pub(crate) fn took_step(&mut self, session: SessionRef, step: Step, outcome: Outcome) {
+        let here = self.homes.sessions.get_mut(session.slot, session.generation);
+        let Some(durable) = here.and_then(|s| s.durable.as_deref_mut()) else { return };
+        if let Some(at) = durable.steps.iter().position(|taken| *taken == step) {
+            durable.steps.remove(at);
+        }
+        if outcome != Outcome::Durable {
+            self.homes.changed(session.slot);
+        }
+    }
+
     /// Exchanges that deliveries of this turn have begun.
     pub(crate) fn keep_begun(&mut self) {
         for Begin { session, packet_id, sequence, via } in std::mem::take(&mut self.homes.begun) {
@@ -36,6 +67,7 @@ impl Shard {
     pub(crate) fn keep_release(&mut self, link: LinkId, slot: u32, packet_id: PacketId) {
         let Some(session) = self.durable(slot).map(|d| d.id) else { return };
         let direction = Direction::Outbound;
+        self.takes_step(slot, Step::Released(packet_id, direction));
         let entry = Entry::Released(Released { session, packet_id, direction });
         self.keep(slot, &entry, Kind::Delivery, Then::Release { link, packet_id });
     }
@@ -44,6 +76,7 @@ impl Shard {
     pub(crate) fn keep_complete(&mut self, link: LinkId, slot: u32, packet_id: PacketId) {
         let Some(session) = self.durable(slot).map(|d| d.id) else { return };
         let direction = Direction::Inbound;
+        self.takes_step(slot, Step::Released(packet_id, direction));
         let entry = Entry::Released(Released { session, packet_id, direction });
         self.keep(slot, &entry, Kind::Delivery, Then::Complete { link, packet_id });
     }

@@ -22,7 +22,7 @@ mod watching;
 pub(crate) use clock::Told as ClockTold;
 pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES};
 pub(crate) use entries::{Kept, NO_STREAM, Then};
-pub(crate) use exchange::Begin;
+pub(crate) use exchange::{Begin, Step};
 pub(crate) use progress::Changed;
 pub(crate) use reading::Read;
 pub use reading::{ReadAnswer, ReadJob, answer};
@@ -56,6 +56,8 @@ pub(crate) struct Durable {
     pub epoch: u32,
     /// Inbound QoS 2 identifiers that the log knows.
     pub received: Vec<PacketId>,
+    /// Steps of its delivery that are on their way into the log.
+    pub steps: Vec<Step>,
     /// Exchanges of QoS 2 that have not begun in the log: their PUBLISH waits for that.
     pub unsent: VecDeque<PacketId>,
     /// Exchanges from before the restart whose messages have not been read.
@@ -94,6 +96,7 @@ impl Durable {
             cursor: None,
             epoch: 0,
             received: Vec::new(),
+            steps: Vec::new(),
             unsent: VecDeque::new(),
             unloaded: Vec::new(),
             by_group: Vec::new(),

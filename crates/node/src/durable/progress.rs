@@ -1,9 +1,9 @@
 //! How far deliveries have come, told to the log at most a second late (core.md 2).
 
 use super::entries::{Kind, Then};
-use super::{Durable, Standing};
+use super::{Durable, Standing, Step};
 use crate::homes::Homes;
-use crate::journal::{Done, Entry, Progress, UnderWay, Via};
+use crate::journal::{Done, Entry, Progress, Reached, Released, UnderWay, Via};
 use crate::session::{Delivery, Session};
 use crate::shard::Shard;
 use crate::timers::Timer;
@@ -97,13 +97,14 @@ impl Session {
             let via = durable.via_of(packet_id, u.kept);
             is_kept.then_some(UnderWay { packet_id, sequence, exchange, via })
         });
-        Some(Progress {
+        let progress = Progress {
             session: durable.id,
             done,
             dropped: durable.backlog.dropped(),
             under_way: under_way.collect(),
             received: durable.received.clone(),
-        })
+        };
+        Some(behind(progress, &durable.steps))
     }
 }
 
@@ -120,6 +121,24 @@ impl Durable {
     }
 }
 
+/// A progress behind steps that are in the log before it and not known to be.
+fn behind(progress: Progress, steps: &[Step]) -> Progress {
+    if steps.is_empty() {
+        return progress;
+    }
+    let session = progress.session;
+    let mut reached = Reached::from(progress);
+    for step in steps {
+        match *step {
+            Step::Received(packet_id) => reached.receive(packet_id),
+            Step::Released(packet_id, direction) => {
+                reached.apply(&Entry::Released(Released { session, packet_id, direction }));
+            }
+        }
+    }
+    reached.snapshot()
+}
+
 /// Behind which record something may have to be read again: what is not done, and what was sent
 /// and is not the client's yet.
 fn needed_behind(progress: &Progress) -> Sequence {
@@ -132,3 +151,46 @@ fn needed_behind(progress: &Progress) -> Sequence {
 
 /// How late the log hears of acknowledgements.
 const LATE_MS: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Direction, SessionId};
+    use mqtt::packet_id::PacketId;
+
+    /// A progress overtakes what is in the log before it, known to be there or not.
+    #[test]
+    fn steps_on_their_way_are_in_the_progress_behind_them() {
+        let id = |n| PacketId::new(n).unwrap();
+        let under_way = |n, sequence, exchange| UnderWay {
+            packet_id: id(n),
+            sequence: Sequence(sequence),
+            exchange,
+        };
+        let progress = |under_way: &[UnderWay], received: &[u16]| Progress {
+            session: SessionId(1),
+            done: Done::up_to(Sequence(9)),
+            dropped: 3,
+            under_way: under_way.to_vec(),
+            received: received.iter().map(|n| id(*n)).collect(),
+        };
+        let open = [7, 8].map(|n| under_way(n as u16, n, Exchange::Published2));
+        let mut released = open;
+        released[1].exchange = Exchange::Released;
+        let steps = [
+            Step::Received(id(3)),
+            Step::Released(id(1), Direction::Inbound),
+            Step::Released(id(8), Direction::Outbound),
+            Step::Received(id(4)),
+            Step::Received(id(1)),
+        ];
+        for (steps, wanted) in [
+            (&steps[..0], progress(&open, &[1, 2])),
+            (&steps[..1], progress(&open, &[1, 2, 3])),
+            (&steps[..2], progress(&open, &[2, 3])),
+            (&steps[..], progress(&released, &[2, 3, 4, 1])),
+        ] {
+            assert_eq!(behind(progress(&open, &[1, 2]), steps), wanted, "{steps:?}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Reproducible chance for the tests of the journal. Owns a generator; refuses to know entries.
 
 /// A xorshift generator: the same seed, the same sequence.
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
     pub fn new(seed: u64) -> Self {

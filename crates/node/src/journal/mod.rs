@@ -11,7 +11,7 @@
 //! same bytes.
 
 #[cfg(test)]
-mod chance;
+pub(crate) mod chance;
 mod clock;
 mod content;
 mod done;

@@ -34,6 +34,14 @@ pub struct Request<'a> {
 }
 
 impl<'a> Publisher<'a> {
+    /// When its key is new again, if it has one.
+    pub fn key_ends_at_ms(&self) -> Option<u64> {
+        match self {
+            Self::Request(request) => Some(request.ends_at_ms),
+            Self::Passing | Self::Session(_) | Self::Exchange(..) => None,
+        }
+    }
+
     /// Its form in two bits.
     pub(super) fn form(&self) -> u8 {
         match self {

@@ -41,10 +41,8 @@ impl Reached {
         }
         match entry {
             Entry::Message(e) => {
-                if let Publisher::Exchange(_, packet_id) = e.publisher
-                    && !self.holds(packet_id)
-                {
-                    self.received.push_back(packet_id);
+                if let Publisher::Exchange(_, packet_id) = e.publisher {
+                    self.receive(packet_id);
                 }
             }
             Entry::Progress(e) => *self = Self::from(e.clone()),
@@ -61,6 +59,13 @@ impl Reached {
             | Entry::Detached(_)
             | Entry::Clock(_)
             | Entry::GroupProgress(_) => {}
+        }
+    }
+
+    /// An inbound QoS 2 identifier waits for PUBREL.
+    pub(crate) fn receive(&mut self, packet_id: PacketId) {
+        if !self.holds(packet_id) {
+            self.received.push_back(packet_id);
         }
     }
 

@@ -8,6 +8,7 @@ use broker::retained::Retained;
 use broker::subscription::Interest;
 use crash::CrashDisk;
 use engine::{Committer, Engine, Intake, LogEnd, Memory, Step};
+use node::keys::KeyRecords;
 use node::post::Post;
 use node::record::{Record, settle};
 use node::{ReadJob, answer};
@@ -22,13 +23,20 @@ pub enum Kept {
 }
 
 /// What makes facts of all reactors' records.
-pub enum Keeping {
+pub struct Keeping {
+    /// Which records carry keys.
+    pub keys: Arc<KeyRecords>,
+    place: Place,
+}
+
+/// Where they become facts.
+enum Place {
     Memory(LogEnd),
     Log(Box<Logged>),
 }
 
 /// A log, with the thread that writes it.
-pub struct Logged {
+struct Logged {
     committer: Committer<CrashDisk, Record>,
     intake: Arc<Intake<Record>>,
     reader: Reader<crash::CrashFile>,
@@ -36,21 +44,22 @@ pub struct Logged {
 
 impl Keeping {
     pub fn new(kept: Kept) -> Self {
+        let keys = Arc::default();
         if kept == Kept::InMemory {
-            return Self::Memory(LogEnd::default());
+            return Self { keys, place: Place::Memory(LogEnd::default()) };
         }
         let options = Options { segment_bytes: 64 * 1024, identity: 7 };
         let log = Log::open(CrashDisk::new(1), options, |_| {}).expect("an empty disk").log;
         let (reader, intake) = (log.reader(), Intake::new(|| {}));
         let committer = Committer::new(log, Arc::clone(&intake));
-        Self::Log(Box::new(Logged { committer, intake, reader }))
+        Self { keys, place: Place::Log(Box::new(Logged { committer, intake, reader })) }
     }
 
     /// One reactor's end of it.
     pub fn engine(&self, reactor: usize) -> Engine<Record> {
-        match self {
-            Self::Memory(end) => Engine::Memory(Memory::new(end.clone())),
-            Self::Log(log) => Engine::Log(log.intake.handle(reactor as u8)),
+        match &self.place {
+            Place::Memory(end) => Engine::Memory(Memory::new(end.clone())),
+            Place::Log(log) => Engine::Log(log.intake.handle(reactor as u8)),
         }
     }
 
@@ -62,9 +71,9 @@ impl Keeping {
         now_ms: u64,
         posts: &mut [Vec<Post>],
     ) -> bool {
-        let Self::Log(log) = self else { return false };
+        let Self { keys, place: Place::Log(log) } = self else { return false };
         let step = log.committer.step(
-            |fact, needs| settle(fact, needs, retained, interest, now_ms),
+            |fact, needs| settle(fact, needs, retained, interest, keys, now_ms),
             |reactor, facts| posts[reactor].push(Post::Facts(facts)),
         );
         assert!(!matches!(step, Step::Refused(..)), "the disk is well");
@@ -73,9 +82,9 @@ impl Keeping {
 
     /// Reads for a session.
     pub fn read(&self, job: ReadJob) -> Post {
-        match self {
-            Self::Memory(_) => panic!("nothing was left in a log"),
-            Self::Log(log) => answer(&log.reader, job),
+        match &self.place {
+            Place::Memory(_) => panic!("nothing was left in a log"),
+            Place::Log(log) => answer(&log.reader, job),
         }
     }
 }

@@ -80,6 +80,7 @@ impl Reactors {
                 authorizer: Authorizer::new(limits),
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
+                keys: Arc::clone(&keeping.keys),
                 engine: keeping.engine(reactor),
                 log_end: Sequence(0),
                 clock_record: None,

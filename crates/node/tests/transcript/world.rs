@@ -15,7 +15,7 @@ use broker::publication::Watch;
 use mqtt::qos::QoS;
 use mqtt::wire::Property;
 use node::counters::Loss;
-use node::door::{Ingress, PublishRequest, Published};
+use node::door::{Ingress, PublishRequest, Published, RequestKey};
 use node::inspect::{SessionDetail, SessionSummary};
 use node::post::Post;
 use std::collections::HashMap;
@@ -163,6 +163,11 @@ impl World {
             properties,
             payload: f.bytes("payload").unwrap_or_default(),
             watch: watch.then(|| Arc::new(Watcher(Arc::clone(&said))) as Arc<dyn Watch>),
+            key: f.text("key").map(|key| RequestKey {
+                key: key.into(),
+                item: None,
+                kept_ms: 120_000,
+            }),
         };
         f.end();
         let principal = self.authority.principal(&name, vec![rights], vec![], None);

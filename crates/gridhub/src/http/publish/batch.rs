@@ -241,11 +241,13 @@ async fn one<B: Backend>(
     let outcome = match parsed {
         Err(error) => Outcome::Refused(error),
         Ok((draft, payload)) => {
-            let send = send(app, caller, draft, payload, Answer::Accepted);
+            // At most so many items as a batch holds.
+            let key = key.map(|key| Key { item: Some(at as u32), ..key.clone() });
+            let request = draft.request(payload, key.as_ref().map(Key::at_the_door));
+            let send = send(app, caller, request, Answer::Accepted);
             match key {
                 None => send.await,
                 Some(key) => {
-                    let key = Key { item: Some(at), ..key.clone() };
                     let once = app.keys.once(key, || app.backend.wall_ms(), send).await;
                     once.unwrap_or_else(keys_full)
                 }

@@ -1,13 +1,10 @@
 //! One publish as a caller asked for it: syntax is checked, permission is not. Refuses to know
 //! whether it came as a request or as a batch item.
 
-use std::sync::Arc;
-
 use broker::limits::Limits;
-use broker::publication::Watch;
 use mqtt::qos::QoS;
 use mqtt::topic::TopicName;
-use node::door::PublishRequest;
+use node::door::{PublishRequest, RequestKey};
 
 use crate::http::error::HttpError;
 
@@ -44,27 +41,28 @@ impl Draft {
         }
     }
 
-    /// # Errors
-    /// 403: an invalid topic is forbidden, not bad (event-grid 2.5). Profile bounds and reserved
-    /// topics are the door's to refuse, with the same status.
-    pub fn check_topic(&self) -> Result<(), HttpError> {
-        TopicName::parse(&self.topic).map(|_| ()).map_err(|e| {
-            HttpError::forbidden(
-                "InvalidTopic",
-                format!("topic '{}': {}; name one topic to publish to", self.topic, e.what()),
-            )
-        })
-    }
-
-    /// What the door takes.
-    pub fn request(self, payload: Vec<u8>, watch: Option<Arc<dyn Watch>>) -> PublishRequest {
+    /// What the door takes, watched by nobody.
+    pub fn request(self, payload: Vec<u8>, key: Option<RequestKey>) -> PublishRequest {
         PublishRequest {
             topic: self.topic,
             qos: self.flags.qos,
             retain: self.flags.retain == Retain::Keep,
             properties: self.properties,
             payload,
-            watch,
+            watch: None,
+            key,
         }
     }
+}
+
+/// # Errors
+/// 403: an invalid topic is forbidden, not bad (event-grid 2.5). Profile bounds and reserved
+/// topics are the door's to refuse, with the same status.
+pub fn check_topic(topic: &str) -> Result<(), HttpError> {
+    TopicName::parse(topic).map(|_| ()).map_err(|e| {
+        HttpError::forbidden(
+            "InvalidTopic",
+            format!("topic '{topic}': {}; name one topic to publish to", e.what()),
+        )
+    })
 }

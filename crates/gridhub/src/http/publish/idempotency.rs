@@ -1,9 +1,13 @@
 //! `Idempotency-Key`: the same key of the same principal is published once in two minutes of the
 //! domain clock; repeats answer as the first did (product 4). Refuses to know what is published.
+//! Where there is a log, each accepted publish is there under its key, and a start takes in those
+//! that have not ended.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use node::door::RequestKey;
+use node::journal::FoundRequest;
 use tokio::sync::watch;
 
 use super::outcome::Outcome;
@@ -27,7 +31,14 @@ struct Inner {
 pub struct Key {
     pub principal: Arc<str>,
     pub key: Arc<str>,
-    pub item: Option<usize>,
+    pub item: Option<u32>,
+}
+
+impl Key {
+    /// As it goes with a publish of its principal.
+    pub fn at_the_door(&self) -> RequestKey {
+        RequestKey { key: Arc::clone(&self.key), item: self.item, kept_ms: KEPT_MS }
+    }
 }
 
 #[derive(Debug)]
@@ -54,9 +65,25 @@ impl Keys {
         Keys { keys_max, inner: Mutex::default() }
     }
 
+    /// Takes in the keys of an earlier run, before any is claimed: each was accepted. What it was
+    /// answered besides (`?wait=delivered`) is not known any more. All are remembered, even if
+    /// `keys_max` is less than it was; then new ones are refused for longer.
+    pub fn restore(&self, found: Vec<FoundRequest>, now_ms: u64) {
+        let mut inner = self.lock();
+        let mut found: Vec<_> = found.into_iter().filter(|f| f.ends_at_ms > now_ms).collect();
+        found.sort_unstable_by_key(|f| f.ends_at_ms);
+        for FoundRequest { principal, key, item, ends_at_ms, .. } in found {
+            let key = Arc::new(Key { principal: principal.into(), key: key.into(), item });
+            inner.entries.insert(Arc::clone(&key), Entry::Answered(Outcome::Accepted));
+            // The domain clock may have been moved since it last told the log, and be back.
+            let end_ms = ends_at_ms.min(now_ms.saturating_add(KEPT_MS));
+            inner.ends.push_back((end_ms, key));
+        }
+    }
+
     /// Claims a key at domain time `now_ms`.
     pub fn claim(self: &Arc<Self>, key: Key, now_ms: u64) -> Claim {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         inner.expire(now_ms);
         match inner.entries.get(&key) {
             Some(Entry::Answered(outcome)) => return Claim::Repeat(outcome.clone()),
@@ -104,7 +131,12 @@ impl Keys {
 
     /// Keys remembered now, running ones included.
     pub fn count(&self) -> usize {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).entries.len()
+        self.lock().entries.len()
+    }
+
+    /// A poisoned lock is used on: nothing under it panics half-way through a change.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,7 +161,7 @@ impl Running {
     /// does not use the key up.
     pub fn answer(self, outcome: Outcome, now_ms: u64) {
         if outcome.is_accepted() {
-            let mut inner = self.keys.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut inner = self.keys.lock();
             inner.entries.insert(Arc::clone(&self.key), Entry::Answered(outcome.clone()));
             inner.ends.push_back((now_ms.saturating_add(KEPT_MS), Arc::clone(&self.key)));
         }
@@ -139,7 +171,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut inner = self.keys.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.keys.lock();
         if matches!(inner.entries.get(&self.key), Some(Entry::Running(_))) {
             inner.entries.remove(&self.key);
         }

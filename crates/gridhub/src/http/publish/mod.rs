@@ -21,10 +21,11 @@ use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response};
+use node::door::PublishRequest;
 use tokio::time::Instant;
 
 use self::delivery::Delivery;
-use self::draft::Draft;
+use self::draft::check_topic;
 use self::fields::{Answer, Fields, header};
 use self::idempotency::Key;
 use self::outcome::{Outcome, accepted, forbidden};
@@ -83,8 +84,9 @@ where
         Ok(received) => received,
         Err(error) => return Outcome::Refused(error),
     };
+    let request = draft.request(payload, key.as_ref().map(Key::at_the_door));
     let Some(key) = key else {
-        let outcome = send(app, &caller, draft, payload, answer).await;
+        let outcome = send(app, &caller, request, answer).await;
         drop(share);
         return outcome;
     };
@@ -92,7 +94,7 @@ where
     let app = app.clone();
     let run = async move {
         let _share = share;
-        let send = send(&app, &caller, draft, payload, answer);
+        let send = send(&app, &caller, request, answer);
         let once = app.keys.once(key, || app.backend.wall_ms(), send).await;
         once.unwrap_or_else(keys_full)
     };
@@ -103,18 +105,15 @@ where
 async fn send<B: Backend>(
     app: &App<B>,
     caller: &Caller,
-    draft: Draft,
-    payload: Vec<u8>,
+    request: PublishRequest,
     answer: Answer,
 ) -> Outcome {
     let result = match answer {
-        Answer::Accepted => {
-            deliver(app, caller, draft, payload, None).await.map(|_| Outcome::Accepted)
-        }
+        Answer::Accepted => deliver(app, caller, request).await.map(|_| Outcome::Accepted),
         Answer::Delivered { timeout } => {
             let delivery = Arc::new(Delivery::default());
             let watch: Arc<dyn Watch> = delivery.clone();
-            match deliver(app, caller, draft, payload, Some(watch)).await {
+            match deliver(app, caller, PublishRequest { watch: Some(watch), ..request }).await {
                 Ok(subscribers) => {
                     let delivered = delivery.wait(subscribers, timeout).await;
                     Ok(Outcome::Delivered { delivered, subscribers })
@@ -130,14 +129,11 @@ async fn send<B: Backend>(
 async fn deliver<B: Backend>(
     app: &App<B>,
     caller: &Caller,
-    draft: Draft,
-    payload: Vec<u8>,
-    watch: Option<Arc<dyn Watch>>,
+    request: PublishRequest,
 ) -> Result<u32, HttpError> {
-    draft.check_topic()?;
-    check_rate(app, &caller.who, &draft.topic, payload.len())?;
-    let topic = draft.topic.clone();
-    let request = draft.request(payload, watch);
+    let topic = request.topic.clone();
+    check_topic(&topic)?;
+    check_rate(app, &caller.who, &topic, request.payload.len())?;
     let published = app.backend.publish(Arc::clone(&caller.who), request).await;
     let subscribers = accepted(&published, &caller.who, &topic)?;
     caller.published(&topic);

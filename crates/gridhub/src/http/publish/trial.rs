@@ -7,6 +7,7 @@ use broker::limits::Limits;
 use node::door::PublishRequest;
 
 use super::batch;
+use super::draft::check_topic;
 use super::fields::Fields;
 use crate::http::error::HttpError;
 use crate::http::query::Query;
@@ -28,7 +29,7 @@ pub fn message(
     if body.len() > draft.payload_bytes_max(limits) {
         return Err(413);
     }
-    draft.check_topic().map_err(|e| status(&e))?;
+    check_topic(&draft.topic).map_err(|e| status(&e))?;
     Ok(draft.request(body.to_vec(), None))
 }
 
@@ -48,7 +49,7 @@ pub fn batch(
 
 fn one(text: &[u8], limits: &Limits) -> Result<PublishRequest, u16> {
     let (draft, payload) = batch::item(text, limits).map_err(|e| status(&e))?;
-    draft.check_topic().map_err(|e| status(&e))?;
+    check_topic(&draft.topic).map_err(|e| status(&e))?;
     Ok(draft.request(payload, None))
 }
 

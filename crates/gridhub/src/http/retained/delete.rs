@@ -37,6 +37,7 @@ pub async fn handle<B: Backend>(
         properties: Vec::new(),
         payload: Vec::new(),
         watch: None,
+        key: None,
     };
     accepted(&app.backend.publish(Arc::clone(who), empty).await, who, &topic)?;
     caller.published(&topic);

@@ -64,6 +64,9 @@ async fn keys_count_item_by_item() {
     assert_eq!(statuses(&batch(&server, headers, items).await.1), [204, 204]);
     assert_eq!(statuses(&batch(&server, headers, items).await.1), [204, 204]);
     assert_eq!(server.hub.topics(), ["devices/2", "devices/1"]);
+    let seen = server.hub.seen.lock().unwrap();
+    let items: Vec<_> = seen.iter().map(|request| request.key.as_ref().unwrap().item).collect();
+    assert_eq!(items, [Some(1), Some(0)], "the door remembers which item it was");
 }
 
 #[tokio::test]
