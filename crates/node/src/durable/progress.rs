@@ -166,6 +166,7 @@ mod tests {
             packet_id: id(n),
             sequence: Sequence(sequence),
             exchange,
+            via: Via::Own,
         };
         let progress = |under_way: &[UnderWay], received: &[u16]| Progress {
             session: SessionId(1),

@@ -191,7 +191,7 @@ impl std::error::Error for BadEntry {}
 #[cfg(test)]
 mod tests {
     use super::super::{
-        Content, Done, LastWill, Owner, Presence, Rights, Subscription, UnderWay, WillLeft,
+        Content, Done, LastWill, Owner, Presence, Rights, Subscription, UnderWay, Via, WillLeft,
     };
     use super::*;
     use broker::access::{Manage, Source};
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_named() {
-        for kind in [0, 7, 14, 255] {
+        for kind in [0, 7, 15, 255] {
             assert_eq!(Entry::decode(Kind(kind), &[1]), Err(BadEntry::UnknownKind(kind)));
         }
         for entry in all() {
@@ -377,6 +377,6 @@ mod tests {
     #[test]
     fn kinds_keep_their_numbers() {
         let kinds: Vec<u8> = all().iter().map(|entry| entry.kind().0).collect();
-        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 12, 13, 13]);
+        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 6, 8, 9, 14, 10, 11, 12, 12, 13, 13]);
     }
 }
