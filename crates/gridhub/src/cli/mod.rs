@@ -6,12 +6,14 @@ mod config;
 mod connection;
 mod dev;
 mod endpoint;
+mod http_client;
 mod incoming;
 mod mqtt_client;
 pub mod port;
 mod publish;
 mod repair;
 mod serve;
+mod session;
 mod subscribe;
 mod token;
 
@@ -49,6 +51,9 @@ enum Verb {
     Token(token::Token),
     /// Make a client certificate with the authority of the data directory
     Cert(cert::Cert),
+    /// Look at sessions, and end them
+    #[command(subcommand)]
+    Session(session::Session),
     /// Look for damage in the log of a data directory, and mend it
     Repair(repair::Repair),
 }
@@ -64,6 +69,7 @@ pub fn run() -> ExitCode {
         Verb::Subscribe(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
         Verb::Cert(verb) => verb.run(),
+        Verb::Session(verb) => verb.run(),
         Verb::Repair(verb) => verb.run(),
     };
     match outcome {

@@ -151,6 +151,7 @@ fn summary(client_id: &str) -> SessionSummary {
         client_id: client_id.to_owned(),
         name: "client1".into(),
         connected: true,
+        durable: true,
         subscriptions: 1,
         queued_messages: 3,
     }
@@ -158,7 +159,6 @@ fn summary(client_id: &str) -> SessionSummary {
 
 fn detail(client_id: &str) -> SessionDetail {
     SessionDetail {
-        durable: true,
         summary: summary(client_id),
         protocol: "5",
         home: 1,
