@@ -11,6 +11,7 @@ use node::inspect::{SessionDetail, SessionSummary};
 use tokio::time::Duration;
 
 use super::websocket::Upgraded;
+use crate::keep::State;
 
 /// The data plane as HTTP sees it. Cheap to clone handles behind it; every method may be called
 /// from any tokio thread.
@@ -49,6 +50,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Counters and gauges of the data plane.
     fn counters(&self) -> Vec<Family>;
+
+    /// How the log is doing; `None` where everything is kept in memory.
+    fn log(&self) -> Option<State>;
 
     /// The domain clock, in ms since 1970.
     fn wall_ms(&self) -> u64;

@@ -19,6 +19,7 @@ pub fn router<B: Backend>(app: App<B>) -> Router {
             get(retained::get::handle::<B>).delete(retained::delete::handle::<B>),
         )
         .route(CLOCK, post(admin::clock::handle::<B>))
+        .route(DURABILITY, get(admin::durability::handle::<B>))
         .route(SESSIONS, get(admin::session::list::<B>))
         .route(SESSION, get(admin::session::show::<B>).delete(admin::session::delete::<B>))
         .route(SESSION_DISCONNECT, post(admin::session::disconnect::<B>))
@@ -48,6 +49,7 @@ const BATCH: &str = "/mqtt/messages:batch";
 const RETAINED: &str = "/mqtt/retainedMessages";
 const RETAINED_MESSAGE: &str = "/mqtt/retainedMessages/message";
 const CLOCK: &str = "/admin/clock";
+const DURABILITY: &str = "/admin/durability";
 const SESSIONS: &str = "/admin/sessions";
 const SESSION: &str = "/admin/sessions/{name}";
 const SESSION_DISCONNECT: &str = "/admin/sessions/{name}/disconnect";
@@ -69,6 +71,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     (RETAINED, "GET, HEAD"),
     (RETAINED_MESSAGE, "GET, HEAD, DELETE"),
     (CLOCK, "POST"),
+    (DURABILITY, "GET, HEAD"),
     (SESSIONS, "GET, HEAD"),
     (SESSION, "GET, HEAD, DELETE"),
     (SESSION_DISCONNECT, "POST"),

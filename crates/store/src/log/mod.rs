@@ -7,6 +7,7 @@
 mod batch;
 mod catalog;
 mod damage;
+mod extent;
 mod file;
 mod footer;
 mod held;
@@ -24,6 +25,7 @@ mod walk;
 
 pub use batch::{Batch, Records};
 pub use damage::Damage;
+pub use extent::Extent;
 pub use needs::Need;
 pub use reader::{Credit, Cursor, ReadEnd, Reader};
 pub use record::{Hold, Kind, NoRecord, Record, StreamId};

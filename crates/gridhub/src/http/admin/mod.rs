@@ -2,6 +2,7 @@
 //! role contributor.
 
 pub mod clock;
+pub mod durability;
 pub mod session;
 
 use axum::extract::FromRequestParts;

@@ -19,6 +19,7 @@ use tokio::time::Duration;
 use crate::http::backend::{Backend, Family, Kind};
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::websocket::Upgraded;
+use crate::keep::State;
 
 pub struct Double {
     pub seen: Mutex<Vec<PublishRequest>>,
@@ -31,6 +32,7 @@ pub struct Double {
     pub wall_ms: AtomicU64,
     pub retained: Retained,
     pub limits: Limits,
+    pub log: Option<State>,
     authorizer: Authorizer,
 }
 
@@ -49,8 +51,14 @@ impl Double {
             wall_ms: AtomicU64::new(1_763_719_200_000),
             retained: Retained::new(&limits),
             authorizer: Authorizer::new(&limits),
+            log: None,
             limits,
         }
+    }
+
+    /// A double with a log that is doing like this.
+    pub fn durable(state: State) -> Self {
+        Double { log: Some(state), ..Self::open() }
     }
 
     /// A double whose publishes wait for permits.
@@ -131,6 +139,10 @@ impl Backend for Arc<Double> {
             kind: Kind::Counter,
             samples: vec![(labels, 7)],
         }]
+    }
+
+    fn log(&self) -> Option<State> {
+        self.log.clone()
     }
 
     fn wall_ms(&self) -> u64 {
