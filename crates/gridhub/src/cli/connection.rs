@@ -95,6 +95,19 @@ impl<E: Endpoint> Connection<E> {
 }
 
 impl<E: Endpoint> ConnectionFlags<E> {
+    /// Whether flags or environment name a server.
+    pub fn names_server(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    /// The data directory that flags name or that lies here.
+    ///
+    /// # Errors
+    /// When there is no current directory.
+    pub fn directory(&self) -> anyhow::Result<Option<PathBuf>> {
+        self.data.find()
+    }
+
     /// Puts together what flags, environment and data directory say.
     ///
     /// # Errors

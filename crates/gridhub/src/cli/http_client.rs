@@ -85,6 +85,11 @@ pub fn ask(
 }
 
 impl Answer {
+    /// The body as it comes.
+    pub fn into_body(self) -> impl Read {
+        self.body
+    }
+
     /// The whole body as JSON.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The command line (product.md 2): one file a verb. Owns flags, texts and exit statuses; what a
 //! verb does belongs to the modules it calls.
 
+mod backup;
 mod cert;
 mod config;
 mod connection;
@@ -12,6 +13,7 @@ mod mqtt_client;
 pub mod port;
 mod publish;
 mod repair;
+mod restore;
 mod serve;
 mod session;
 mod subscribe;
@@ -54,6 +56,10 @@ enum Verb {
     /// Look at sessions, and end them
     #[command(subcommand)]
     Session(session::Session),
+    /// Copy what a server keeps into one file, while it runs or without one
+    Backup(backup::Backup),
+    /// Put a backup into an empty data directory
+    Restore(restore::Restore),
     /// Look for damage in the log of a data directory, and mend it
     Repair(repair::Repair),
 }
@@ -70,6 +76,8 @@ pub fn run() -> ExitCode {
         Verb::Token(verb) => verb.run(),
         Verb::Cert(verb) => verb.run(),
         Verb::Session(verb) => verb.run(),
+        Verb::Backup(verb) => verb.run(),
+        Verb::Restore(verb) => verb.run(),
         Verb::Repair(verb) => verb.run(),
     };
     match outcome {

@@ -11,6 +11,7 @@ use node::inspect::{SessionDetail, SessionSummary};
 use tokio::time::Duration;
 
 use super::websocket::Upgraded;
+use crate::backup::Source;
 use crate::keep::State;
 
 /// The data plane as HTTP sees it. Cheap to clone handles behind it; every method may be called
@@ -53,6 +54,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How the log is doing; `None` where everything is kept in memory.
     fn log(&self) -> Option<State>;
+
+    /// The log as it is now, to be copied; `None` where everything is kept in memory.
+    fn backup(&self) -> Option<Source>;
 
     /// The domain clock, in ms since 1970.
     fn wall_ms(&self) -> u64;

@@ -6,7 +6,7 @@ use crate::disk::{FileHandle, SyncTimes, Times};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use store::log::{Extent, Reader};
+use store::log::{Extent, Piece, Reader};
 
 /// A view of a running log; on any thread.
 pub struct Watch {
@@ -67,6 +67,11 @@ impl Watch {
         syncs: Arc<SyncTimes>,
     ) -> Self {
         Self { directory, durability, reader, tally, syncs }
+    }
+
+    /// The files that are the log now.
+    pub fn pieces(&self) -> Vec<Piece<FileHandle>> {
+        self.reader.pieces()
     }
 
     /// What there is to see now.

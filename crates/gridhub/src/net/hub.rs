@@ -1,5 +1,6 @@
 //! What the control plane may ask of the data plane: everything goes by posts to reactors.
 
+use crate::backup::Source;
 use crate::clock::Clock;
 use crate::http::backend::{Backend, Family};
 use crate::http::websocket::Upgraded;
@@ -182,6 +183,11 @@ impl Backend for Hub {
 
     fn log(&self) -> Option<State> {
         self.0.log.as_ref().map(|log| log.state())
+    }
+
+    fn backup(&self) -> Option<Source> {
+        let log = self.0.log.as_ref()?;
+        Some(Source::new(log.pieces(), self.0.clock.wall_ms()))
     }
 
     fn wall_ms(&self) -> u64 {

@@ -6,6 +6,7 @@
 
 mod batch;
 mod catalog;
+mod copy;
 mod damage;
 mod extent;
 mod file;
@@ -24,6 +25,7 @@ mod tombstones;
 mod walk;
 
 pub use batch::{Batch, Records};
+pub use copy::{Piece, is_piece};
 pub use damage::Damage;
 pub use extent::Extent;
 pub use needs::Need;

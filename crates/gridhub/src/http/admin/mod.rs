@@ -1,6 +1,7 @@
 //! `/admin/...`: what an operator may see and do (product 4). Every path needs a token with the
 //! role contributor.
 
+pub mod backup;
 pub mod clock;
 pub mod durability;
 pub mod session;

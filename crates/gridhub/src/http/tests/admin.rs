@@ -58,6 +58,8 @@ async fn durability_and_the_health_of_the_log() {
     let server = dev();
     let shown = ask(&server, "all", "GET /admin/durability", "").await.json();
     assert_eq!(shown, json!({"durability": "memory", "log": null}));
+    let refused = ask(&server, "all", "POST /admin/backup", "").await.error();
+    assert_eq!(refused, (409, "NothingKept".to_owned()));
     let text = server.get("/metrics").await.body;
     assert!(!String::from_utf8(text).unwrap().contains("gridhub_log_"));
     let state = State {
@@ -81,6 +83,11 @@ async fn durability_and_the_health_of_the_log() {
             "refused": 1,
         }})
     );
+    let mut client = server.connect();
+    let head = "POST /admin/backup HTTP/1.1\r\nhost: h\r\nauthorization: Bearer all\r\n\r\n";
+    client.send(head.as_bytes()).await;
+    let reply = client.head().await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some(OCTETS)));
     let text = String::from_utf8(server.get("/metrics").await.body).unwrap();
     for line in [
         "gridhub_log_bytes 70000",
@@ -105,6 +112,7 @@ async fn only_contributors() {
         "POST /admin/sessions/a/disconnect",
         "POST /admin/clock",
         "GET /admin/durability",
+        "POST /admin/backup",
     ] {
         assert_eq!(ask(&server, "bad", request, "").await.error().0, 401, "{request}");
         assert_eq!(ask(&server, "publisher", request, "").await.error().0, 403, "{request}");
@@ -193,4 +201,5 @@ async fn metrics_have_the_data_planes_and_our_own() {
     assert_eq!(names.len(), count);
 }
 
+const OCTETS: &str = "application/octet-stream";
 const KEYS: &str = r#"{"keys":[]}"#;
