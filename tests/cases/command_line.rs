@@ -130,10 +130,13 @@ fn configurations_are_checked_with_line_and_suggestion() {
         let output = check(&format!("[namespace]\n{wrong}\n"));
         assert_eq!(output.status.code(), Some(1), "{wrong}: {}", said(&output));
     }
-    for refused in ["[namespace]\nprofile = \"iot-hub\"\n", "durability = \"disk\"\n"] {
+    for (refused, why) in [
+        ("[namespace]\nprofile = \"iot-hub\"\n", "version"),
+        ("durability = \"disk\"\n", "needs a directory"),
+    ] {
         let output = check(refused);
         assert_eq!(output.status.code(), Some(1), "{refused}");
-        assert!(said(&output).contains("version"), "{refused}: {}", said(&output));
+        assert!(said(&output).contains(why), "{refused}: {}", said(&output));
     }
     let missing = Verb::new(&["config", "check", "nowhere.toml"]).within(folder.path()).output();
     assert_eq!(missing.status.code(), Some(1));

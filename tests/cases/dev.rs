@@ -127,7 +127,9 @@ fn the_human_form_shows_what_to_paste() {
     let words = ["dev", "--ephemeral", "--mqtt", free, "--mqtts", free, "--https", free];
     let running = Verb::new(&words).within(folder.path()).spawn();
     let mut seen = String::new();
-    for wanted in ["https://localhost:", "gridhub subscribe", "curl", "/mqtt/messages"] {
+    for wanted in
+        ["Durability memory", "https://localhost:", "gridhub subscribe", "curl", "/mqtt/messages"]
+    {
         while !seen.contains(wanted) {
             seen.push_str(&running.line());
             seen.push('\n');

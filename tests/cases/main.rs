@@ -19,6 +19,7 @@ mod malformed;
 mod mosquitto_tools;
 mod observe;
 mod open_files;
+mod operate;
 mod order;
 mod pipelining;
 mod properties;

@@ -3,6 +3,7 @@
 //! interface for anybody else: only `run` and the provers' names are public.
 
 mod auth;
+mod backup;
 mod cli;
 mod clock;
 mod config;

@@ -6,7 +6,7 @@
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::{Config, Durability};
-use crate::keep::{Entrance, Opened, Sharing, Threads, open};
+use crate::keep::{Entrance, Opened, Sharing, Threads, Watch, open};
 use crate::latch::Latch;
 use crate::net::{
     Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
@@ -131,7 +131,8 @@ pub fn start(
     waiting.begun()?;
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
-    Ok(DataPlane { hub: common.hub(), requests, reactors, log })
+    let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
+    Ok(DataPlane { hub: common.hub(watch), requests, reactors, log })
 }
 
 /// Reactors that have not begun to serve.
@@ -316,10 +317,19 @@ impl Common {
         }
     }
 
-    fn hub(self) -> Hub {
+    fn hub(self, log: Option<Arc<Watch>>) -> Hub {
         let Shared { counters, retained, budget, limits, authorizer, .. } = self.settings;
         let (inboxes, clock) = (self.inboxes, self.clock);
-        Hub::new(HubSettings { inboxes, counters, retained, budget, limits, authorizer, clock })
+        Hub::new(HubSettings {
+            inboxes,
+            counters,
+            retained,
+            budget,
+            limits,
+            authorizer,
+            clock,
+            log,
+        })
     }
 }
 
@@ -354,5 +364,5 @@ fn seed() -> anyhow::Result<[u64; 2]> {
 /// The log's place in a data directory.
 pub const LOG: &str = "log";
 /// The one namespace of this process.
-const NAMESPACE: NamespaceId = NamespaceId(1);
+pub const NAMESPACE: NamespaceId = NamespaceId(1);
 const REACTORS_MAX: usize = 64;

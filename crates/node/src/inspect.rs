@@ -11,6 +11,8 @@ pub struct SessionSummary {
     pub name: Arc<str>,
     /// Whether it has a connection.
     pub connected: bool,
+    /// Whether the log keeps it.
+    pub durable: bool,
     /// Subscriptions.
     pub subscriptions: usize,
     /// Messages that wait.
@@ -26,8 +28,6 @@ pub struct SessionDetail {
     pub protocol: &'static str,
     /// The reactor that is its home.
     pub home: usize,
-    /// Whether the log keeps it.
-    pub durable: bool,
     /// Session expiry interval in seconds; `u32::MAX` = never.
     pub expiry_s: u32,
     /// Seconds until a detached session ends.

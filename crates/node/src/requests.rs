@@ -117,7 +117,6 @@ impl Shard {
             summary: summary(s),
             protocol: if s.version == Version::V5 { "5" } else { "3.1.1" },
             home: self.homes.me,
-            durable: s.durable.is_some(),
             expiry_s: s.expiry_s,
             expires_in_s,
             keep_alive_s: link.map_or(0, |l| l.keep_alive_s),
@@ -177,6 +176,7 @@ fn summary(s: &Session) -> SessionSummary {
         client_id: s.client.as_str().to_owned(),
         name: Arc::clone(&s.principal.name),
         connected: s.link().is_some(),
+        durable: s.durable.is_some(),
         subscriptions: s.subscriptions(),
         queued_messages: s.queued().0,
     }

@@ -10,9 +10,10 @@ mod written;
 
 use crash::{CrashDisk, Fault, below};
 use std::collections::{BTreeMap, BTreeSet};
+use store::disk::{Disk, File};
 use store::log::{
-    Batch, CommitError, Credit, Cursor, Hold, Kind, Log, Need, OpenError, Options, ReadEnd,
-    Records, Recovered, StreamId,
+    Batch, Cleaned, CommitError, Credit, Cursor, Hold, Kind, Log, Need, OpenError, Options,
+    ReadEnd, Records, Recovered, StreamId,
 };
 use store::op::{NamespaceId, Sequence};
 
@@ -320,14 +321,62 @@ fn space_comes_back_when_nobody_needs_it() {
 /// A payload by number and length.
 type Name = (u64, usize);
 
+#[test]
+fn a_copy_is_the_log_of_the_moment_whatever_comes_after() {
+    let disk = CrashDisk::new(1);
+    let mut log = Log::open(disk.clone(), options(), |_| {}).unwrap().log;
+    log.tell([Need::Hold { stream: StreamId(1), after: Sequence(0) }]);
+    let mut taken = Vec::new();
+    for number in 0..400_u32 {
+        append_to(&mut log, &[StreamId(1)], &[number as u8; 2_000]).unwrap();
+        if number % 90 == 45 {
+            taken.push((log.next_sequence().0 - 1, log.reader().pieces()));
+        }
+        if number == 300 {
+            // What the copies hold is removed, joined and written over.
+            log.tell([Need::Advance { stream: StreamId(1), from: Sequence(0), to: Sequence(290) }]);
+            while log.cleaner().clean(SEGMENT).unwrap() != Cleaned::default() {}
+        }
+    }
+    assert!(disk.list().unwrap().len() < 9, "there was something to clean");
+    for (last, pieces) in taken {
+        let copy = CrashDisk::new(2);
+        for piece in &pieces {
+            let mut bytes = vec![0; piece.bytes as usize];
+            assert_eq!(piece.file.read_at(0, &mut bytes).unwrap(), bytes.len());
+            let file = copy.create(&piece.name, 0).unwrap();
+            file.write_at(0, &bytes).unwrap();
+        }
+        let mut log = Log::open(copy, options(), |_| {}).unwrap().log;
+        assert_eq!(log.next_sequence().0, last + 1);
+        let mut cursor = Cursor::new(Sequence(0), [(StreamId(1), Sequence(0))]);
+        let credit = Credit { records: usize::MAX, bytes: usize::MAX };
+        let mut seen = Vec::new();
+        log.reader().read(&mut cursor, credit, |r| seen.push(r.sequence.0)).unwrap();
+        // What nobody needed any more when the copy was taken may be in it.
+        let first = if last > 300 { 291 } else { 1 };
+        assert!(seen[0] <= first, "{} in the copy up to {last}", seen[0]);
+        assert_eq!(seen, (seen[0]..=last).collect::<Vec<_>>());
+        append(&mut log, b"and it goes on").unwrap();
+    }
+}
+
 fn name(payload: &[u8]) -> Name {
     assert!(payload[9..].iter().all(|b| *b == payload[0]), "a payload of pieces");
     (u64::from_le_bytes(payload[1..9].try_into().unwrap()), payload.len())
 }
 
 fn append(log: &mut Log<CrashDisk>, payload: &[u8]) -> Result<(), CommitError> {
+    append_to(log, &[], payload)
+}
+
+fn append_to(
+    log: &mut Log<CrashDisk>,
+    streams: &[StreamId],
+    payload: &[u8],
+) -> Result<(), CommitError> {
     let mut records = Records::default();
-    records.push(Kind(1), Hold::No, NamespaceId(0), &[], &[payload]);
+    records.push(Kind(1), Hold::No, NamespaceId(0), streams, &[payload]);
     let mut batch = Batch::default();
     batch.join(&mut records);
     log.commit(&mut batch).map(drop)

@@ -1,14 +1,17 @@
 //! How client verbs find their server and their credential: flags, then environment, then the
 //! data directory that `gridhub dev` left here or in a parent directory (product.md 2).
 
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::endpoint::MqttsEndpoint;
+use super::endpoint::{Endpoint, MqttsEndpoint};
 use crate::auth::tls::certificates;
 use crate::identity::Identity;
 use crate::identity::directory::DataDir;
@@ -25,10 +28,10 @@ pub struct DataFlag {
 
 /// Server and credential.
 #[derive(Args)]
-pub struct ConnectionFlags {
-    /// Server, such as mqtts://localhost:8883
+pub struct ConnectionFlags<E: Endpoint = MqttsEndpoint> {
     #[arg(long, value_name = "URL", env = "GRIDHUB_ENDPOINT")]
-    endpoint: Option<MqttsEndpoint>,
+    #[arg(help = E::HELP, value_parser = E::from_str)]
+    endpoint: Option<E>,
     /// Authority of the server's certificate (PEM)
     #[arg(long, value_name = "FILE", env = "GRIDHUB_CA")]
     ca: Option<PathBuf>,
@@ -39,10 +42,13 @@ pub struct ConnectionFlags {
     data: DataFlag,
 }
 
+/// A connection under TLS.
+pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
 /// Everything needed to connect.
-pub struct Connection {
+pub struct Connection<E = MqttsEndpoint> {
     /// Where.
-    pub endpoint: MqttsEndpoint,
+    pub endpoint: E,
     /// Whom to believe.
     pub tls: Arc<ClientConfig>,
     /// Who we are.
@@ -73,12 +79,40 @@ impl DataFlag {
     }
 }
 
-impl ConnectionFlags {
+impl<E: Endpoint> Connection<E> {
+    /// Connects; the TLS handshake comes with the first bytes.
+    ///
+    /// # Errors
+    /// When nobody can be reached there.
+    pub fn open(&self) -> anyhow::Result<TlsStream> {
+        let (host, port) = self.endpoint.address();
+        let name = ServerName::try_from(host.to_owned())
+            .with_context(|| format!("'{host}' is no host name"))?;
+        let socket = socket(host, port)?;
+        let tls = ClientConnection::new(Arc::clone(&self.tls), name).context("TLS")?;
+        Ok(StreamOwned::new(tls, socket))
+    }
+}
+
+impl<E: Endpoint> ConnectionFlags<E> {
+    /// Whether flags or environment name a server.
+    pub fn names_server(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    /// The data directory that flags name or that lies here.
+    ///
+    /// # Errors
+    /// When there is no current directory.
+    pub fn directory(&self) -> anyhow::Result<Option<PathBuf>> {
+        self.data.find()
+    }
+
     /// Puts together what flags, environment and data directory say.
     ///
     /// # Errors
     /// What is missing, and how to give it.
-    pub fn resolve(&self) -> anyhow::Result<Connection> {
+    pub fn resolve(&self) -> anyhow::Result<Connection<E>> {
         let dir = self.data.find()?;
         let endpoint = match (&self.endpoint, &dir) {
             (Some(endpoint), _) => endpoint.clone(),
@@ -106,11 +140,35 @@ impl ConnectionFlags {
     }
 }
 
-fn from_profile(dir: &Path) -> anyhow::Result<MqttsEndpoint> {
+fn from_profile<E: Endpoint>(dir: &Path) -> anyhow::Result<E> {
     let profile = ClientProfile::load(dir)?.with_context(|| {
         format!("no server has run on {}; start `gridhub dev` or give --endpoint", dir.display())
     })?;
-    profile.mqtts.parse().map_err(anyhow::Error::msg)
+    E::told_by(&profile).parse().map_err(anyhow::Error::msg)
+}
+
+fn socket(host: &str, port: u16) -> anyhow::Result<TcpStream> {
+    let unreachable = || {
+        format!(
+            "cannot reach {host}:{port}; start the server (`gridhub dev`) or name another with \
+             --endpoint URL"
+        )
+    };
+    let mut last = None;
+    for address in (host, port).to_socket_addrs().with_context(unreachable)? {
+        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(socket) => {
+                socket.set_nodelay(true).context("socket")?;
+                socket.set_read_timeout(Some(READ_TIMEOUT)).context("socket")?;
+                return Ok(socket);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    match last {
+        Some(error) => Err(error).with_context(unreachable),
+        None => bail!("'{host}' has no address"),
+    }
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
@@ -148,5 +206,8 @@ fn client_tls(ca: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
 
 /// A subscription may stay open as long as the server's own token.
 const OWN_TOKEN_TTL_S: u64 = 365 * 86_400;
+/// Below half of MQTT's keep-alive: then the verb asks whether the server is still there.
+const READ_TIMEOUT: Duration = Duration::from_secs(25);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];

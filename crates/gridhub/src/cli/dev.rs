@@ -16,8 +16,8 @@ use crate::config::registry::{
     BindingEntry, BindingProperties, Permission, TopicSpaceEntry, TopicSpaceProperties,
 };
 use crate::config::{
-    Anonymous, Auth, Config, Issuer, Listeners, Namespace, Profile, Tls, Unregistered, algorithms,
-    principal_claims,
+    Anonymous, Auth, Config, Durability, Issuer, Listeners, Namespace, Profile, Tls, Unregistered,
+    algorithms, principal_claims,
 };
 use crate::http::router::WEBSOCKET;
 use crate::identity::directory::{DEFAULT_NAME, DataDir};
@@ -32,7 +32,7 @@ pub struct Dev {
     /// Directory for keys, certificates and data [default: .gridhub]
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
-    /// Keep nothing: a temporary directory, removed at exit
+    /// Keep nothing: messages in memory, keys in a temporary directory that is removed at exit
     #[arg(long)]
     ephemeral: bool,
     /// How strict the namespace is
@@ -95,7 +95,8 @@ impl Dev {
         }
         super::start_log(&config.log);
         let identity = Identity::prepare(dir, super::wall_s())?;
-        let ready = Ready::new(&identity, self.json)?;
+        let output = if self.json { Output::Line } else { Output::Page };
+        let ready = Ready::new(&identity, config.durability, output)?;
         serve::run(&config, Some(&identity), move |endpoints| ready.tell(endpoints))
     }
 
@@ -107,6 +108,7 @@ impl Dev {
             OptionalAddress::On(address) => vec![address.0],
         };
         Config {
+            durability: if self.ephemeral { Durability::Memory } else { Durability::Disk },
             data: Some(data.to_owned()),
             reactors: self.reactors.map(usize::from),
             namespace: Namespace {
@@ -156,11 +158,21 @@ struct Ready {
     ca_file: PathBuf,
     client_files: (PathBuf, PathBuf),
     token: String,
-    json: bool,
+    durability: Durability,
+    output: Output,
+}
+
+/// Whom the server tells that it is ready.
+#[derive(Clone, Copy)]
+enum Output {
+    /// A program: one line of JSON.
+    Line,
+    /// A person.
+    Page,
 }
 
 impl Ready {
-    fn new(identity: &Identity, json: bool) -> anyhow::Result<Self> {
+    fn new(identity: &Identity, durability: Durability, output: Output) -> anyhow::Result<Self> {
         let token = identity.signing().token(&TokenRequest {
             name: "dev".into(),
             roles: TokenRole::ALL.to_vec(),
@@ -172,7 +184,8 @@ impl Ready {
             ca_file: identity.ca_file(),
             client_files: identity.client_files(DEFAULT_CLIENT),
             token,
-            json,
+            durability,
+            output,
         })
     }
 
@@ -182,10 +195,9 @@ impl Ready {
         let https = format!("https://{}", for_clients(https));
         let profile = ClientProfile { mqtts: for_clients(mqtts), https: https.clone() };
         profile.store(&self.data)?;
-        let text = if self.json {
-            self.line(endpoints, mqtts, &https)?
-        } else {
-            self.page(endpoints, mqtts, &https)
+        let text = match self.output {
+            Output::Line => self.line(endpoints, mqtts, &https)?,
+            Output::Page => self.page(endpoints, mqtts, &https),
         };
         let mut out = std::io::stdout().lock();
         // Whoever started us may not listen: the server runs on all the same.
@@ -229,13 +241,20 @@ impl Ready {
             || "off".to_owned(),
             |address| format!("mqtt://{address} (anonymous, loopback only)"),
         );
+        let kept = match self.durability {
+            Durability::Memory => "Durability memory: everything is forgotten at the end.".into(),
+            Durability::Os => format!("Durability os: what is kept lies in {data}."),
+            Durability::Disk => {
+                format!("Durability disk: what is acknowledged is kept in {data}.")
+            }
+        };
         let profile = if self.data.ends_with(DEFAULT_NAME) {
             String::new()
         } else {
             format!(" --data {data}")
         };
         format!(
-            "gridhub {version} is ready. Messages are kept in memory only.\n\n\
+            "gridhub {version} is ready. {kept}\n\n\
              MQTT over TLS  mqtts://{mqtts}\n\
              MQTT           {plain}\n\
              HTTPS          {https}\n\
@@ -333,6 +352,9 @@ mod tests {
         }
         let config = dev(&["--https", ":1", "--https", ":2"]).config(Path::new("/d"));
         assert_eq!(config.listeners.https.len(), 2);
+        assert_eq!(config.durability, Durability::Disk);
+        let config = dev(&["--ephemeral"]).config(Path::new("/d"));
+        assert_eq!(config.durability, Durability::Memory);
     }
 
     #[test]
@@ -353,7 +375,7 @@ mod tests {
             mqtts: vec![address("127.0.0.1:8883")],
             https: vec![address("127.0.0.1:8443")],
         };
-        let ready = Ready::new(&identity, true).expect("ready");
+        let ready = Ready::new(&identity, Durability::Memory, Output::Line).expect("ready");
         let line = ready.line(&endpoints, endpoints.mqtts[0], "https://localhost:8443");
         let line = line.expect("line");
         let want = format!(
@@ -371,8 +393,7 @@ mod tests {
         ready.tell(&endpoints).expect("told");
         let profile = ClientProfile::load(identity.dir()).expect("profile").expect("there");
         assert_eq!(profile.mqtts, "localhost:8883");
-        assert!(
-            ready.page(&endpoints, endpoints.mqtts[0], "https://localhost:8443").contains("curl")
-        );
+        let page = ready.page(&endpoints, endpoints.mqtts[0], "https://localhost:8443");
+        assert!(page.contains("curl") && page.contains("Durability memory"), "{page}");
     }
 }

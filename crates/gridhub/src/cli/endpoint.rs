@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use crate::identity::profile::ClientProfile;
+
 /// An address to listen on: `127.0.0.1:8883`, `[::1]:8883`, `localhost:8883` or `:8883`; the last
 /// two mean IPv4 loopback. Port 0 takes any free one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,27 @@ pub struct MqttsEndpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
+}
+
+/// Where the HTTPS listener is: host, which its certificate must name, and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsEndpoint {
+    /// Host name or address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Where a client verb goes: each kind of verb knows one kind of address.
+pub trait Endpoint: FromStr<Err = String> + Clone + Send + Sync + 'static {
+    /// What `--help` says of the flag.
+    const HELP: &'static str;
+
+    /// Host and port.
+    fn address(&self) -> (&str, u16);
+
+    /// The address of this kind as a server left it.
+    fn told_by(profile: &ClientProfile) -> &str;
 }
 
 /// What clients on this machine call an address: `localhost` where that reaches it.
@@ -67,30 +90,69 @@ impl FromStr for MqttsEndpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("'{text}' is no MQTT endpoint; write mqtts://HOST:PORT (MQTT over TLS)");
-        let rest = match text.split_once("://") {
-            Some(("mqtts", rest)) => rest.trim_end_matches('/'),
-            Some(_) => return Err(wrong()),
-            None => text,
-        };
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(v6) => {
-                let (host, tail) = v6.split_once(']').ok_or_else(wrong)?;
-                (host, tail.strip_prefix(':'))
-            }
-            None => match rest.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (rest, None),
-            },
-        };
-        let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| wrong()))?;
-        if host.is_empty() || host.contains(['/', '@', '?']) {
-            return Err(wrong());
-        }
-        Ok(Self { host: host.to_owned(), port })
+        let (host, port) = host_and_port(text, "mqtts", MQTTS_PORT).ok_or_else(wrong)?;
+        Ok(Self { host, port })
     }
 }
 
-const DEFAULT_PORT: u16 = 8883;
+impl FromStr for HttpsEndpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no HTTPS endpoint; write https://HOST:PORT");
+        let (host, port) = host_and_port(text, "https", HTTPS_PORT).ok_or_else(wrong)?;
+        Ok(Self { host, port })
+    }
+}
+
+impl Endpoint for MqttsEndpoint {
+    const HELP: &'static str = "Server, such as mqtts://localhost:8883";
+
+    fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    fn told_by(profile: &ClientProfile) -> &str {
+        &profile.mqtts
+    }
+}
+
+impl Endpoint for HttpsEndpoint {
+    const HELP: &'static str = "Server, such as https://localhost:8443";
+
+    fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    fn told_by(profile: &ClientProfile) -> &str {
+        &profile.https
+    }
+}
+
+/// The parts of `SCHEME://HOST:PORT`; the scheme and the port may be left out.
+fn host_and_port(text: &str, scheme: &str, default_port: u16) -> Option<(String, u16)> {
+    let rest = match text.split_once("://") {
+        Some((given, rest)) if given == scheme => rest.trim_end_matches('/'),
+        Some(_) => return None,
+        None => text,
+    };
+    let (host, port) = match rest.strip_prefix('[') {
+        Some(v6) => {
+            let (host, tail) = v6.split_once(']')?;
+            (host, tail.strip_prefix(':'))
+        }
+        None => match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        },
+    };
+    let port = port.map_or(Some(default_port), |port| port.parse().ok())?;
+    let is_plain = !host.is_empty() && !host.contains(['/', '@', '?']);
+    is_plain.then(|| (host.to_owned(), port))
+}
+
+const MQTTS_PORT: u16 = 8883;
+const HTTPS_PORT: u16 = 443;
 
 #[cfg(test)]
 mod tests {
@@ -127,6 +189,20 @@ mod tests {
             let parsed = text.parse::<MqttsEndpoint>().ok();
             let parsed = parsed.as_ref().map(|endpoint| (endpoint.host.as_str(), endpoint.port));
             assert_eq!(parsed, want, "{text}");
+        }
+    }
+    #[test]
+    fn https_endpoints() {
+        for (text, want) in [
+            ("https://localhost:1234", Some(("localhost", 1234))),
+            ("https://h/", Some(("h", 443))),
+            ("[::1]:7", Some(("::1", 7))),
+            ("mqtts://h:1", None),
+            ("http://h:1", None),
+            ("https://h:1/admin", None),
+        ] {
+            let parsed = text.parse::<HttpsEndpoint>().ok();
+            assert_eq!(parsed.as_ref().map(Endpoint::address), want, "{text}");
         }
     }
 }

@@ -1,17 +1,21 @@
 //! The command line (product.md 2): one file a verb. Owns flags, texts and exit statuses; what a
 //! verb does belongs to the modules it calls.
 
+mod backup;
 mod cert;
 mod config;
 mod connection;
 mod dev;
 mod endpoint;
+mod http_client;
 mod incoming;
 mod mqtt_client;
 pub mod port;
 mod publish;
 mod repair;
+mod restore;
 mod serve;
+mod session;
 mod subscribe;
 mod token;
 
@@ -49,6 +53,13 @@ enum Verb {
     Token(token::Token),
     /// Make a client certificate with the authority of the data directory
     Cert(cert::Cert),
+    /// Look at sessions, and end them
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Copy what a server keeps into one file, while it runs or without one
+    Backup(backup::Backup),
+    /// Put a backup into an empty data directory
+    Restore(restore::Restore),
     /// Look for damage in the log of a data directory, and mend it
     Repair(repair::Repair),
 }
@@ -64,6 +75,9 @@ pub fn run() -> ExitCode {
         Verb::Subscribe(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
         Verb::Cert(verb) => verb.run(),
+        Verb::Session(verb) => verb.run(),
+        Verb::Backup(verb) => verb.run(),
+        Verb::Restore(verb) => verb.run(),
         Verb::Repair(verb) => verb.run(),
     };
     match outcome {

@@ -3,9 +3,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use mqtt::packet_id::PacketId;
@@ -18,15 +15,13 @@ use mqtt::wire::encoder::{self, PublishOut};
 use mqtt::wire::property::Properties;
 use mqtt::wire::subscribe::{Filters, RetainHandling, Subscribe, SubscribeOptions};
 use mqtt::wire::{PINGREQ, Version};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
 
-use super::connection::Connection;
+use super::connection::{Connection, TlsStream};
 use super::incoming::{Incoming, PACKET_MAX, Received, refused, take, unexpected};
 
 /// One connection, connected.
 pub struct MqttClient {
-    stream: StreamOwned<ClientConnection, TcpStream>,
+    stream: TlsStream,
     input: Vec<u8>,
     last_id: u16,
     /// QoS 2 messages delivered and not yet released.
@@ -57,12 +52,8 @@ impl MqttClient {
     /// When the server cannot be reached or refuses; then with its reason.
     pub fn connect(connection: &Connection) -> anyhow::Result<Self> {
         let (host, port) = (connection.endpoint.host.as_str(), connection.endpoint.port);
-        let name = ServerName::try_from(host.to_owned())
-            .with_context(|| format!("'{host}' is no host name"))?;
-        let socket = open(host, port)?;
-        let tls = ClientConnection::new(Arc::clone(&connection.tls), name).context("TLS")?;
         let mut client = Self {
-            stream: StreamOwned::new(tls, socket),
+            stream: connection.open()?,
             input: Vec::new(),
             last_id: 0,
             unreleased: HashSet::new(),
@@ -287,38 +278,12 @@ impl MqttClient {
     }
 }
 
-fn open(host: &str, port: u16) -> anyhow::Result<TcpStream> {
-    let unreachable = || {
-        format!(
-            "cannot reach {host}:{port}; start the server (`gridhub dev`) or name another with \
-             --endpoint URL"
-        )
-    };
-    let mut last = None;
-    for address in (host, port).to_socket_addrs().with_context(unreachable)? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-            Ok(socket) => {
-                socket.set_nodelay(true).context("socket")?;
-                socket.set_read_timeout(Some(READ_TIMEOUT)).context("socket")?;
-                return Ok(socket);
-            }
-            Err(error) => last = Some(error),
-        }
-    }
-    match last {
-        Some(error) => Err(error).with_context(unreachable),
-        None => bail!("'{host}' has no address"),
-    }
-}
-
 fn is_timeout(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
+/// Over twice the time that a read waits, so that a lost ping costs nothing.
 const KEEP_ALIVE_S: u16 = 60;
-/// Below half of the keep-alive, so that a lost ping costs nothing.
-const READ_TIMEOUT: Duration = Duration::from_secs(25);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 #[path = "mqtt_client_tests.rs"]

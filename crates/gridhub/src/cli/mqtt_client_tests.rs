@@ -1,12 +1,13 @@
 //! The client against a server that follows a script: a list of packets to expect by name, each
 //! with the bytes to answer.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use mqtt::wire::connack::ConnAckOut;
 use mqtt::wire::{Diagnostics, PINGRESP};
-use rustls::{ClientConfig, RootCertStore, ServerConnection};
+use rustls::{ClientConfig, RootCertStore, ServerConnection, StreamOwned};
 
 use mqtt::wire::{self, Packet};
 

@@ -3,13 +3,17 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::space;
+use super::times::SyncTimes;
 
 /// An open file; reads and writes name their place, so threads share it.
 pub struct FileHandle {
     file: File,
     syncing: Syncing,
+    times: Arc<SyncTimes>,
 }
 
 /// Whether what is written is made to last.
@@ -23,8 +27,8 @@ pub enum Syncing {
 }
 
 impl FileHandle {
-    pub(super) fn new(file: File, syncing: Syncing) -> Self {
-        Self { file, syncing }
+    pub(super) fn new(file: File, syncing: Syncing, times: Arc<SyncTimes>) -> Self {
+        Self { file, syncing, times }
     }
 }
 
@@ -49,7 +53,12 @@ impl store::disk::File for FileHandle {
     /// `fdatasync`: the data, and of the rest what is needed to read it again.
     fn sync(&self) -> io::Result<()> {
         match self.syncing {
-            Syncing::Always => self.file.sync_data(),
+            Syncing::Always => {
+                let begun = Instant::now();
+                let synced = self.file.sync_data();
+                self.times.took(begun.elapsed());
+                synced
+            }
             Syncing::Never => Ok(()),
         }
     }

@@ -5,13 +5,16 @@
 
 mod file;
 mod space;
+mod times;
 
 pub use file::{FileHandle, Syncing};
+pub use times::{SyncTimes, Times};
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use store::disk::Disk;
 
@@ -21,6 +24,7 @@ pub struct FileDisk {
     directory: File,
     usage: Usage,
     syncing: Syncing,
+    times: Arc<SyncTimes>,
 }
 
 /// What may be done with the files.
@@ -58,12 +62,21 @@ impl FileDisk {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         let (path, syncing) = (path.to_owned(), Syncing::Always);
-        Ok(Self { path, directory, usage, syncing })
+        Ok(Self { path, directory, usage, syncing, times: Arc::default() })
     }
 
     /// The same with other ideas of what lasts.
     pub fn with(self, syncing: Syncing) -> Self {
         Self { syncing, ..self }
+    }
+
+    /// How long syncs of its files took so far.
+    pub fn sync_times(&self) -> Arc<SyncTimes> {
+        Arc::clone(&self.times)
+    }
+
+    fn handle(&self, file: File) -> FileHandle {
+        FileHandle::new(file, self.syncing, Arc::clone(&self.times))
     }
 
     /// Where a file lies; the name is one that a log could have given.
@@ -120,7 +133,7 @@ impl Disk for FileDisk {
                 .open(&making)?;
             space::reserve(&file, 0, len)?;
             fs::rename(&making, &place)?;
-            Ok(FileHandle::new(file, self.syncing))
+            Ok(self.handle(file))
         })();
         if made.is_err() {
             // The first error is the one to tell; a leftover is removed at the next start.
@@ -132,7 +145,7 @@ impl Disk for FileDisk {
     fn open(&self, name: &str) -> io::Result<FileHandle> {
         let write = self.usage == Usage::Full;
         let file = OpenOptions::new().read(true).write(write).open(self.place(name)?)?;
-        Ok(FileHandle::new(file, self.syncing))
+        Ok(self.handle(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

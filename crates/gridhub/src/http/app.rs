@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
+use tokio::sync::Semaphore;
 use tokio::time::Duration;
 
 use super::api_version::ApiVersions;
@@ -36,6 +37,8 @@ pub struct Inner<B> {
     pub counters: Counters,
     pub refusals: Arc<Refusals>,
     pub request_ids: RequestIds,
+    /// Held while a backup is made: one at a time.
+    pub backup: Arc<Semaphore>,
 }
 
 /// How HTTP behaves. The default is that of an empty configuration.
@@ -88,6 +91,7 @@ impl<B: super::backend::Backend> App<B> {
             counters: Counters::new(),
             refusals: Arc::default(),
             request_ids: RequestIds::new(),
+            backup: Arc::new(Semaphore::new(1)),
         }))
     }
 

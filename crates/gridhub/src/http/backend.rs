@@ -11,6 +11,8 @@ use node::inspect::{SessionDetail, SessionSummary};
 use tokio::time::Duration;
 
 use super::websocket::Upgraded;
+use crate::backup::Source;
+use crate::keep::State;
 
 /// The data plane as HTTP sees it. Cheap to clone handles behind it; every method may be called
 /// from any tokio thread.
@@ -49,6 +51,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Counters and gauges of the data plane.
     fn counters(&self) -> Vec<Family>;
+
+    /// How the log is doing; `None` where everything is kept in memory.
+    fn log(&self) -> Option<State>;
+
+    /// The log as it is now, to be copied; `None` where everything is kept in memory.
+    fn backup(&self) -> Option<Source>;
 
     /// The domain clock, in ms since 1970.
     fn wall_ms(&self) -> u64;

@@ -8,6 +8,7 @@ use hyper::header::CONTENT_TYPE;
 
 use super::app::App;
 use super::backend::{Backend, Family, Kind, Sample};
+use super::log_metrics;
 
 /// `GET /metrics`.
 pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
@@ -30,7 +31,11 @@ pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
     ] {
         families.push(Family { name, help, kind, samples: vec![(Vec::new(), value)] });
     }
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&families)).into_response()
+    let log = app.backend.log();
+    families.extend(log.iter().flat_map(log_metrics::families));
+    let mut text = text(&families);
+    text.extend(log.iter().map(|log| log_metrics::sync_seconds(&log.syncs)));
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// A name may stand in the text once: samples of the same name go to the family that is there.

@@ -16,6 +16,7 @@ pub mod body;
 pub mod call;
 pub mod counters;
 pub mod error;
+pub mod log_metrics;
 pub mod metrics;
 pub mod openapi;
 pub mod probes;

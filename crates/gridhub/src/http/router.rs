@@ -18,7 +18,9 @@ pub fn router<B: Backend>(app: App<B>) -> Router {
             RETAINED_MESSAGE,
             get(retained::get::handle::<B>).delete(retained::delete::handle::<B>),
         )
+        .route(BACKUP, post(admin::backup::handle::<B>))
         .route(CLOCK, post(admin::clock::handle::<B>))
+        .route(DURABILITY, get(admin::durability::handle::<B>))
         .route(SESSIONS, get(admin::session::list::<B>))
         .route(SESSION, get(admin::session::show::<B>).delete(admin::session::delete::<B>))
         .route(SESSION_DISCONNECT, post(admin::session::disconnect::<B>))
@@ -47,7 +49,9 @@ pub const HUB_WEBSOCKET: &str = "/$iothub/websocket";
 const BATCH: &str = "/mqtt/messages:batch";
 const RETAINED: &str = "/mqtt/retainedMessages";
 const RETAINED_MESSAGE: &str = "/mqtt/retainedMessages/message";
+const BACKUP: &str = "/admin/backup";
 const CLOCK: &str = "/admin/clock";
+const DURABILITY: &str = "/admin/durability";
 const SESSIONS: &str = "/admin/sessions";
 const SESSION: &str = "/admin/sessions/{name}";
 const SESSION_DISCONNECT: &str = "/admin/sessions/{name}/disconnect";
@@ -68,7 +72,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     (BATCH, "POST"),
     (RETAINED, "GET, HEAD"),
     (RETAINED_MESSAGE, "GET, HEAD, DELETE"),
+    (BACKUP, "POST"),
     (CLOCK, "POST"),
+    (DURABILITY, "GET, HEAD"),
     (SESSIONS, "GET, HEAD"),
     (SESSION, "GET, HEAD, DELETE"),
     (SESSION_DISCONNECT, "POST"),

@@ -74,4 +74,5 @@ fn lock(file: &mut File, dir: &Path) -> anyhow::Result<()> {
     }
 }
 
-const NAME: &str = "lock";
+/// The file that is locked.
+pub const NAME: &str = "lock";

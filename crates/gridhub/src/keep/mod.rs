@@ -8,9 +8,13 @@ mod bell;
 mod cleaning;
 mod open;
 mod reading;
+mod state;
 mod writing;
 
 pub use open::{Opened, open};
+#[cfg(test)]
+pub use state::Health;
+pub use state::{State, Watch};
 
 use crate::net::Inbox;
 use bell::Bell;
@@ -21,6 +25,7 @@ use engine::{Committer, Intake};
 use node::ReadJob;
 use node::keys::KeyRecords;
 use node::record::Record;
+use state::Tally;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -51,6 +56,8 @@ pub struct Entrance {
 pub struct Threads {
     /// Reads for sessions: the reactor that asks, and what for.
     pub reads: Sender<(usize, Box<ReadJob>)>,
+    /// How the log is doing.
+    pub watch: Arc<Watch>,
     bell: Arc<Bell>,
     cleaning: Cleaning,
     writer: JoinHandle<()>,
@@ -69,8 +76,10 @@ impl Entrance {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(self, opened: Opened, sharing: Sharing) -> anyhow::Result<Threads> {
-        let Opened { log, disk, options, .. } = opened;
+        let Opened { log, disk, options, place, syncs, .. } = opened;
         let (reader, cleaner) = (log.reader(), log.cleaner());
+        let tally = Arc::new(Tally::new((sharing.wall)()));
+        let watch = Arc::new(Watch::new(place, log.reader(), Arc::clone(&tally), syncs));
         let reads = reading::start(reader, Arc::clone(&sharing.inboxes))?;
         let mut committer = Committer::new(log, Arc::clone(&self.intake));
         // What sessions hold; after that, streams without a holder are of sessions that ended.
@@ -80,8 +89,8 @@ impl Entrance {
         let cleaning = Cleaning::start(cleaner, disk, options)?;
         let spares = cleaning.spares();
         let bell = Arc::clone(&self.bell);
-        let writer = Writing { committer, bell: Arc::clone(&bell), spares, sharing }.start()?;
-        Ok(Threads { reads, bell, cleaning, writer })
+        let writer = Writing { committer, bell: Arc::clone(&bell), spares, sharing, tally };
+        Ok(Threads { reads, watch, bell, cleaning, writer: writer.start()? })
     }
 }
 

@@ -1,10 +1,10 @@
 //! Opening the log of a data directory: what it has is read, what it no longer needs is told.
 
 use crate::config::Durability;
-use crate::disk::{FileDisk, Syncing};
+use crate::disk::{FileDisk, SyncTimes, Syncing};
 use anyhow::Context;
 use node::journal::{Entry, Found, FoundGroup, Replay, SessionEnded};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::log::{Batch, Hold, Log, Need, Options, Records};
 use store::op::{NamespaceId, Sequence};
@@ -15,6 +15,10 @@ pub struct Opened {
     pub log: Log<FileDisk>,
     /// Its directory, for segments made ahead.
     pub disk: Arc<FileDisk>,
+    /// Where it lies, and what an acknowledgement waits for.
+    pub place: (PathBuf, Durability),
+    /// How long its syncs took.
+    pub syncs: Arc<SyncTimes>,
     /// How it is laid out.
     pub options: Options,
     /// What it has.
@@ -44,7 +48,9 @@ pub fn open(
     let options = Options { segment_bytes: SEGMENT_BYTES, identity: identity()? };
     let mut replay = Replay::new();
     let mut bad = None;
-    let recovered = Log::open(disk()?, options.clone(), |record| {
+    let own = disk()?;
+    let syncs = own.sync_times();
+    let recovered = Log::open(own, options.clone(), |record| {
         let taken = match record.namespace == namespace {
             true => replay.take(record).map_err(|error| error.to_string()),
             false => Err(format!("it belongs to namespace {}", record.namespace.0)),
@@ -72,7 +78,8 @@ pub fn open(
     log.tell(found.stale.drain(..).map(Need::Release));
     log.tell(found.tombstones.drain(..).map(|(oldest, at)| Need::Bury { oldest, at }));
     let end = Sequence(log.next_sequence().0 - 1);
-    Ok(Opened { log, disk: Arc::new(disk()?), options, found, end })
+    let place = (directory.to_owned(), durability);
+    Ok(Opened { log, disk: Arc::new(disk()?), place, syncs, options, found, end })
 }
 
 /// Sessions that lost their client identifier end in the log before their records go.

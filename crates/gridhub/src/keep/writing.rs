@@ -3,6 +3,7 @@
 use super::Sharing;
 use super::bell::{Bell, Said};
 use super::cleaning::Spares;
+use super::state::{Health, Tally};
 use crate::disk::FileDisk;
 use crate::net::Parcel;
 use engine::{Committer, Step};
@@ -18,14 +19,7 @@ pub(super) struct Writing {
     pub bell: Arc<Bell>,
     pub spares: Spares,
     pub sharing: Sharing,
-}
-
-/// Whether the disk takes what is written, as the log was told last.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Health {
-    Well,
-    Full,
-    Failed,
+    pub tally: Arc<Tally>,
 }
 
 impl Writing {
@@ -34,10 +28,9 @@ impl Writing {
     }
 
     fn run(mut self) {
-        let mut health = Health::Well;
         loop {
             let said = self.bell.wait();
-            while self.step(&mut health) {}
+            while self.step() {}
             if said == Said::Stop {
                 return;
             }
@@ -45,24 +38,34 @@ impl Writing {
     }
 
     /// One commit; whether there may be more to do.
-    fn step(&mut self, health: &mut Health) -> bool {
+    fn step(&mut self) -> bool {
         if let Some(spare) = self.spares.take() {
             self.committer.log().give_spare(spare);
         }
         let Sharing { inboxes, retained, keys, interest, wall } = &self.sharing;
         let now_ms = wall();
+        let before = self.committer.log().next_sequence().0;
         let step = self.committer.step(
             |fact, needs| settle(fact, needs, retained, interest, keys, now_ms),
             |reactor, facts| inboxes[reactor].send(Parcel::Post(Post::Facts(facts))),
         );
         match step {
             Step::Idle => return false,
-            Step::Committed(_) => note(health, Health::Well, None),
-            Step::Refused(_, error @ CommitError::Full(_)) => {
-                note(health, Health::Full, Some(&error));
+            Step::Committed(_) => {
+                // What only passes is no record, and says nothing of the disk.
+                let records = self.committer.log().next_sequence().0 - before;
+                if records > 0 {
+                    self.tally.committed(records);
+                    self.note(Health::Well, None);
+                }
             }
-            Step::Refused(_, error @ CommitError::Failed(_)) => {
-                note(health, Health::Failed, Some(&error));
+            Step::Refused(count, error) => {
+                self.tally.refused(count);
+                let health = match &error {
+                    CommitError::Full(_) => Health::Full,
+                    CommitError::Failed(_) => Health::Failed,
+                };
+                self.note(health, Some(&error));
             }
         }
         if self.committer.log().wants_spare() {
@@ -70,17 +73,17 @@ impl Writing {
         }
         true
     }
-}
 
-/// Says once that something has changed.
-fn note(before: &mut Health, now: Health, error: Option<&CommitError>) {
-    if std::mem::replace(before, now) == now {
-        return;
-    }
-    match error {
-        None => tracing::info!("the disk takes records again"),
-        Some(error) => {
-            tracing::error!(%error, "what has to be kept is refused; QoS 0 and reads go on");
+    /// Says once that something has changed.
+    fn note(&self, health: Health, error: Option<&CommitError>) {
+        if self.tally.turns(health, (self.sharing.wall)()).is_none() {
+            return;
+        }
+        match error {
+            None => tracing::info!("the disk takes records again"),
+            Some(error) => {
+                tracing::error!(%error, "what has to be kept is refused; QoS 0 and reads go on");
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What the control plane may ask of the data plane: everything goes by posts to reactors.
 
+use crate::backup::Source;
 use crate::clock::Clock;
 use crate::http::backend::{Backend, Family};
 use crate::http::websocket::Upgraded;
+use crate::keep::{State, Watch};
 use crate::net::inbox::{Inbox, Parcel};
 use crate::net::metrics;
 use broker::access::{Authorizer, Principal};
@@ -32,6 +34,7 @@ struct Inner {
     limits: Arc<Limits>,
     authorizer: Authorizer,
     clock: Clock,
+    log: Option<Arc<Watch>>,
     ready: AtomicBool,
     /// WebSockets handed over, to deal them out.
     websockets: AtomicUsize,
@@ -53,6 +56,8 @@ pub struct HubSettings {
     pub authorizer: Authorizer,
     /// The clocks.
     pub clock: Clock,
+    /// The log, where there is one.
+    pub log: Option<Arc<Watch>>,
 }
 
 impl Hub {
@@ -66,6 +71,7 @@ impl Hub {
             limits: s.limits,
             authorizer: s.authorizer,
             clock: s.clock,
+            log: s.log,
             ready: AtomicBool::new(false),
             websockets: AtomicUsize::new(0),
         }))
@@ -173,6 +179,15 @@ impl Backend for Hub {
 
     fn counters(&self) -> Vec<Family> {
         metrics::families(&self.0.counters, &self.0.retained, &self.0.budget)
+    }
+
+    fn log(&self) -> Option<State> {
+        self.0.log.as_ref().map(|log| log.state())
+    }
+
+    fn backup(&self) -> Option<Source> {
+        let log = self.0.log.as_ref()?;
+        Some(Source::new(log.pieces(), self.0.clock.wall_ms()))
     }
 
     fn wall_ms(&self) -> u64 {

@@ -6,7 +6,9 @@
 
 mod batch;
 mod catalog;
+mod copy;
 mod damage;
+mod extent;
 mod file;
 mod footer;
 mod held;
@@ -23,7 +25,9 @@ mod tombstones;
 mod walk;
 
 pub use batch::{Batch, Records};
+pub use copy::{Piece, is_piece};
 pub use damage::Damage;
+pub use extent::Extent;
 pub use needs::Need;
 pub use reader::{Credit, Cursor, ReadEnd, Reader};
 pub use record::{Hold, Kind, NoRecord, Record, StreamId};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Reads committed records.
 pub struct Reader<F> {
-    shared: Arc<Shared<F>>,
+    pub(super) shared: Arc<Shared<F>>,
 }
 
 /// How far somebody has read in some streams.

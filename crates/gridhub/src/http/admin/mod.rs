@@ -1,7 +1,9 @@
 //! `/admin/...`: what an operator may see and do (product 4). Every path needs a token with the
 //! role contributor.
 
+pub mod backup;
 pub mod clock;
+pub mod durability;
 pub mod session;
 
 use axum::extract::FromRequestParts;

@@ -65,6 +65,7 @@ fn summary(session: &SessionSummary) -> Value {
         "clientId": session.client_id,
         "name": &*session.name,
         "connected": session.connected,
+        "durable": session.durable,
         "subscriptions": session.subscriptions,
         "queuedMessages": session.queued_messages,
     })
@@ -86,7 +87,7 @@ fn detail(session: &SessionDetail) -> Value {
         "connected": session.summary.connected,
         "protocol": session.protocol,
         "home": session.home,
-        "durable": session.durable,
+        "durable": session.summary.durable,
         "sessionExpirySeconds": (session.expiry_s != u32::MAX).then_some(session.expiry_s),
         "expiresInSeconds": session.expires_in_s,
         "keepAliveSeconds": session.keep_alive_s,

@@ -4,8 +4,13 @@ use serde_json::json;
 
 use super::Server;
 use super::double::Double;
+use crate::config::Durability;
+use crate::disk::Times;
 use crate::http::app::{ClockControl, Settings};
 use crate::http::router::ROUTES;
+use crate::keep::{Health, State};
+use store::log::Extent;
+use store::op::Sequence;
 
 async fn ask(server: &Server, token: &str, request: &str, body: &str) -> super::Reply {
     let head = format!("{request} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {token}");
@@ -49,6 +54,55 @@ async fn sessions() {
 }
 
 #[tokio::test]
+async fn durability_and_the_health_of_the_log() {
+    let server = dev();
+    let shown = ask(&server, "all", "GET /admin/durability", "").await.json();
+    assert_eq!(shown, json!({"durability": "memory", "log": null}));
+    let refused = ask(&server, "all", "POST /admin/backup", "").await.error();
+    assert_eq!(refused, (409, "NothingKept".to_owned()));
+    let text = server.get("/metrics").await.body;
+    assert!(!String::from_utf8(text).unwrap().contains("gridhub_log_"));
+    let state = State {
+        durability: Durability::Disk,
+        directory: "/d/log".into(),
+        extent: Extent { segments: 2, bytes: 70_000, last: Sequence(9) },
+        health: Health::Full,
+        since_ms: 1_763_719_200_000,
+        commits: 4,
+        records: 9,
+        refused: 1,
+        syncs: Times::default(),
+    };
+    let server = Server::with(Double::durable(state), Settings::default());
+    let shown = ask(&server, "all", "GET /admin/durability", "").await.json();
+    assert_eq!(
+        shown,
+        json!({"durability": "disk", "log": {
+            "directory": "/d/log", "segments": 2, "bytes": 70_000, "lastSequence": 9,
+            "health": "full", "since": "2025-11-21T10:00:00.000Z", "commits": 4, "records": 9,
+            "refused": 1,
+        }})
+    );
+    let mut client = server.connect();
+    let head = "POST /admin/backup HTTP/1.1\r\nhost: h\r\nauthorization: Bearer all\r\n\r\n";
+    client.send(head.as_bytes()).await;
+    let reply = client.head().await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some(OCTETS)));
+    let text = String::from_utf8(server.get("/metrics").await.body).unwrap();
+    for line in [
+        "gridhub_log_bytes 70000",
+        "gridhub_log_segments 2",
+        "gridhub_log_commits_total 4",
+        "gridhub_log_records_total 9",
+        "gridhub_log_refused_total 1",
+        "gridhub_log_health 1",
+        "gridhub_log_sync_seconds_count 0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn only_contributors() {
     let server = dev();
     for request in [
@@ -57,6 +111,8 @@ async fn only_contributors() {
         "DELETE /admin/sessions/a",
         "POST /admin/sessions/a/disconnect",
         "POST /admin/clock",
+        "GET /admin/durability",
+        "POST /admin/backup",
     ] {
         assert_eq!(ask(&server, "bad", request, "").await.error().0, 401, "{request}");
         assert_eq!(ask(&server, "publisher", request, "").await.error().0, 403, "{request}");
@@ -145,4 +201,5 @@ async fn metrics_have_the_data_planes_and_our_own() {
     assert_eq!(names.len(), count);
 }
 
+const OCTETS: &str = "application/octet-stream";
 const KEYS: &str = r#"{"keys":[]}"#;

@@ -16,9 +16,11 @@ use node::inspect::{SessionDetail, SessionSummary};
 use tokio::sync::Semaphore;
 use tokio::time::Duration;
 
+use crate::backup;
 use crate::http::backend::{Backend, Family, Kind};
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::websocket::Upgraded;
+use crate::keep::State;
 
 pub struct Double {
     pub seen: Mutex<Vec<PublishRequest>>,
@@ -31,6 +33,7 @@ pub struct Double {
     pub wall_ms: AtomicU64,
     pub retained: Retained,
     pub limits: Limits,
+    pub log: Option<State>,
     authorizer: Authorizer,
 }
 
@@ -49,8 +52,14 @@ impl Double {
             wall_ms: AtomicU64::new(1_763_719_200_000),
             retained: Retained::new(&limits),
             authorizer: Authorizer::new(&limits),
+            log: None,
             limits,
         }
+    }
+
+    /// A double with a log that is doing like this.
+    pub fn durable(state: State) -> Self {
+        Double { log: Some(state), ..Self::open() }
     }
 
     /// A double whose publishes wait for permits.
@@ -133,6 +142,14 @@ impl Backend for Arc<Double> {
         }]
     }
 
+    fn log(&self) -> Option<State> {
+        self.log.clone()
+    }
+
+    fn backup(&self) -> Option<backup::Source> {
+        self.log.as_ref().map(|_| backup::Source::new(Vec::new(), 5))
+    }
+
     fn wall_ms(&self) -> u64 {
         self.wall_ms.load(Ordering::Relaxed)
     }
@@ -151,6 +168,7 @@ fn summary(client_id: &str) -> SessionSummary {
         client_id: client_id.to_owned(),
         name: "client1".into(),
         connected: true,
+        durable: true,
         subscriptions: 1,
         queued_messages: 3,
     }
@@ -158,7 +176,6 @@ fn summary(client_id: &str) -> SessionSummary {
 
 fn detail(client_id: &str) -> SessionDetail {
     SessionDetail {
-        durable: true,
         summary: summary(client_id),
         protocol: "5",
         home: 1,
