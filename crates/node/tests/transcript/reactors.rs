@@ -220,7 +220,7 @@ impl Reactors {
                 let detail = session_of(shard, client);
                 let filters = detail.filters.into_iter();
                 // One that the log keeps goes on being kept until it ends.
-                let filters = filters.filter(|_| detail.expiry_s > 0 || detail.durable);
+                let filters = filters.filter(|_| detail.expiry_s > 0 || detail.summary.durable);
                 for (text, _) in filters.filter(|(_, qos)| *qos > 0) {
                     *all.entry(text).or_insert(0) += 1;
                 }
