@@ -205,9 +205,9 @@ mod tests {
         ];
         assert_eq!(
             table(&sessions),
-            "CLIENT ID      NAME  CONNECTED  DURABLE  SUBSCRIPTIONS  QUEUED\n\
-             a-long-one     n     yes        no       2              0\n\
-             b\\u{1b}[2J     n     no         yes      1              17\n"
+            "CLIENT ID   NAME  CONNECTED  DURABLE  SUBSCRIPTIONS  QUEUED\n\
+             a-long-one  n     yes        no       2              0\n\
+             b\\u{1b}[2J  n     no         yes      1              17\n"
         );
         assert_eq!(lines(&sessions).lines().count(), 2);
     }
