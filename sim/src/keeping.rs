@@ -7,6 +7,7 @@ use broker::subscription::Interest;
 use crashdisk::{CrashDisk, CrashFile, Fault};
 use engine::{Committer, Engine, Facts, Intake, LogEnd, Memory, Step};
 use node::journal::{Found, Replay};
+use node::keys::KeyRecords;
 use node::post::Post;
 use node::record::{Record, settle};
 use node::{ReadJob, answer, resume};
@@ -116,11 +117,12 @@ impl Logged {
         &mut self,
         retained: &Retained,
         interest: &Interest,
+        keys: &KeyRecords,
         now_ms: u64,
     ) -> (Step, Vec<Told>) {
         let mut told = Vec::new();
         let step = self.committer.step(
-            |fact, needs| settle(fact, needs, retained, interest, now_ms),
+            |fact, needs| settle(fact, needs, retained, interest, keys, now_ms),
             |reactor, facts| told.push((reactor, facts)),
         );
         match &step {

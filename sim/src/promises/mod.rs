@@ -48,9 +48,9 @@ struct Message {
     sent_at: u64,
     fate: Fate,
     again: Again,
-    /// Somebody got it with RETAIN 1. The log does not know with which flag an exchange began: it
-    /// may go on without it, and look like a second one.
-    handed_over: bool,
+    /// It may be handed over with RETAIN 1. The log does not know with which flag an exchange
+    /// began: it may go on without it, and look like a second one.
+    retain: bool,
 }
 
 /// Whether its publisher has sent it a second time.
@@ -163,14 +163,16 @@ impl Promises {
         let expires = Properties::trusted(&m.properties).expiry().is_some();
         let (qos, sent_at, fate, again) = (m.qos, self.at, Fate::Open, Again::No);
         let message =
-            Message { publisher, content, qos, expires, sent_at, fate, again, handed_over: false };
+            Message { publisher, content, qos, expires, sent_at, fate, again, retain: m.retain };
         self.messages.insert(m.number, message);
     }
 
     /// A client asks for subscriptions: filter, QoS, No Local. `ask` goes up with each.
     pub fn subscribes(&mut self, client: usize, ask: u64, filters: &[Wish]) {
         for (filter, qos, no_local) in filters {
-            self.readers[client].asks.insert(filter.clone(), ask);
+            // The last one of a filter counts, and at QoS 0 there is nothing to wait for.
+            let counts = if *qos == QoS::AtMostOnce { 0 } else { ask };
+            self.readers[client].asks.insert(filter.clone(), counts);
             let sub = self.readers[client].subs.get(filter);
             // One that goes on with less than it had is as if it ended.
             if sub.is_some_and(|s| *qos == QoS::AtMostOnce || s.no_local != *no_local) {
@@ -301,9 +303,6 @@ impl Promises {
         let reader = &mut self.readers[client];
         reader.pending.remove(&number);
         let is_new = qos > QoS::AtMostOnce && reader.came.insert(number);
-        if retain && let Some(m) = self.messages.get_mut(&number) {
-            m.handed_over = true;
-        }
         // What a SUBSCRIBE asked for has an order of its own; QoS 0 waits for nobody. What a full
         // queue or a small client has dropped may come after all, as the log hears of that late.
         let (m, crashed) = (&self.messages[&number], reader.since_crash.is_some());
@@ -311,6 +310,12 @@ impl Promises {
             return Ok(());
         }
         if crashed && (!self.lossless || reader.takes_little) {
+            return Ok(());
+        }
+        // A reactor that has not heard of a message takes it for one behind a new subscription.
+        let since =
+            |(filter, sub): (&String, &Sub)| sub.since < m.sent_at && matches(filter, &content.0);
+        if crashed && !reader.subs.iter().any(since) {
             return Ok(());
         }
         let last = reader.last.entry((m.publisher, content.0.clone(), qos)).or_insert(number);
@@ -337,7 +342,7 @@ impl Promises {
     /// many.
     pub fn comes_once(&self, content: &Content) -> bool {
         let message = self.by_content.get(content).map(|n| &self.messages[n]);
-        message.is_some_and(|m| m.again != Again::Unknown && !m.handed_over)
+        message.is_some_and(|m| m.again != Again::Unknown && !m.retain)
     }
 
     /// In a quiet moment: what was promised to a client that is there has come.

@@ -147,7 +147,7 @@ impl Reader {
             // What was asked for since then may have ended it.
             if self.asks.get(filter) == Some(&ask) {
                 let sub = Sub { no_local: *no_local, since };
-                self.subs.entry(filter.clone()).or_insert(sub);
+                self.subs.entry(filter.clone()).or_insert(sub).no_local = *no_local;
             }
         }
     }

@@ -68,8 +68,8 @@ impl World {
     /// One commit; whether there was anything to do.
     pub(super) fn commit(&mut self) -> bool {
         let Some(log) = self.keeping.log() else { return false };
-        let Server { retained, interest, .. } = &self.server;
-        let (did, told) = log.commit(retained, interest, self.now.wall_ms);
+        let Server { retained, interest, keys, .. } = &self.server;
+        let (did, told) = log.commit(retained, interest, keys, self.now.wall_ms);
         let step = self.step;
         let count = match &did {
             Step::Idle => 0,
@@ -133,8 +133,8 @@ impl World {
         let Some(log) = self.keeping.log() else { return };
         if self.chance.one_in(2) {
             log.plan(self.chance.below(5) as u64, Fault::PowerLoss);
-            let Server { retained, interest, .. } = &self.server;
-            log.commit(retained, interest, self.now.wall_ms);
+            let Server { retained, interest, keys, .. } = &self.server;
+            log.commit(retained, interest, keys, self.now.wall_ms);
         }
     }
 

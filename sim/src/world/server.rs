@@ -11,9 +11,10 @@ use broker::retained::Retained;
 use broker::subscription::Interest;
 use node::counters::Counters;
 use node::journal::{FoundSession, Owner, SessionId};
+use node::keys::KeyRecords;
 use node::now::Now;
 use node::shard::home_of;
-use node::{Restored, Settings, Shard};
+use node::{Found, Restored, Settings, Shard};
 use std::sync::Arc;
 use store::op::Sequence;
 
@@ -23,6 +24,7 @@ pub(super) struct Server {
     pub counters: Vec<Arc<Counters>>,
     pub retained: Arc<Retained>,
     pub interest: Arc<Interest>,
+    pub keys: Arc<KeyRecords>,
     pub quota: Arc<SessionQuota>,
     pub budget: Arc<Budget>,
 }
@@ -34,6 +36,7 @@ impl Server {
         let limits = Arc::new(swarm.limits.clone());
         let interest = Arc::new(Interest::new(n));
         let retained = Arc::new(Retained::new(&limits));
+        let keys: Arc<KeyRecords> = Arc::default();
         let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
         let budget = Arc::new(Budget::new(MEMORY_BYTES, None, n));
         let connects = Arc::new(SharedBucket::default());
@@ -49,6 +52,7 @@ impl Server {
                 authorizer: Authorizer::new(&limits),
                 interest: Arc::clone(&interest),
                 retained: Arc::clone(&retained),
+                keys: Arc::clone(&keys),
                 engine: keeping.engine(reactor),
                 log_end: opened.map_or(Sequence(0), |o| o.end),
                 clock_record: opened.and_then(|o| o.found.clock_record).filter(|_| reactor == 0),
@@ -59,7 +63,7 @@ impl Server {
             })
         };
         let shards = (0..n).map(shard).collect();
-        Self { shards, counters, retained, interest, quota, budget }
+        Self { shards, counters, retained, interest, keys, quota, budget }
     }
 
     /// Takes in what the log has, in the order of a start.
