@@ -2,6 +2,7 @@
 //! says so: late, out of order, or never.
 
 use broker::access::{Manage, PermissionSets, Principal, Source};
+use node::journal::Owner;
 use std::sync::Arc;
 
 /// Filters that somebody may publish to and subscribe to.
@@ -22,6 +23,16 @@ impl Authority {
         let own = |filters: &[&str]| filters.iter().map(|f| (*f).to_owned()).collect();
         let permissions = self.sets.intern(own(r.publish), own(r.subscribe), Manage::No);
         Arc::new(Principal { name: name.into(), permissions, expires_at_ms, source: Source::Token })
+    }
+
+    /// Who the owner of a session of an earlier run is.
+    pub fn recall(&self, owner: &Owner<'_>) -> Option<Arc<Principal>> {
+        owner.to_principal(&self.sets).map(Arc::new)
+    }
+
+    /// Who may nothing.
+    pub fn nobody(&self) -> Arc<Principal> {
+        self.principal("nobody", Rights { publish: &[], subscribe: &[] }, None)
     }
 }
 

@@ -31,6 +31,22 @@ pub(crate) struct Swarm {
     pub qos_max: QoS,
     /// Once in so many: 0 = never.
     pub odds: Odds,
+    /// The namespace lies in a log: what happens to it, and how often.
+    pub log: Option<LogOdds>,
+}
+
+/// How likely each thing is with a log, once in so many, 0 = never: `work` of all steps, the others
+/// of what is rare in that work.
+pub(crate) struct LogOdds {
+    pub work: usize,
+    /// The power goes.
+    pub crash: usize,
+    /// The server is stopped in order and started again.
+    pub stop: usize,
+    /// The disk has no room for a while.
+    pub full: usize,
+    /// One call of the disk fails.
+    pub broken: usize,
 }
 
 /// How likely each thing is: once in so many, 0 = never.
@@ -73,7 +89,7 @@ impl Swarm {
         let speed = |c: &mut Chance| c.pick(&[1, 1, 4, 16]);
         let clients = 2 + c.below(6) + crowd;
         let names = if grid { clients } else { 1 + c.below(clients) };
-        Self {
+        let mut this = Self {
             reactors,
             speeds: (0..reactors).map(|_| speed(c)).collect(),
             limits: limits(base, c),
@@ -98,7 +114,30 @@ impl Swarm {
             },
             qos_max: if grid || c.one_in(5) { QoS::AtLeastOnce } else { QoS::ExactlyOnce },
             odds: odds(grid, narrow, c),
+            log: None,
+        };
+        if c.one_in(3) {
+            this.keep_in_log(c);
         }
+        this
+    }
+
+    /// The namespace lies in a log. Rights stay as they are: who lost some would have lost
+    /// subscriptions that he cannot know of.
+    fn keep_in_log(&mut self, c: &mut Chance) {
+        (self.odds.rights, self.odds.renewal) = (0, 0);
+        self.odds.expiry = c.pick(&[0, self.odds.expiry]);
+        if c.one_in(3) {
+            // Segments fill.
+            (self.payload_bytes, self.read_bytes, self.pipe_bytes) = (3_000, 5_000, 20_000);
+        }
+        self.log = Some(LogOdds {
+            work: c.pick(&[2, 4, 12]),
+            crash: c.pick(&[3, 10, 40]),
+            stop: c.pick(&[0, 30, 100]),
+            full: c.pick(&[0, 0, 10]),
+            broken: c.pick(&[0, 0, 20]),
+        });
     }
 
     /// Whether a publish that is allowed is certainly taken: no bound may refuse it.

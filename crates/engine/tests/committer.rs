@@ -3,11 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-#[allow(dead_code, reason = "the disk of the log's own tests, of which not all is used here")]
-#[path = "../../store/tests/crash/mod.rs"]
-mod crash;
-
-use crash::{CrashDisk, Fault, below};
+use crashdisk::{CrashDisk, Fault, below};
 use engine::{Committer, Facts, Form, Handle, Intake, Outcome, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

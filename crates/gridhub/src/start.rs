@@ -80,7 +80,6 @@ struct Begin {
     first_session: SessionId,
     sessions: Vec<FoundSession>,
     rest: Arc<Found>,
-    clock_ms: u64,
 }
 
 /// How a reactor goes on once everybody has begun: with the way to the log, if there is one.
@@ -196,17 +195,16 @@ impl Waiting {
 struct Restoring {
     sessions: Vec<FoundSession>,
     rest: Arc<Found>,
-    clock_ms: u64,
     authenticator: Arc<Authenticator>,
     clock: Clock,
 }
 
 impl Restoring {
     fn run(self, shard: &mut Shard) -> usize {
-        let Self { sessions, rest, clock_ms, authenticator, clock } = self;
+        let Self { sessions, rest, authenticator, clock } = self;
         let principal = |owner: &node::journal::Owner<'_>| authenticator.recall(owner);
         let nobody = authenticator.nobody();
-        let restored = Restored { sessions, rest: &rest, clock_ms, principal: &principal, nobody };
+        let restored = Restored { sessions, rest: &rest, principal: &principal, nobody };
         shard.restore(restored, clock.now())
     }
 }
@@ -222,7 +220,6 @@ impl Common {
             first_session: SessionId(1),
             sessions: Vec::new(),
             rest: Arc::default(),
-            clock_ms: 0,
         };
         (0..self.count).map(begin).collect()
     }
@@ -257,7 +254,6 @@ impl Common {
             first_session: found.next_session,
             sessions,
             rest: Arc::clone(&rest),
-            clock_ms,
         };
         homes.into_iter().enumerate().map(begin).collect()
     }
@@ -267,8 +263,7 @@ impl Common {
         me: usize,
         begin: Begin,
     ) -> anyhow::Result<(ReactorSettings, Settings, Restoring)> {
-        let Begin { engine, log_end, clock_record, first_session, sessions, rest, clock_ms } =
-            begin;
+        let Begin { engine, log_end, clock_record, first_session, sessions, rest } = begin;
         let s = &self.settings;
         let settings = Settings {
             reactor: me,
@@ -303,7 +298,7 @@ impl Common {
             reads: None,
         };
         let (authenticator, clock) = (Arc::clone(&self.authenticator), self.clock.clone());
-        Ok((reactor, settings, Restoring { sessions, rest, clock_ms, authenticator, clock }))
+        Ok((reactor, settings, Restoring { sessions, rest, authenticator, clock }))
     }
 
     fn sharing(&self) -> Sharing {

@@ -158,6 +158,7 @@ impl Shard {
 
     /// Ends a session: its will is due, its subscriptions and queue are gone.
     pub(crate) fn end_session(&mut self, slot: u32) {
+        self.close_attaching(slot);
         self.send_will(slot);
         self.homes.give_up(slot);
         let waiting = self.homes.sessions.at(slot).map_or(0, |s| s.queued().0);
@@ -165,6 +166,17 @@ impl Shard {
         self.unsubscribe_all(slot, |_, _| false);
         if self.homes.remove_session(slot).is_some() {
             self.homes.counters.lose_many(Loss::SessionEnded, waiting as u64);
+        }
+    }
+
+    /// Who waits for CONNACK of a session that ends has nothing to wait for.
+    fn close_attaching(&mut self, slot: u32) {
+        let Some(session) = self.homes.sessions.at(slot) else { return };
+        let State::Attaching { link, .. } = session.state else { return };
+        let phase = self.homes.links.at(link).map(|l| &l.phase);
+        if matches!(phase, Some(Phase::Attaching(its, _)) if *its == slot) {
+            self.attaching_lost(link);
+            self.homes.close(link, Linger::No);
         }
     }
 

@@ -17,6 +17,7 @@ use crate::shard::Shard;
 use crate::source::Source;
 use broker::subscription::SessionRef;
 use engine::{Fact, Facts, Formed, Outcome};
+use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::wire::Version;
@@ -111,8 +112,8 @@ impl Shard {
                 let (publish, ticket) = (waiting.publish, None);
                 self.complete_in_memory(Waiting { ticket, origin, publish, completion }, 0);
             }
-            Outcome::Full => self.refused(completion, (outcome, DISK_FULL)),
-            Outcome::Failed => self.refused(completion, (outcome, DISK_FAILED)),
+            Outcome::Full => self.refused(origin, completion, (outcome, DISK_FULL)),
+            Outcome::Failed => self.refused(origin, completion, (outcome, DISK_FAILED)),
         }
         self.has_left(origin, left);
     }
@@ -150,7 +151,12 @@ impl Shard {
     }
 
     /// What was promised for a step cannot be: the disk has not taken it.
-    fn refused(&mut self, completion: Completion, (outcome, why): (Outcome, &'static str)) {
+    fn refused(
+        &mut self,
+        origin: Origin,
+        completion: Completion,
+        (outcome, why): (Outcome, &'static str),
+    ) {
         match completion {
             Completion::None => self.homes.counters.lose(Loss::Storage),
             // It is told again.
@@ -158,10 +164,15 @@ impl Shard {
             Completion::Group(stream) => self.group_kept(stream, None),
             Completion::Acknowledge { link, packet_id, qos } => {
                 self.homes.counters.publishes_refused.add(1);
+                if qos == QoS::ExactlyOnce {
+                    // The client may use the identifier anew (MQTT 5, 4.3.3-9), and what it sends
+                    // again on another connection is no repeat.
+                    self.free(origin, packet_id);
+                }
                 self.unstored(link, packet_id, qos, why);
             }
             Completion::Answer { link, packet_id, qos, reason, why } => {
-                self.acknowledge(link, packet_id, qos, reason, why.as_deref());
+                self.answer_waited(link, packet_id, qos, reason, why.as_deref());
             }
             Completion::Tally(tally) => {
                 self.homes.counters.publishes_refused.add(1);
@@ -171,24 +182,41 @@ impl Shard {
         }
     }
 
-    /// A publish that is not stored: 0x97, or no acknowledgement and no connection (core.md 5).
-    fn unstored(
+    fn free(&mut self, origin: Origin, packet_id: PacketId) {
+        if let Some(session) = self.homes.sessions.get_mut(origin.slot, origin.generation) {
+            session.received.release(packet_id);
+        }
+    }
+
+    /// An answer that kept its place behind steps that have gone one way or the other. It may be
+    /// for the repeat of one of them, which was not stored.
+    pub(crate) fn answer_waited(
         &mut self,
         link: LinkId,
-        packet_id: mqtt::packet_id::PacketId,
+        packet_id: PacketId,
         qos: QoS,
-        why: &'static str,
+        reason: Reason,
+        why: Option<&str>,
     ) {
+        let is_repeat = qos == QoS::ExactlyOnce && !reason.is_error();
+        if is_repeat
+            && self.homes.links.get(link.slot, link.generation).is_some()
+            && let Some((.., session)) = self.homes.attached(link.slot)
+            && !session.received.contains(packet_id)
+        {
+            return self.unstored(link, packet_id, qos, NOT_STORED);
+        }
+        self.acknowledge(link, packet_id, qos, reason, why);
+    }
+
+    /// A publish that is not stored: 0x97, or no acknowledgement and no connection (core.md 5).
+    fn unstored(&mut self, link: LinkId, packet_id: PacketId, qos: QoS, why: &'static str) {
         if self.homes.links.get(link.slot, link.generation).is_none() {
             return;
         }
         let client = self.homes.client_of(link.slot);
         self.homes.refused(&client, Reason::QUOTA_EXCEEDED, "disk", why.to_owned());
-        let Some((l, _, session)) = self.homes.attached(link.slot) else { return };
-        if qos == QoS::ExactlyOnce {
-            // The client may use the identifier anew (MQTT 5, 4.3.3-9).
-            session.received.release(packet_id);
-        }
+        let Some((l, ..)) = self.homes.attached(link.slot) else { return };
         if l.version == Version::V311 {
             return self.disconnect(link.slot, Reason::QUOTA_EXCEEDED, why);
         }
@@ -219,6 +247,7 @@ impl Shard {
     }
 }
 
+const NOT_STORED: &str = "the disk has not taken this message; send it again as a new one";
 const DISK_FULL: &str = "the disk is full; nothing that has to be kept is taken until it has room";
 const DISK_FAILED: &str =
     "the disk has failed; nothing that has to be kept is taken until the server is started again";

@@ -42,6 +42,7 @@ mod pressure;
 mod publish;
 mod requests;
 mod resend;
+mod resume;
 mod seldom;
 mod session;
 mod settings;
@@ -55,5 +56,6 @@ mod will;
 
 pub use durable::{Found, ReadAnswer, ReadJob, Restored, answer};
 pub use link::{LinkId, Pause};
+pub use resume::resume;
 pub use settings::Settings;
 pub use shard::Shard;

@@ -345,7 +345,7 @@ impl Shard {
                 self.acknowledge(link, packet_id, qos, reason, None);
             }
             Completion::Answer { link, packet_id, qos, reason, why } => {
-                self.acknowledge(link, packet_id, qos, reason, why.as_deref());
+                self.answer_waited(link, packet_id, qos, reason, why.as_deref());
             }
             Completion::Tally(tally) if tally.counting == Counting::Yes => {}
             Completion::Tally(tally) => tally.accepted(sequence),

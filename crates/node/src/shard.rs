@@ -44,6 +44,8 @@ pub struct Shard {
     pub(crate) heard: Heard,
     /// What the log has of sessions that end, until it knows that.
     pub(crate) ending: HashMap<SessionId, Box<Durable>, RandomState>,
+    /// Of them, those whose end the disk has not taken.
+    pub(crate) unended: Vec<SessionId>,
     /// What the log has of the clock.
     pub(crate) clock: ClockTold,
     /// Messages of which somebody wants to hear how they are delivered.
@@ -89,6 +91,7 @@ impl Shard {
             perform: Perform::new(s.engine, s.namespace),
             heard: Heard::new(s.reactors, s.log_end.0),
             ending: HashMap::default(),
+            unended: Vec::new(),
             clock: ClockTold { at: s.clock_record },
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),

@@ -3,10 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-#[allow(dead_code, reason = "faults are for the log's own test")]
-mod crash;
-
-use crash::{CrashDisk, below};
+use crashdisk::{CrashDisk, below};
 use std::collections::BTreeMap;
 use store::log::{Batch, Hold, Kind, Log, Need, Options, Records};
 use store::op::{NamespaceId, Sequence};

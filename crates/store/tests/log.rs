@@ -3,12 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-mod crash;
 mod format;
 mod repair;
 mod written;
 
-use crash::{CrashDisk, Fault, below};
+use crashdisk::{CrashDisk, Fault, below};
 use std::collections::{BTreeMap, BTreeSet};
 use store::disk::{Disk, File};
 use store::log::{

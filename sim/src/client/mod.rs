@@ -4,7 +4,8 @@
 mod hear;
 mod speak;
 
-pub(crate) use speak::METHOD;
+pub(crate) use hear::{Content, Heard};
+pub(crate) use speak::{METHOD, wishes};
 
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
@@ -33,13 +34,16 @@ pub(crate) struct Client {
     /// Inbound QoS 2 identifiers that wait for PUBREL.
     received: BTreeSet<u16>,
     /// Identifiers of SUBSCRIBE and UNSUBSCRIBE under way.
-    asked: BTreeSet<u16>,
+    asked: BTreeMap<u16, Asked>,
+    asks: u64,
     last_id: u16,
     aliases_in: BTreeMap<u16, String>,
     aliases_out: Vec<String>,
     pub server: Server,
     /// It named an authentication method in CONNECT.
     pub method: bool,
+    /// Its session outlives this connection, if the server keeps to what was asked for.
+    pub lasts: bool,
     pub renewing: bool,
     pub subscribed: bool,
     /// QoS 2 messages that were handed to the application in this session.
@@ -72,6 +76,16 @@ pub(crate) struct Server {
     pub qos_max: QoS,
 }
 
+/// A SUBSCRIBE or UNSUBSCRIBE under way.
+struct Asked {
+    /// Goes up with each.
+    number: u64,
+    filters: Vec<Wish>,
+}
+
+/// Filter, QoS and No Local, as SUBSCRIBE has them.
+pub(crate) type Wish = (String, QoS, bool);
+
 /// A publish under way.
 #[derive(Clone)]
 pub(crate) struct Sent {
@@ -84,6 +98,8 @@ pub(crate) struct Sent {
 /// A message to publish.
 #[derive(Clone)]
 pub(crate) struct Outgoing {
+    /// Its own, also part of the payload that it has.
+    pub number: u64,
     pub topic: String,
     pub payload: Vec<u8>,
     pub qos: QoS,
@@ -107,12 +123,14 @@ impl Client {
             heard: Vec::new(),
             sent: Vec::new(),
             received: BTreeSet::new(),
-            asked: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            asks: 0,
             last_id: 0,
             aliases_in: BTreeMap::new(),
             aliases_out: Vec::new(),
             server: Server { receive_max: 1, alias_max: 0, qos_max: QoS::AtMostOnce },
             method: false,
+            lasts: false,
             renewing: false,
             subscribed: false,
             handed: Vec::new(),
@@ -140,12 +158,19 @@ impl Client {
         self.forgot = true;
     }
 
+    /// Notes a SUBSCRIBE or UNSUBSCRIBE; gives its number.
+    fn asks(&mut self, id: u16, filters: Vec<Wish>) -> u64 {
+        self.asks += 1;
+        self.asked.insert(id, Asked { number: self.asks, filters });
+        self.asks
+    }
+
     /// An identifier that is not in use.
     fn free_id(&mut self) -> u16 {
         loop {
             self.last_id = self.last_id % IDS + 1;
             let id = self.last_id;
-            if !self.asked.contains(&id) && !self.sent.iter().any(|s| s.id == id) {
+            if !self.asked.contains_key(&id) && !self.sent.iter().any(|s| s.id == id) {
                 return id;
             }
         }

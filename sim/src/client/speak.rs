@@ -1,6 +1,6 @@
 //! What a client says: each call puts one packet behind those that wait for the socket.
 
-use super::{Client, Outgoing, Phase, Sent};
+use super::{Client, Outgoing, Phase, Sent, Wish};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -19,6 +19,10 @@ impl Client {
         self.socket = Some(socket);
         self.version = c.version;
         self.method = c.authentication_method.is_some();
+        self.lasts = match c.version {
+            Version::V5 => c.session_expiry.is_some_and(|s| s > 0),
+            Version::V311 => !c.clean_start,
+        };
         if c.clean_start {
             self.forget();
         }
@@ -91,14 +95,16 @@ impl Client {
         self.outgoing.push_back(bytes);
     }
 
-    pub fn subscribe(&mut self, filters: &[(&str, SubscribeOptions)], id: Option<u32>) {
+    /// Gives the number of what is asked.
+    pub fn subscribe(&mut self, filters: &[(&str, SubscribeOptions)], id: Option<u32>) -> u64 {
+        let wishes = wishes(filters);
         let mut raw = Vec::new();
         for (filter, options) in filters {
             Filters::push(&mut raw, filter, *options, self.version).expect("filters are short");
         }
         let filters = Filters::parse(&raw, self.version).expect("filters are valid");
         let packet_id = PacketId::new(self.free_id()).expect("identifiers are never zero");
-        self.asked.insert(packet_id.get());
+        let ask = self.asks(packet_id.get(), wishes);
         let subscription_id = id.filter(|_| self.version == Version::V5);
         let properties = Properties::EMPTY;
         let mut bytes = Vec::new();
@@ -107,19 +113,22 @@ impl Client {
             .expect("a SUBSCRIBE is short");
         self.outgoing.push_back(bytes);
         self.subscribed = true;
+        ask
     }
 
-    pub fn unsubscribe(&mut self, filter: &str) {
+    /// Gives the number of what is asked.
+    pub fn unsubscribe(&mut self, filter: &str) -> u64 {
         let mut raw = Vec::new();
         FilterList::push(&mut raw, filter).expect("filters are short");
         let filters = FilterList::parse(&raw, self.version).expect("filters are valid");
         let packet_id = PacketId::new(self.free_id()).expect("identifiers are never zero");
-        self.asked.insert(packet_id.get());
+        let ask = self.asks(packet_id.get(), Vec::new());
         let mut bytes = Vec::new();
         Unsubscribe { packet_id, properties: Properties::EMPTY, filters }
             .encode(self.version, &mut bytes)
             .expect("an UNSUBSCRIBE is short");
         self.outgoing.push_back(bytes);
+        ask
     }
 
     pub fn ping(&mut self) {
@@ -147,6 +156,11 @@ impl Client {
         d.encode(self.version, usize::MAX, &mut bytes).expect("a DISCONNECT is short");
         self.outgoing.push_back(bytes);
     }
+}
+
+/// What a SUBSCRIBE asks for.
+pub(crate) fn wishes(filters: &[(&str, SubscribeOptions)]) -> Vec<Wish> {
+    filters.iter().map(|(filter, o)| ((*filter).to_owned(), o.qos, o.no_local)).collect()
 }
 
 /// The authentication method of those who renew.

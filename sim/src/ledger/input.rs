@@ -1,9 +1,9 @@
 //! What shards decode: each packet of a good client changes the account as the standard says.
 
-use super::Ledger;
 use super::attempt::{Attempt, Fate, Publisher};
 use super::conn::{Goodbye, Opened, Will};
 use super::session::{Scan, Sub};
+use super::{Ledger, Scope};
 use crate::filter::covers;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -22,6 +22,14 @@ impl Ledger {
     /// A shard has used these bytes of a connection.
     pub fn input(&mut self, conn: usize, bytes: &[u8], after: After) {
         if self.conns[conn].client.is_none() {
+            return;
+        }
+        if self.scope == Scope::Little {
+            if let Ok(Some(f)) = frame(bytes, usize::MAX)
+                && let Ok(Packet::Connect(c)) = decode(f, Version::V5)
+            {
+                self.conns[conn].version = c.version;
+            }
             return;
         }
         self.conns[conn].last_seen_ms = self.now.mono_ms;

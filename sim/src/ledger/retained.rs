@@ -1,9 +1,9 @@
 //! The retained message that each topic must have, and who is to get it on subscribing.
 
-use super::Ledger;
 use super::attempt::Fate;
 use super::owed::OwedRetained;
 use super::session::Scan;
+use super::{Ledger, Scope};
 use crate::filter::matches;
 
 /// What is known of a topic's retained message.
@@ -65,6 +65,9 @@ impl Ledger {
 
     /// A turn of `reactor` has ended: what its shard decoded is stored and told.
     pub fn settled(&mut self, reactor: usize) {
+        if self.scope == Scope::Little {
+            return;
+        }
         self.at += 1;
         for n in std::mem::take(&mut self.unsettled[reactor]) {
             self.attempts[n].settled = self.at;

@@ -4,7 +4,7 @@ use super::attempt::{Content, Fate, Publisher};
 use super::conn::{Goodbye, Will};
 use super::flight::{Flight, SLACK_BYTES};
 use super::owed::{Owed, OwedRetained};
-use super::{Conn, Ledger};
+use super::{Conn, Ledger, Scope};
 use crate::authority::Rights;
 use crate::filter::{covers, matches};
 use mqtt::qos::QoS;
@@ -138,6 +138,9 @@ impl Session {
 impl Ledger {
     /// The clock of a shard moves on: sessions at home there end and wills come due.
     pub fn tick(&mut self, at_home: impl Fn(&str) -> bool) {
+        if self.scope == Scope::Little {
+            return;
+        }
         let wall_ms = self.now.wall_ms;
         let due = |client: usize| match self.sessions[client].as_ref()?.state {
             State::Detached { ends_at_ms, will_at_ms } => Some(ends_at_ms.min(will_at_ms)),
@@ -166,6 +169,9 @@ impl Ledger {
     /// A shard attached `attaching` to its client's session.
     pub fn connected(&mut self, id: &str) {
         self.at += 1;
+        if self.scope == Scope::Little {
+            return;
+        }
         let Some(client) = self.client_of(id) else { return };
         let Some(conn) = self.attaching else {
             return self.fail(|| format!("{id} was attached out of nowhere"));
@@ -218,6 +224,9 @@ impl Ledger {
     /// A shard says that a session has no connection any more.
     pub fn disconnected(&mut self, id: &str, why: &str) {
         self.at += 1;
+        if self.scope == Scope::Little {
+            return;
+        }
         let Some(client) = self.client_of(id) else { return };
         if why == OVERFLOW {
             return self.end_session(client);

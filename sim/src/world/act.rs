@@ -1,9 +1,10 @@
 //! What clients and the network between do, by chance.
 
 use super::{Parcel, World};
-use crate::client::METHOD;
-use crate::client::{Kind, Outgoing, Phase};
+use crate::client::{Content, METHOD};
+use crate::client::{Heard, Kind, Outgoing, Phase, wishes};
 use crate::ledger::Conn;
+use crate::promises::Connecting;
 use crate::socket::{ClientEnd, Place, Socket};
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -30,6 +31,7 @@ impl World {
         let odds = &self.swarm.odds;
         if self.chance.one_in(odds.crash) {
             self.break_connection(at);
+            self.promises.forgets(at);
             return self.clients[at].forget();
         }
         if self.chance.one_in(odds.take_over) {
@@ -53,7 +55,8 @@ impl World {
             (_, 29..34) => self.subscribe(at),
             (_, 34..36) => {
                 let filter = self.chance.pick(self.swarm.filters);
-                self.clients[at].unsubscribe(filter);
+                let ask = self.clients[at].unsubscribe(filter);
+                self.promises.unsubscribes(at, ask, filter);
             }
             (_, 36) => self.clients[at].ping(),
             (_, 37) if self.chance.one_in(4) => return self.disconnect(at),
@@ -88,6 +91,7 @@ impl World {
             if s.server_ended {
                 s.client_end = ClientEnd::Closed;
                 self.clients[at].left();
+                self.promises.alone(at);
             }
             return;
         }
@@ -97,14 +101,31 @@ impl World {
             _ => most,
         };
         let bytes: Vec<u8> = s.to_client.drain(..count).collect();
-        let handed = self.clients[at].hear(&bytes, self.swarm.limits.receive_max);
-        for content in handed {
-            let published = self.ledger.with_content(&content).len();
-            let again = self.clients[at].handed.contains(&content) && published == 1;
-            let id = &self.clients[at].id;
-            self.ledger.check(!again, || format!("{id} got a QoS 2 message twice: {content:?}"));
-            self.clients[at].handed.push(content);
+        let served = matches!(s.place, Place::At(..));
+        for heard in self.clients[at].hear(&bytes, self.swarm.limits.receive_max) {
+            if self.keeping.is_log() && self.clients[at].kind != Kind::Bad {
+                let judged = self.promises.hears(at, &heard, served);
+                let id = &self.clients[at].id;
+                if let Err(why) = judged {
+                    self.ledger.fail(|| format!("{id}: {why}"));
+                }
+            }
+            if let Heard::Message { content, retain: false, is_new: true, .. } = heard {
+                self.hand_over(at, content);
+            }
         }
+    }
+
+    /// A QoS 2 message reaches the application.
+    fn hand_over(&mut self, at: usize, content: Content) {
+        let is_one = match self.keeping.is_log() {
+            true => self.promises.comes_once(&content),
+            false => self.ledger.with_content(&content).len() == 1,
+        };
+        let again = is_one && self.clients[at].handed.contains(&content);
+        let id = &self.clients[at].id;
+        self.ledger.check(!again, || format!("{id} got a QoS 2 message twice: {content:?}"));
+        self.clients[at].handed.push(content);
     }
 
     /// The network breaks: what is under way is lost, and the server hears of it or not.
@@ -120,6 +141,7 @@ impl World {
             self.trace.note(&[socket], || format!("{step:>6} {id} #{socket} is {end:?}"));
         }
         self.clients[at].left();
+        self.promises.alone(at);
     }
 
     pub(super) fn disconnect(&mut self, at: usize) {
@@ -127,11 +149,10 @@ impl World {
         let reasons = [Reason::NORMAL_DISCONNECTION, Reason::DISCONNECT_WITH_WILL];
         let v5 = self.clients[at].version == Version::V5;
         let reason = if v5 { self.chance.pick(&reasons) } else { reasons[0] };
-        let lasts = self.ledger.attached(socket).is_some_and(|client| {
-            self.ledger.sessions[client].as_ref().is_some_and(|s| s.expiry_s > 0)
-        });
+        let lasts = self.clients[at].lasts;
         let expiry_s = (v5 && lasts && self.chance.one_in(3)).then(|| self.chance.pick(&[0, 30]));
         self.clients[at].disconnect(reason, expiry_s);
+        self.promises.leaves(at, expiry_s);
         while let Some(bytes) = self.clients[at].outgoing.pop_front() {
             self.sockets[socket].to_server.extend(bytes);
         }
@@ -157,6 +178,10 @@ impl World {
         connect.keep_alive = if keeps { c.pick(&[5, 30]) } else { 0 };
         if v5 {
             connect.session_expiry = c.pick(&[None, Some(20), Some(100), Some(u32::MAX)]);
+            if self.healed && self.keeping.is_log() && self.clients[at].lasts {
+                // What it was promised is to be seen.
+                connect.session_expiry = Some(u32::MAX);
+            }
             connect.receive_max = c.one_in(odds.small_window).then(|| c.pick(&[1, 2, 5]));
             let small = !self.healed && c.one_in(odds.small_packets);
             connect.packet_max = small.then(|| c.pick(&[60, 100]));
@@ -179,6 +204,13 @@ impl World {
                 properties: Properties::EMPTY,
             });
         }
+        self.promises.connects(at, &Connecting::of(&connect));
+        if let Some(w) = &connect.will {
+            let (topic, payload, qos) = (w.topic.to_owned(), w.payload.to_vec(), w.qos);
+            let (number, retain, properties) = (self.messages, w.retain, Vec::new());
+            let will = Outgoing { number, topic, payload, qos, retain, properties };
+            self.promises.may_publish(&will);
+        }
         self.clients[at].connect(socket, &connect);
     }
 
@@ -193,6 +225,7 @@ impl World {
         let v5 = client.version == Version::V5;
         let message = self.message(topic.to_owned(), qos, v5);
         let use_alias = self.chance.one_in(self.swarm.odds.alias);
+        self.promises.publishes(at, &message);
         self.clients[at].publish(&message, use_alias);
     }
 
@@ -215,7 +248,7 @@ impl World {
             let kind = Property::ContentType(c.pick(&["text", "json"]));
             kind.encode(&mut properties).expect("a word fits");
         }
-        Outgoing { topic, payload, qos, retain, properties }
+        Outgoing { number: self.messages, topic, payload, qos, retain, properties }
     }
 
     fn subscribe(&mut self, at: usize) {
@@ -233,7 +266,8 @@ impl World {
             filters.push((c.pick(self.swarm.filters), options));
         }
         let id = c.one_in(odds.identifier).then(|| 1 + c.below(3) as u32);
-        self.clients[at].subscribe(&filters, id);
+        let ask = self.clients[at].subscribe(&filters, id);
+        self.promises.subscribes(at, ask, &wishes(&filters));
     }
 
     /// A client that keeps to nothing: packets with broken bits, in any order.
@@ -246,7 +280,9 @@ impl World {
                 let message = self.message("bad/x".to_owned(), qos, false);
                 self.clients[at].publish(&message, false);
             }
-            _ => self.clients[at].unsubscribe("#"),
+            _ => {
+                self.clients[at].unsubscribe("#");
+            }
         }
         self.clients[at].lose_count();
         if self.chance.one_in(3)

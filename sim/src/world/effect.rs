@@ -22,7 +22,7 @@ impl World {
                         self.sockets[socket].place = Place::Closing(n, id, until);
                         self.close(socket, n, id);
                     }
-                    None => self.shards[n].forget(id),
+                    None => self.server.shards[n].forget(id),
                 }
             }
             Effect::Move(_, home, adoption) => {
@@ -40,8 +40,10 @@ impl World {
                     self.decode(socket, n, id, &bytes);
                 }
             }
-            // Everything is in memory here.
-            Effect::Read(_) => unreachable!("nothing is in a log"),
+            Effect::Read(job) => match self.keeping.log() {
+                Some(log) => log.ask(n, job),
+                None => unreachable!("nothing is in a log"),
+            },
             Effect::Notice(_) => {}
         }
     }
@@ -49,7 +51,7 @@ impl World {
     /// Writes what the socket takes; false if it turns out to be broken.
     pub(super) fn flush(&mut self, socket: usize, n: usize, id: LinkId) -> bool {
         loop {
-            let waiting = self.shards[n].output(id.slot);
+            let waiting = self.server.shards[n].output(id.slot);
             let s = &mut self.sockets[socket];
             match s.client_end {
                 _ if waiting.is_empty() => return true,
@@ -64,7 +66,7 @@ impl World {
             s.tapped -= count;
             if count > 0 {
                 self.ledger.begin_call();
-                self.shards[n].taken(id.slot, count);
+                self.server.shards[n].taken(id.slot, count);
                 self.observe(n);
             }
             if count < all {
@@ -76,10 +78,10 @@ impl World {
     /// Writes the last bytes; then the server's end is over.
     pub(super) fn close(&mut self, socket: usize, n: usize, id: LinkId) {
         let broken = !self.flush(socket, n, id);
-        if broken || self.shards[n].output(id.slot).is_empty() {
+        if broken || self.server.shards[n].output(id.slot).is_empty() {
             self.seats.remove(&(n, id.slot));
             self.sockets[socket].drop_place();
-            self.shards[n].forget(id);
+            self.server.shards[n].forget(id);
         }
     }
 
@@ -95,7 +97,7 @@ impl World {
             if self.sockets[socket].place != Place::Gone && until_ms <= self.now.mono_ms {
                 self.seats.remove(&(n, id.slot));
                 self.sockets[socket].drop_place();
-                self.shards[n].forget(id);
+                self.server.shards[n].forget(id);
             }
         }
     }

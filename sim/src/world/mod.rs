@@ -1,35 +1,32 @@
 //! Everything of one seed: shards, connections, clients, the authority, the clocks and the ledger.
 
 mod act;
+mod disk;
 mod effect;
 mod heal;
+mod server;
 mod service;
 mod turn;
 
 use crate::authority::{Authority, Rights};
 use crate::chance::Chance;
 use crate::client::{Client, Kind};
+use crate::keeping::{Keeping, Logged};
 use crate::ledger::Ledger;
+use crate::promises::Promises;
 use crate::socket::Socket;
 use crate::swarm::Swarm;
 use crate::trace::Trace;
-use broker::access::{Authorizer, SessionQuota};
-use broker::budget::Budget;
-use broker::rate::SharedBucket;
-use broker::retained::Retained;
-use broker::subscription::Interest;
-use engine::{Engine, LogEnd, Memory};
+use crashdisk::CrashDisk;
+use engine::LogEnd;
+use node::LinkId;
 use node::auth::{AuthOutcome, AuthRequest};
-use node::counters::Counters;
 use node::door::Ingress;
 use node::effect::{Adoption, Effect};
-use node::journal::SessionId;
 use node::now::Now;
 use node::post::Post;
-use node::{LinkId, Settings, Shard};
+use server::Server;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use store::op::{NamespaceId, Sequence};
 
 /// The world of one seed.
 pub(crate) struct World {
@@ -37,11 +34,11 @@ pub(crate) struct World {
     chance: Chance,
     now: Now,
     pub step: u64,
-    shards: Vec<Shard>,
-    counters: Vec<Arc<Counters>>,
-    retained: Arc<Retained>,
-    quota: Arc<SessionQuota>,
-    budget: Arc<Budget>,
+    server: Server,
+    /// Where what the shards write becomes a fact.
+    keeping: Keeping,
+    /// What a log has promised.
+    promises: Promises,
     inboxes: Vec<Vec<Parcel>>,
     /// What each shard wants done at the end of its turn; the socket of one that moves.
     effects: Vec<Vec<(Option<usize>, Effect)>>,
@@ -94,50 +91,29 @@ impl World {
         let mut chance = Chance::new(seed);
         let swarm = Swarm::new(&mut chance);
         let n = swarm.reactors;
-        let limits = Arc::new(swarm.limits.clone());
-        let interest = Arc::new(Interest::new(n));
-        let retained = Arc::new(Retained::new(&limits));
-        let quota = Arc::new(SessionQuota::new(limits.sessions_per_name_max));
-        let budget = Arc::new(Budget::new(MEMORY_BYTES, None, n));
-        let connects = Arc::new(SharedBucket::default());
-        let log = LogEnd::default();
-        let counters: Vec<_> = (0..n).map(|_| Arc::new(Counters::default())).collect();
-        let shard = |reactor: usize| {
-            Shard::new(Settings {
-                reactor,
-                reactors: n,
-                limits: Arc::clone(&limits),
-                quota: Arc::clone(&quota),
-                budget: Arc::clone(&budget),
-                connects: Arc::clone(&connects),
-                authorizer: Authorizer::new(&limits),
-                interest: Arc::clone(&interest),
-                retained: Arc::clone(&retained),
-                keys: Arc::default(),
-                engine: Engine::Memory(Memory::new(log.clone())),
-                log_end: Sequence(0),
-                clock_record: None,
-                first_session: SessionId(1),
-                namespace: NamespaceId(1),
-                counters: Arc::clone(&counters[reactor]),
-                seed: [reactor as u64, 7],
-            })
+        let (keeping, opened) = match swarm.log {
+            None => (Keeping::Memory(LogEnd::default()), None),
+            Some(_) => {
+                let log = Logged::open(&CrashDisk::new(seed));
+                let (log, opened) = log.expect("an empty disk is one that can be used");
+                (Keeping::Log(log), Some(opened))
+            }
         };
-        let shards = (0..n).map(shard).collect();
+        let server = Server::new(&swarm, &keeping, opened.as_ref());
         let clients = clients(&swarm, &mut chance);
         let good = clients.iter().filter(|c| c.kind != Kind::Bad).map(|c| c.id.clone()).collect();
         let now = Now { mono_ms: 1_000_000, wall_ms: 1_700_000_000_000 };
         let mut ledger = Ledger::new(&swarm, good);
         ledger.now = now;
+        let mut promises = Promises::new(&swarm, clients.len());
+        promises.now_ms = now.wall_ms;
         let mut this = Self {
             chance,
             now,
             step: 0,
-            shards,
-            counters,
-            retained,
-            quota,
-            budget,
+            server,
+            keeping,
+            promises,
             inboxes: Vec::new(),
             effects: Vec::new(),
             turns: vec![None; n],
@@ -172,6 +148,11 @@ impl World {
     }
 
     fn one_step(&mut self) {
+        if let Some(odds) = &self.swarm.log
+            && self.chance.one_in(odds.work)
+        {
+            return self.work_on_log();
+        }
         match self.chance.below(100) {
             0..33 => {
                 let n = self.some_reactor();
@@ -230,6 +211,7 @@ impl World {
     fn pass(&mut self, real_ms: u64, domain_ms: u64) {
         self.now.mono_ms += real_ms;
         self.now.wall_ms += domain_ms;
+        self.promises.now_ms = self.now.wall_ms;
         let (mono, wall) = (self.now.mono_ms, self.now.wall_ms);
         let step = self.step;
         self.trace.note(&[mono as usize, wall as usize], || {
@@ -245,7 +227,8 @@ fn clients(swarm: &Swarm, chance: &mut Chance) -> Vec<Client> {
         let kind = if n + swarm.crowd >= swarm.clients { Kind::Crowd } else { Kind::Good };
         let name = format!("n{}", chance.below(swarm.names.max(1)));
         let name = if swarm.names == swarm.clients { format!("n{n}") } else { name };
-        let right = if kind == Kind::Crowd || !chance.one_in(3) { 0 } else { chance.below(6) };
+        let may_all = kind == Kind::Crowd || swarm.log.is_some() || !chance.one_in(3);
+        let right = if may_all { 0 } else { chance.below(6) };
         all.push(Client::new(format!("c{n}"), name, kind, right));
     }
     let crowd = all.split_off(swarm.clients - swarm.crowd);
@@ -255,6 +238,3 @@ fn clients(swarm: &Swarm, chance: &mut Chance) -> Vec<Client> {
     all.extend(crowd);
     all
 }
-
-/// More than any seed holds: what memory pressure refuses is tried elsewhere.
-const MEMORY_BYTES: usize = 1 << 30;

@@ -45,6 +45,7 @@ impl World {
         let topic = self.chance.pick(self.swarm.topics).to_owned();
         let qos = self.chance.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce]);
         let m = self.message(topic, qos, true);
+        self.promises.may_publish(&m);
         let request = PublishRequest {
             topic: m.topic,
             qos: m.qos,
@@ -62,8 +63,11 @@ impl World {
 
     /// The attempt that a service's publish is.
     pub(super) fn enter_service(&mut self, r: &PublishRequest) {
-        use crate::ledger::Fate;
+        use crate::ledger::{Fate, Scope};
         use mqtt::wire::Properties;
+        if self.ledger.scope == Scope::Little {
+            return;
+        }
         let properties = Properties::trusted(&r.properties);
         let fate = if self.ledger.takes_all { Fate::Accepted } else { Fate::Maybe };
         self.ledger.enter(Attempt {
@@ -81,10 +85,12 @@ impl World {
     pub(super) fn operator(&mut self) {
         let client = self.chance.below(self.clients.len());
         let id = self.clients[client].id.clone();
-        let home = self.shards[0].home_of(&id);
+        let home = self.server.shards[0].home_of(&id);
         let step = self.step;
         self.trace.note(&[client], || format!("{step:>6} an operator ends {id}"));
-        let parcel = match self.chance.below(2) {
+        // Of a session that ends between two packets no client knows what was promised.
+        let only_connections = self.keeping.is_log();
+        let parcel = match if only_connections { 0 } else { self.chance.below(2) } {
             0 => Parcel::Post(Post::Disconnect(id, Box::new(drop))),
             _ => Parcel::Delete(id),
         };

@@ -3,7 +3,7 @@
 
 use super::{Parcel, World};
 use crate::authority::Rights;
-use crate::ledger::After;
+use crate::ledger::{After, Scope};
 use crate::socket::{ClientEnd, Place};
 use mqtt::wire::frame;
 use node::LinkId;
@@ -40,11 +40,11 @@ impl World {
         let full = self.full_posts();
         self.ledger.reactor = n;
         self.ledger.begin_call();
-        self.shards[n].begin(self.now, full);
+        self.server.shards[n].begin(self.now, full);
         // Keep-alives come before what the domain clock brings.
         self.gather(n);
         self.tell_notices(n, 0);
-        let shard = &self.shards[n];
+        let shard = &self.server.shards[n];
         self.ledger.tick(|id| shard.home_of(id) == n);
         self.tap(n);
         self.take_parcels(n);
@@ -93,28 +93,30 @@ impl World {
                     if self.sockets[socket].place == Place::Gone {
                         continue;
                     }
-                    let id = self.shards[n].accept(Listener::Plain, None);
+                    let id = self.server.shards[n].accept(Listener::Plain, None);
                     self.sit(socket, n, id);
                 }
                 Parcel::Adopt(socket, adoption) => {
                     self.ledger.attaching = Some(socket);
-                    let id = self.shards[n].adopt(Listener::Plain, &adoption);
+                    let id = self.server.shards[n].adopt(Listener::Plain, &adoption);
                     self.sit(socket, n, id);
                 }
                 Parcel::Answer { link, socket, outcome, rights } => {
                     self.answered(n, link, socket, outcome, rights);
                 }
-                Parcel::Post(post) => self.shards[n].post_in(post),
+                Parcel::Post(post) => self.server.shards[n].post_in(post),
                 Parcel::Service(ingress) => {
                     self.enter_service(&ingress.request);
-                    self.shards[n].post_in(Post::Ingress(ingress));
+                    self.server.shards[n].post_in(Post::Ingress(ingress));
                 }
                 Parcel::Delete(id) => {
                     let before = self.effects[n].len();
-                    self.shards[n].post_in(Post::Delete(id.clone(), Box::new(drop)));
+                    self.server.shards[n].post_in(Post::Delete(id.clone(), Box::new(drop)));
                     self.gather(n);
                     self.tell_notices(n, before);
-                    if let Some(client) = self.ledger.client_of(&id) {
+                    if let Some(client) = self.ledger.client_of(&id)
+                        && self.ledger.scope == Scope::All
+                    {
                         self.ledger.end_session(client);
                     }
                     self.tap(n);
@@ -147,7 +149,7 @@ impl World {
             self.ledger.conns[socket].granted = granted.then_some(rights);
         }
         self.ledger.attaching = (!renews).then_some(socket);
-        self.shards[n].post_in(Post::Authenticated(link, outcome));
+        self.server.shards[n].post_in(Post::Authenticated(link, outcome));
         if here && renews && granted {
             self.ledger.renewed(socket, rights);
         }
@@ -155,10 +157,10 @@ impl World {
 
     /// Reads once, as much as has arrived or a piece of it.
     fn read(&mut self, socket: usize, n: usize, id: LinkId) {
-        if !self.shards[n].wants_input(id) {
+        if !self.server.shards[n].wants_input(id) {
             return;
         }
-        let room = self.shards[n].read_max(id).unwrap_or(usize::MAX);
+        let room = self.server.shards[n].read_max(id).unwrap_or(usize::MAX);
         let s = &mut self.sockets[socket];
         if s.to_server.is_empty() {
             if matches!(s.client_end, ClientEnd::Closed | ClientEnd::Broken) {
@@ -173,13 +175,13 @@ impl World {
         let fresh: Vec<u8> = s.to_server.drain(..count).collect();
         let mut bytes = std::mem::take(&mut s.unread);
         bytes.extend_from_slice(&fresh);
-        self.shards[n].count_input(count);
+        self.server.shards[n].count_input(count);
         self.decode(socket, n, id, &bytes);
     }
 
     pub(super) fn decode(&mut self, socket: usize, n: usize, id: LinkId, bytes: &[u8]) {
         self.ledger.begin_call();
-        let used = self.shards[n].input(id, bytes);
+        let used = self.server.shards[n].input(id, bytes);
         let owner = self.sockets[socket].owner;
         let version = self.ledger.conns[socket].version;
         let who = format!("{} #{socket} >", self.clients[owner].id);
@@ -200,7 +202,7 @@ impl World {
         self.seats.remove(&(n, id.slot));
         self.sockets[socket].drop_place();
         self.ledger.begin_call();
-        self.shards[n].lost(id);
+        self.server.shards[n].lost(id);
         self.observe(n);
     }
 
@@ -214,7 +216,7 @@ impl World {
 
     fn gather(&mut self, n: usize) {
         let mut new = Vec::new();
-        self.shards[n].take_effects(&mut new);
+        self.server.shards[n].take_effects(&mut new);
         for effect in new {
             let mut socket = None;
             if let Effect::Move(id, ..) = &effect {
@@ -234,12 +236,20 @@ impl World {
             let Effect::Notice(notice) = effect else { continue };
             self.notices += 1;
             // From here on the shard leaves them out until its turn ends.
-            self.ledger.blind |= self.notices >= NOTICES_MAX;
+            let is_blind = self.notices >= NOTICES_MAX || matches!(notice, Notice::Suppressed(_));
+            self.ledger.blind |= is_blind && self.ledger.scope == Scope::All;
             self.trace.note(&[], || format!("{step:>6} notice {notice:?}"));
             match notice {
                 Notice::Connected { client, .. } => self.ledger.connected(client),
-                Notice::Disconnected { client, why } => self.ledger.disconnected(client, why),
-                Notice::Suppressed(_) => self.ledger.blind = true,
+                Notice::Disconnected { client, why } => {
+                    self.ledger.disconnected(client, why);
+                    if let Some(at) = self.clients.iter().position(|c| c.id == *client) {
+                        self.promises.alone(at);
+                    }
+                }
+                Notice::Unreadable { client, why } => {
+                    self.ledger.fail(|| format!("{client} cannot be read for: {why}"));
+                }
                 _ => {}
             }
         }
@@ -248,11 +258,11 @@ impl World {
     /// New bytes in the outputs of a shard.
     fn tap(&mut self, n: usize) {
         let mut links = Vec::new();
-        self.shards[n].take_dirty(&mut links);
+        self.server.shards[n].take_dirty(&mut links);
         for slot in links {
             let Some(&socket) = self.seats.get(&(n, slot)) else { continue };
             self.dirty[n].insert(socket);
-            let out = self.shards[n].output(slot);
+            let out = self.server.shards[n].output(slot);
             let new = &out[self.sockets[socket].tapped..];
             let owner = self.sockets[socket].owner;
             let who = format!("{} #{socket} <", self.clients[owner].id);
@@ -266,7 +276,7 @@ impl World {
     fn finish(&mut self, n: usize) -> Written {
         loop {
             self.ledger.begin_call();
-            self.shards[n].end();
+            self.server.shards[n].end();
             let before = self.effects[n].len();
             self.gather(n);
             self.tell_notices(n, before);
@@ -293,7 +303,7 @@ impl World {
             }
         }
         for to in 0..self.inboxes.len() {
-            if let Some(batch) = self.shards[n].take_post(to) {
+            if let Some(batch) = self.server.shards[n].take_post(to) {
                 self.inboxes[to].push(Parcel::Post(Post::Publishes(batch)));
             }
         }
@@ -302,10 +312,10 @@ impl World {
 
     /// The shard's own gauges against the account.
     fn check_gauges(&mut self, n: usize) {
-        if self.ledger.strangers {
+        if self.ledger.strangers || self.ledger.scope == Scope::Little {
             return;
         }
-        let shard = &self.shards[n];
+        let shard = &self.server.shards[n];
         let (mut sessions, mut subscriptions) = (0, 0);
         for (id, s) in self.ledger.clients.iter().zip(&self.ledger.sessions) {
             if let Some(s) = s
@@ -315,7 +325,7 @@ impl World {
                 subscriptions += s.subs.len() as u64;
             }
         }
-        let c = &self.counters[n];
+        let c = &self.server.counters[n];
         let (has, holds) = (c.sessions.get(), c.subscriptions.get());
         self.ledger.check((has, holds) == (sessions, subscriptions), || {
             format!(

@@ -16,7 +16,7 @@ pub use open::{Opened, open};
 pub use state::Health;
 pub use state::{State, Watch};
 
-use crate::net::Inbox;
+use crate::net::{Inbox, Parcel};
 use bell::Bell;
 use broker::retained::Retained;
 use broker::subscription::Interest;
@@ -24,6 +24,7 @@ use cleaning::Cleaning;
 use engine::{Committer, Intake};
 use node::ReadJob;
 use node::keys::KeyRecords;
+use node::post::Post;
 use node::record::Record;
 use state::Tally;
 use std::sync::Arc;
@@ -82,8 +83,12 @@ impl Entrance {
         let watch = Arc::new(Watch::new(place, log.reader(), Arc::clone(&tally), syncs));
         let reads = reading::start(reader, Arc::clone(&sharing.inboxes))?;
         let mut committer = Committer::new(log, Arc::clone(&self.intake));
-        // What sessions hold; after that, streams without a holder are of sessions that ended.
-        committer.step(|_, _| {}, |_, _| {});
+        // What sessions hold, and the ends of those whose owner is gone: their reactors hear of it
+        // as of any other record. After that, streams without a holder are of sessions that ended.
+        committer.step(
+            |_, _| {},
+            |reactor, facts| sharing.inboxes[reactor].send(Parcel::Post(Post::Facts(facts))),
+        );
         cleaner.end_unheld();
         sharing.interest.end_unheld();
         let cleaning = Cleaning::start(cleaner, disk, options)?;

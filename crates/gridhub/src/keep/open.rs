@@ -3,10 +3,11 @@
 use crate::config::Durability;
 use crate::disk::{FileDisk, SyncTimes, Syncing};
 use anyhow::Context;
-use node::journal::{Entry, Found, FoundGroup, Replay, SessionEnded};
+use node::journal::{Found, Replay};
+use node::resume;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::log::{Batch, Hold, Log, Need, Options, Records};
+use store::log::{Log, Options};
 use store::op::{NamespaceId, Sequence};
 
 /// A log that nobody writes yet.
@@ -70,39 +71,9 @@ pub fn open(
         tracing::warn!(file, offset, "an unfinished end of the log was cut off");
     }
     let (mut log, mut found) = (recovered.log, replay.finish());
-    end_replaced(&mut log, &mut found, namespace)?;
-    log.tell(found.end_groups().into_iter().map(Need::Release));
-    let hold =
-        |group: &FoundGroup| Need::Hold { stream: group.progress.stream, after: group.cursor() };
-    log.tell(found.groups.iter().map(hold));
-    log.tell(found.stale.drain(..).map(Need::Release));
-    log.tell(found.tombstones.drain(..).map(|(oldest, at)| Need::Bury { oldest, at }));
-    let end = Sequence(log.next_sequence().0 - 1);
+    let end = resume(&mut log, &mut found, namespace).context("cannot write the log")?;
     let place = (directory.to_owned(), durability);
     Ok(Opened { log, disk: Arc::new(disk()?), place, syncs, options, found, end })
-}
-
-/// Sessions that lost their client identifier end in the log before their records go.
-fn end_replaced(
-    log: &mut Log<FileDisk>,
-    found: &mut Found,
-    namespace: NamespaceId,
-) -> anyhow::Result<()> {
-    if found.replaced.is_empty() {
-        return Ok(());
-    }
-    let (mut records, mut batch, mut bytes) = (Records::default(), Batch::default(), Vec::new());
-    for replaced in &found.replaced {
-        bytes.clear();
-        let entry = Entry::SessionEnded(SessionEnded { session: replaced.session });
-        entry.encode(&mut bytes);
-        records.push(entry.kind(), Hold::UntilReleased, namespace, &[], &[&bytes]);
-    }
-    batch.join(&mut records);
-    let committed = log.commit(&mut batch).context("cannot write the log")?;
-    let ended = found.replaced.drain(..).zip(committed.first.0..);
-    log.tell(ended.map(|(r, at)| Need::Bury { oldest: r.first, at: Sequence(at) }));
-    Ok(())
 }
 
 /// Nobody outside may know it: no client can write what looks like a batch.

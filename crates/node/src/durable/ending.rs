@@ -1,10 +1,13 @@
 //! The end of a connection and of a session, as the log has them.
 
 use super::entries::{Kept, Kind, Then};
-use crate::journal::{Detached, Entry, SessionEnded, WillLeft};
+use super::progress::LATE_MS;
+use crate::journal::{Detached, Entry, SessionEnded, SessionId, WillLeft};
 use crate::perform::Completion;
 use crate::session::State;
 use crate::shard::Shard;
+use crate::timers::Timer;
+use broker::subscription::SessionRef;
 use store::op::Sequence;
 
 impl Shard {
@@ -37,6 +40,23 @@ impl Shard {
         self.perform.write(&entry, Completion::Kept(Kept { session, id, kind, then }));
     }
 
+    /// The disk has not taken the end of a session, which would be there again after the next
+    /// start: it is told until the log knows it.
+    pub(super) fn end_again(&mut self, ended: SessionId) {
+        self.unended.push(ended);
+        let at_ms = self.homes.now.mono_ms + LATE_MS;
+        self.homes.arm(Timer::Progress, at_ms);
+    }
+
+    /// Tells the log of ends that it has not taken.
+    pub(super) fn end_refused(&mut self) {
+        for id in std::mem::take(&mut self.unended) {
+            let entry = Entry::SessionEnded(SessionEnded { session: id });
+            let (kind, then, session) = (Kind::Ended, Then::Nothing, NOBODY);
+            self.perform.write(&entry, Completion::Kept(Kept { session, id, kind, then }));
+        }
+    }
+
     /// What waits of a session that is left goes back to the log: it is read again when somebody
     /// comes.
     pub(crate) fn give_back(&mut self, slot: u32) {
@@ -55,3 +75,6 @@ impl Shard {
         durable.weigh();
     }
 }
+
+/// The session is gone; its name in the log is all that counts.
+const NOBODY: SessionRef = SessionRef { slot: u32::MAX, generation: 0 };

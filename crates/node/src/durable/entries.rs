@@ -151,6 +151,9 @@ impl Shard {
 
     /// The disk has not taken an entry.
     pub(crate) fn not_kept(&mut self, kept: Kept, (outcome, why): (Outcome, &'static str)) {
+        if kept.kind == Kind::Ended {
+            return self.end_again(kept.id);
+        }
         let Kept { session, kind, then, .. } = kept;
         if let Some(step) = then.step() {
             self.took_step(session, step, outcome);

@@ -47,6 +47,7 @@ impl Homes {
 impl Shard {
     /// Tells the log how far each session is by now.
     pub(crate) fn keep_progress(&mut self) {
+        self.end_refused();
         // First: what a session forgets here, its group has told.
         self.keep_groups();
         for session in std::mem::take(&mut self.homes.progress.sessions) {
@@ -150,7 +151,7 @@ fn needed_behind(progress: &Progress) -> Sequence {
 }
 
 /// How late the log hears of acknowledgements.
-const LATE_MS: u64 = 1_000;
+pub(super) const LATE_MS: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {

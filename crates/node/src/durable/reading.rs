@@ -19,6 +19,7 @@ use broker::subscription::SessionRef;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
+use mqtt::session::Exchange;
 use mqtt::topic::TopicFilter;
 use std::sync::Arc;
 use store::disk::File;
@@ -56,7 +57,7 @@ pub(crate) struct Read {
 pub struct ReadAnswer {
     whose: Whose,
     cursor: Box<Cursor>,
-    again: Vec<(PacketId, Option<Arc<Publication>>)>,
+    again: Vec<(PacketId, Option<Message>)>,
     messages: Vec<Message>,
     /// What stands in the way of more.
     end: Result<ReadEnd, String>,
@@ -88,9 +89,9 @@ pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
     let mut bad = None;
     let mut found = Vec::new();
     for (packet_id, sequence) in again {
-        let mut publication = None;
-        match reader.get(sequence, |record| publication = message(record, &account).ok()) {
-            Ok(_) => found.push((packet_id, publication.map(|m| m.publication))),
+        let mut read = None;
+        match reader.get(sequence, |record| read = message(record, &account).ok()) {
+            Ok(_) => found.push((packet_id, read)),
             Err(damage) => bad = Some(damage.to_string()),
         }
     }
@@ -160,8 +161,10 @@ impl Shard {
             self.take_read(slot, message, now_ms);
         }
         let Some(s) = self.homes.sessions.get_mut(slot, session.generation) else { return };
+        // What waits in memory may go back to the log, and lie before what need not be read.
+        let waits = s.queue.as_ref().is_some_and(|q| q.first_logged().is_some());
         let Some(durable) = s.durable.as_deref_mut() else { return };
-        if !durable.backlog.end_read(end) {
+        if !durable.backlog.end_read(end) && !waits {
             durable.skipped = None;
         }
         durable.weigh();
@@ -231,15 +234,24 @@ impl Shard {
     }
 
     /// The message of an exchange that began before a restart.
-    fn load(&mut self, slot: u32, packet_id: PacketId, publication: Option<Arc<Publication>>) {
-        let place = self.homes.meter.deliveries.one();
-        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
-        let Some(publication) = publication else {
+    fn load(&mut self, slot: u32, packet_id: PacketId, message: Option<Message>) {
+        let Some(m) = message else {
             // A retained message that another has replaced meanwhile.
             return self.homes.as_if_delivered(slot, packet_id);
         };
-        let (qos, retain) = (publication.message.qos(), false);
-        let (ids, taken) = (broker::router::Ids::None, 0);
+        let (ids, retain) = match self.target_of(slot, &m) {
+            Some(t) => (t.ids, t.options.retain_as_published() && m.publication.message.retain()),
+            // No subscription has brought it: it was handed over (MQTT 5, 3.3.1.3).
+            None => (broker::router::Ids::None, m.publication.message.retain()),
+        };
+        let place = self.homes.meter.deliveries.one();
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        // As it was sent before: an exchange goes on at its QoS.
+        let qos = match session.outbound.exchange(packet_id) {
+            Some(Exchange::Published1) => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        };
+        let (publication, taken) = (m.publication, 0);
         let delivery = Delivery { publication, ids, qos, retain, member: None, taken, place };
         session.outbound.load(packet_id, delivery);
     }

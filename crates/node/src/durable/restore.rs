@@ -41,8 +41,6 @@ pub struct Restored<'a> {
     pub sessions: Vec<FoundSession>,
     /// What concerns all reactors.
     pub rest: &'a Found,
-    /// The domain clock's last word before the stop.
-    pub clock_ms: u64,
     /// Who the owner of a session is now; `None` = nobody has that name any more.
     pub principal: &'a dyn Fn(&Owner<'_>) -> Option<Arc<Principal>>,
     /// Nobody, who may nothing.
@@ -64,7 +62,7 @@ impl Shard {
             let principal = (r.principal)(&now.owner);
             // Its session is about to end, and its will may not be sent.
             let owner = principal.as_ref().unwrap_or(&r.nobody);
-            let slot = self.restore_one(&found, &now, owner, (r.clock_ms, now_ms));
+            let slot = self.restore_one(&found, &now, owner, now_ms);
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
             if let Some(durable) = lists {
                 durable.by_progress.retain(|at| !r.rest.shared.contains(at));
@@ -85,7 +83,7 @@ impl Shard {
         found: &FoundSession,
         now: &SessionBegun<'_>,
         principal: &Arc<Principal>,
-        (clock_ms, now_ms): (u64, u64),
+        now_ms: u64,
     ) -> u32 {
         let reached = found.reached();
         let end = Sequence(self.heard.up_to);
@@ -107,7 +105,7 @@ impl Shard {
         durable.by_group = shared.map(|u| u.packet_id).collect();
         durable.unloaded = unloaded;
         durable.skipped = (!done.is_plain()).then(|| Box::new(done));
-        let (state, due) = state(now, clock_ms, now_ms);
+        let (state, due) = state(now, now_ms);
         let principal = Arc::clone(principal);
         if principal.source != Source::Anonymous {
             // They were let in under the bound.
@@ -178,7 +176,7 @@ impl Shard {
 }
 
 /// Whether it waits, and for how long: the state, and when to look at it.
-fn state(now: &SessionBegun<'_>, clock_ms: u64, now_ms: u64) -> (State, u64) {
+fn state(now: &SessionBegun<'_>, now_ms: u64) -> (State, u64) {
     let after = |from_ms: u64, s: u32| match s {
         u32::MAX => u64::MAX,
         s => from_ms.saturating_add(u64::from(s) * 1_000),
@@ -186,11 +184,11 @@ fn state(now: &SessionBegun<'_>, clock_ms: u64, now_ms: u64) -> (State, u64) {
     let (ends_at_ms, will_at_ms) = match now.presence {
         Presence::Detached { ends_at_ms, will_at_ms } => (ends_at_ms, will_at_ms),
         Presence::Connected => {
-            // Lost since the last word of the clock; its will waits for who comes back soon.
+            // Lost at this start, as nobody knows when the connection ended; its will waits for who
+            // comes back soon.
             let will_s = now.will.as_ref().map(|w| w.delay_s.max(WILL_DELAY_MIN_S));
             let will_at_ms = will_s.map_or(u64::MAX, |s| after(now_ms, s));
-            let lost_ms = if clock_ms == 0 { now_ms } else { clock_ms };
-            (after(lost_ms, now.expiry_s), will_at_ms)
+            (after(now_ms, now.expiry_s), will_at_ms)
         }
     };
     (State::Detached { ends_at_ms, will_at_ms }, ends_at_ms.min(will_at_ms))

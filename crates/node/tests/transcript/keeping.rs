@@ -1,12 +1,8 @@
 //! Where the reactors' records become facts: in memory, or in a log on a disk of its own.
 
-#[allow(dead_code, reason = "the disk of the log's own tests, of which not all is used here")]
-#[path = "../../../store/tests/crash/mod.rs"]
-mod crash;
-
 use broker::retained::Retained;
 use broker::subscription::Interest;
-use crash::CrashDisk;
+use crashdisk::CrashDisk;
 use engine::{Committer, Engine, Intake, LogEnd, Memory, Step};
 use node::keys::KeyRecords;
 use node::post::Post;
@@ -39,7 +35,7 @@ enum Place {
 struct Logged {
     committer: Committer<CrashDisk, Record>,
     intake: Arc<Intake<Record>>,
-    reader: Reader<crash::CrashFile>,
+    reader: Reader<crashdisk::CrashFile>,
 }
 
 impl Keeping {

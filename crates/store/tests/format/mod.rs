@@ -4,8 +4,8 @@
 //! `v1` was written by the code of its time. With `GRIDHUB_WRITE_FORMAT` set the test that
 //! compares it with what is written today writes it instead: for a new version, into a new folder.
 
-use crate::crash::CrashDisk;
 use crate::written;
+use crashdisk::CrashDisk;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! Damage made on purpose: wherever it is, repair tells of it, changes nothing unless it is told
 //! to, and leaves a log that opens with everything that can be read.
 
-use crate::crash::{CrashDisk, below};
 use crate::written::{self, Known};
+use crashdisk::{CrashDisk, below};
 use std::collections::BTreeMap;
 use store::log::Log;
 use store::log::repair::{Report, Verdict, What, apply, examine};
@@ -73,7 +73,7 @@ fn a_power_failure_in_the_middle_of_a_repair_is_repaired() {
     let lost = examine(&CrashDisk::holding(files.clone())).unwrap().lost();
     for calls in 0..60 {
         let disk = CrashDisk::holding(files.clone());
-        disk.plan(calls, crate::crash::Fault::PowerLoss);
+        disk.plan(calls, crashdisk::Fault::PowerLoss);
         let done = apply(&disk).is_ok();
         disk.crash();
         apply(&disk).unwrap();

@@ -1,6 +1,6 @@
 //! A log whose every byte is known: a rewritten segment, sealed ones, an open one.
 
-use crate::crash::CrashDisk;
+use crashdisk::CrashDisk;
 use std::collections::{BTreeMap, BTreeSet};
 use store::log::{
     Batch, Credit, Cursor, Hold, Kind, Log, Need, Options, ReadEnd, Records, StreamId,

@@ -1,9 +1,9 @@
 //! A disk that crashes on purpose: it keeps what was synced, any part of what was not, and fails
-//! any call on demand.
+//! any call on demand. For tests and the simulator; refuses to know what the bytes mean.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::disk::{Disk, File};
 
 /// A directory in memory. Clones are the same directory.
@@ -61,6 +61,7 @@ enum Change {
 }
 
 impl CrashDisk {
+    /// An empty one; what a crash leaves follows from the seed.
     pub fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             files: Vec::new(),
@@ -108,7 +109,12 @@ impl CrashDisk {
         }
     }
 
-    /// Changes one byte of a file where it is durable.
+    /// Forgets every planned fault: all goes well from here on, but for power that is gone.
+    pub fn mend(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Changes one byte of a file where it is durable; the file has to be there.
     pub fn damage(&self, name: &str, at: u64) {
         let mut s = self.lock();
         let id = s.names[name];
@@ -144,7 +150,7 @@ impl CrashDisk {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a call that changes something; fails it when its time has come.
