@@ -106,7 +106,6 @@ fn the_crash_proof_finds_nothing_where_only_connections_are_lost() {
 
 #[test]
 fn ten_crashes_lose_nothing_acknowledged() {
-    let words = ["--rounds", "10", "--durability", "disk", "--without", "shared"];
-    let (code, line, said) = crash(&words);
+    let (code, line, said) = crash(&["--rounds", "10", "--durability", "disk"]);
     assert!(code == Some(0), "{code:?} {line} {said}");
 }
