@@ -266,6 +266,9 @@ impl Promises {
         let expected = reader.expected(now_ms);
         if !present {
             reader.forget_session();
+        } else if !matches!(expected, Expected::Present(_)) {
+            // It may be another one, of which CONNACK was lost.
+            reader.lapse();
         }
         reader.welcomed(served);
         for n in &reader.unanswered {

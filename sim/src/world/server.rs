@@ -69,6 +69,12 @@ impl Server {
     /// Takes in what the log has, in the order of a start.
     pub fn restore(&mut self, opened: Opened, authority: &Authority, now: Now) {
         let found = opened.found;
+        let rest = Found {
+            shared: found.shared.iter().map(|(at, _)| *at).collect(),
+            begun: found.sessions.iter().flat_map(FoundSession::begun).collect(),
+            groups: found.groups,
+        };
+        self.keys.restore(&found.requests, |at| rest.shared.contains(&at));
         let clock_ms = found.clock_ms;
         for retained in found.retained {
             let (sequence, first) = (retained.sequence, retained.first);
@@ -77,7 +83,6 @@ impl Server {
             publication.charge_to(self.budget.account(0));
             self.retained.restore(&Arc::new(publication), first.0, clock_ms);
         }
-        let shared = found.shared.iter().map(|(at, _)| *at).collect();
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.shards.len(), Vec::new);
         for session in found.sessions {
@@ -85,8 +90,8 @@ impl Server {
         }
         let principal = |owner: &Owner<'_>| authority.recall(owner);
         for (shard, sessions) in self.shards.iter_mut().zip(homes) {
-            let (shared, nobody) = (&shared, authority.nobody());
-            let restored = Restored { sessions, shared, principal: &principal, nobody };
+            let (rest, nobody) = (&rest, authority.nobody());
+            let restored = Restored { sessions, rest, principal: &principal, nobody };
             shard.restore(restored, now);
         }
     }
