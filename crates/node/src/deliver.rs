@@ -4,7 +4,7 @@
 //! place in the window, or wait in the session's queue, in order (MQTT 5, 4.6 and 4.9).
 
 use crate::counters::Loss;
-use crate::durable::Begin;
+use crate::durable::{Begin, Way};
 use crate::effect::Notice;
 use crate::frames::{Frames, append};
 use crate::homes::Homes;
@@ -27,7 +27,7 @@ impl Homes {
     #[inline]
     pub fn deliver(&mut self, t: &Target, s: &mut Source<'_>, f: &mut Frames, origin: Origin) {
         let slot = t.session.slot;
-        let Some(session) = self.sessions.get_mut(slot, t.session.generation) else { return };
+        let Some(mut session) = self.sessions.get_mut(slot, t.session.generation) else { return };
         let for_own = t.options.is_for_own();
         if (t.options.no_local() || for_own) && origin.is(self.me, t) != for_own {
             return;
@@ -35,22 +35,14 @@ impl Homes {
         let qos = s.qos.min(t.options.qos());
         let retain = s.retain && t.options.retain_as_published();
         if qos > QoS::AtMostOnce && session.durable.is_some() {
-            return self.deliver_kept((slot, qos, retain), t, s, f);
+            match self.take_logged(slot, s) {
+                Way::Done => return,
+                Way::Queue => return self.deliver_absent(slot, qos, retain, t, s),
+                Way::Send => {}
+            }
+            let Some(again) = self.sessions.at_mut(slot) else { return };
+            session = again;
         }
-        self.deliver_here(slot, (qos, retain), t, s, f);
-    }
-
-    /// A message that the session takes now, or never.
-    #[inline(always)]
-    pub(crate) fn deliver_here(
-        &mut self,
-        slot: u32,
-        (qos, retain): (QoS, bool),
-        t: &Target,
-        s: &mut Source<'_>,
-        f: &mut Frames,
-    ) {
-        let Some(session) = self.sessions.at_mut(slot) else { return };
         let State::Connected { link } = session.state else {
             return self.deliver_absent(slot, qos, retain, t, s);
         };

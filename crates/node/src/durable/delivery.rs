@@ -3,14 +3,11 @@
 use super::reading::{ReadJob, Whose};
 use crate::backlog::Push;
 use crate::counters::Loss;
-use crate::frames::Frames;
 use crate::homes::Homes;
 use crate::journal::Done;
 use crate::session::State;
 use crate::source::Source;
 use broker::limits::QueueFull;
-use broker::router::Target;
-use mqtt::qos::QoS;
 use store::log::{Credit, Cursor};
 use store::op::Sequence;
 
@@ -136,21 +133,6 @@ impl Homes {
             account: self.meter.account().clone(),
         };
         self.effects.push(crate::effect::Effect::Read(Box::new(job)));
-    }
-
-    /// A receiver above QoS 0 whose session is kept: the message's way through `deliver`.
-    pub(crate) fn deliver_kept(
-        &mut self,
-        (slot, qos, retain): (u32, QoS, bool),
-        t: &Target,
-        s: &mut Source<'_>,
-        f: &mut Frames,
-    ) {
-        match self.take_logged(slot, s) {
-            Way::Done => {}
-            Way::Queue => self.deliver_absent(slot, qos, retain, t, s),
-            Way::Send => self.deliver_here(slot, (qos, retain), t, s, f),
-        }
     }
 }
 

@@ -20,7 +20,7 @@ mod subscriptions;
 mod watching;
 
 pub(crate) use clock::Told as ClockTold;
-pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES};
+pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES, Way};
 pub(crate) use entries::{Kept, NO_STREAM, Then};
 pub(crate) use exchange::{Begin, Step};
 pub(crate) use progress::Changed;

@@ -1,7 +1,7 @@
 //! The log of refusals: what a line holds, what it never holds, and its bound.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use serde_json::Value;
 use tokio::time::Duration;
@@ -15,6 +15,13 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
     fn capture() -> (Self, DefaultGuard) {
+        // Where no subscriber lives a place in the code is remembered as one that nobody hears,
+        // until that is asked again: other tests' subscribers come and go meanwhile.
+        static HEARD: Once = Once::new();
+        HEARD.call_once(|| {
+            let deaf = tracing_subscriber::fmt().with_writer(std::io::sink);
+            let _ = deaf.with_max_level(tracing::Level::DEBUG).try_init();
+        });
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
