@@ -51,6 +51,8 @@ struct Scan {
     last: Sequence,
     end: u64,
     records: u64,
+    /// Where the last batch begins of which something was taken.
+    last_batch: u64,
     /// Where something stands that is no record.
     bad_at: Option<u64>,
 }
@@ -131,7 +133,9 @@ impl<F: File> One<F> {
         (segment.last, segment.end, segment.records) = (scan.last, scan.end, scan.records);
         streams.adopt_open(found);
         let Some(next) = self.next else {
-            return Ok((segment, self.cut_off(&name, &scan)?));
+            let cut = self.cut_off(&name, &scan)?;
+            self.write_again(&scan)?;
+            return Ok((segment, cut));
         };
         // Something was written behind it: all of it up to there was durable.
         if scan.last.0 + 1 < next {
@@ -178,7 +182,8 @@ impl<F: File> One<F> {
         streams: &mut Streams,
         each: &mut impl FnMut(&Record<'_>),
     ) -> Result<Scan, OpenError> {
-        let mut scan = Scan { last: segment.last, end: FILE_HEAD as u64, records: 0, bad_at: None };
+        let (last, end) = (segment.last, FILE_HEAD as u64);
+        let mut scan = Scan { last, end, records: 0, last_batch: end, bad_at: None };
         let mut walk = self.walk(segment.bytes);
         let mut left = 0;
         while let Some((at, step)) = walk.next()? {
@@ -186,6 +191,7 @@ impl<F: File> One<F> {
                 // The batch before may have lost its end when the power went.
                 Step::Batch(head) if head.first.0 == scan.last.0 + 1 => {
                     left = head.count;
+                    scan.last_batch = at;
                 }
                 Step::Record(record) if left > 0 && record.sequence.0 == scan.last.0 + 1 => {
                     if self.next.is_some_and(|next| record.sequence.0 >= next) {
@@ -228,6 +234,20 @@ impl<F: File> One<F> {
         self.file.set_len(len)?;
         self.file.sync()?;
         Ok(Some(Cut { file: name.to_owned(), offset: scan.end }))
+    }
+
+    /// Nothing says of the last batch that its sync came back. If it failed, the system may have
+    /// its bytes and never write them: they are written anew before anything follows them.
+    fn write_again(&self, scan: &Scan) -> Result<(), OpenError> {
+        let len = usize::try_from(scan.end.saturating_sub(scan.last_batch)).unwrap_or(0);
+        if len == 0 {
+            return Ok(());
+        }
+        let mut bytes = vec![0; len];
+        let got = self.file.read_at(scan.last_batch, &mut bytes)?;
+        self.file.write_at(scan.last_batch, &bytes[..got])?;
+        self.file.sync()?;
+        Ok(())
     }
 
     /// The last batch that begins behind `from`.
