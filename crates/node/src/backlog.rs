@@ -5,11 +5,12 @@
 //! stopped; it is pushed to again from the moment when a read has reached everything that was
 //! left (core.md 4). Refuses to know messages, sockets and who reads.
 
+use crate::journal::Done;
 use store::log::ReadEnd;
 use store::op::Sequence;
 
 /// Where one session stands. Sequences are those of messages for it; each is taken once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Backlog {
     /// Everything for it up to here was taken or dropped.
     taken: Sequence,
@@ -21,6 +22,13 @@ pub(crate) struct Backlog {
     dropped: u64,
     /// A read is under way.
     reading: bool,
+    /// Messages that are done although they lie beyond `taken`: dropped as the newest, or known
+    /// from before a restart.
+    done: Option<Box<Done>>,
+    /// The message that was left before the last one.
+    left_before: Sequence,
+    /// The last one that was dropped as the newest.
+    skipped: Sequence,
 }
 
 /// How much waits in the log.
@@ -46,20 +54,22 @@ pub(crate) enum Push {
 pub(crate) enum Read {
     /// It is the session's from now on.
     Take,
-    /// It was dropped, and counted, when the queue was full.
+    /// It was dropped, and counted, when the queue was full; or it is done.
     Drop,
 }
 
 impl Backlog {
     /// A session that keeps up and has taken everything up to `taken`.
     pub fn live(taken: Sequence) -> Self {
-        Self { taken, left: Sequence(0), waiting: Waiting::default(), dropped: 0, reading: false }
+        Self::behind(taken, Sequence(0), Waiting::default(), 0)
     }
 
     /// A session after a start: it has taken everything up to `taken`; what the log holds for it
     /// up to `end` is to be read.
     pub fn behind(taken: Sequence, end: Sequence, waiting: Waiting, dropped: u64) -> Self {
-        Self { taken, left: end, waiting, dropped, reading: false }
+        let (left_before, skipped) = (Sequence(0), Sequence(0));
+        let (left, reading, done) = (end, false, None);
+        Self { taken, left, waiting, dropped, reading, done, left_before, skipped }
     }
 
     /// Whether everything up to here was taken, so that pushes are.
@@ -76,7 +86,7 @@ impl Backlog {
             self.taken = sequence;
             return Push::Take;
         }
-        self.left = sequence;
+        (self.left_before, self.left) = (self.left, sequence);
         self.waiting.messages += 1;
         self.waiting.bytes += bytes as u64;
         Push::Leave
@@ -104,10 +114,29 @@ impl Backlog {
         self.taken
     }
 
-    /// A message that was left is dropped as the newest.
+    /// The message that was left last is dropped as the newest. Between two messages of one stream
+    /// lies nothing of its own, so that many in a row are one range.
     pub fn skip_newest(&mut self, bytes: usize) {
         self.waiting.messages = self.waiting.messages.saturating_sub(1);
         self.waiting.bytes = self.waiting.bytes.saturating_sub(bytes as u64);
+        let in_a_row = self.skipped == self.left_before && self.skipped > self.taken;
+        let first = if in_a_row { Sequence(self.skipped.0 + 1) } else { self.left };
+        let none = || Box::new(Done::up_to(Sequence(0)));
+        self.done.get_or_insert_with(none).add_last(first..=self.left);
+        self.skipped = self.left;
+    }
+
+    /// What is done beyond what was taken, known from before a restart.
+    pub fn knows(&mut self, done: Done) {
+        self.done = (!done.is_plain()).then(|| Box::new(done));
+    }
+
+    /// What need not be delivered any more, if everything up to `cursor` need not. What lies before
+    /// it is not asked for again.
+    pub fn done(&mut self, cursor: Sequence) -> Done {
+        let known = self.done.take().map(|known| known.beginning_at(cursor));
+        self.done = known.clone().filter(|known| !known.is_plain()).map(Box::new);
+        known.unwrap_or_else(|| Done::up_to(cursor))
     }
 
     /// What was taken from `first` on waits in the log again.
@@ -132,6 +161,9 @@ impl Backlog {
     pub fn read(&mut self, sequence: Sequence, bytes: usize) -> Read {
         debug_assert!(sequence > self.taken, "the log's order");
         self.taken = sequence;
+        if self.done.as_ref().is_some_and(|done| done.contains(sequence)) {
+            return Read::Drop;
+        }
         if self.dropped > 0 {
             self.dropped -= 1;
             return Read::Drop;
@@ -142,7 +174,7 @@ impl Backlog {
         Read::Take
     }
 
-    /// A message of a read that was dropped as the newest when it came.
+    /// A message of a read that somebody else knows to be done.
     pub fn pass(&mut self, sequence: Sequence) {
         debug_assert!(sequence > self.taken, "the log's order");
         self.taken = sequence;
@@ -286,6 +318,30 @@ mod tests {
             lost > 500 && turns > 2_000,
             "{lost} lost, {turns} times from one way to the other"
         );
+    }
+
+    #[test]
+    fn the_newest_dropped_in_a_row_are_one_range() {
+        let mut b = Backlog::live(Sequence(0));
+        // Sequences of other sessions lie between; every fifth message finds room again.
+        for n in 1..=1_000_u64 {
+            assert_eq!(b.push(Sequence(n * 7), 10, false), Push::Leave);
+            if n % 5 > 0 && n > 6 {
+                b.skip_newest(10);
+            }
+        }
+        let kept: Vec<u64> = (1..=1_000).filter(|n| n % 5 == 0 || *n <= 6).collect();
+        assert_eq!(b.waiting().messages, kept.len() as u64);
+        assert!(b.begin_read(false).is_some());
+        let read = |b: &mut Backlog, n: u64| b.read(Sequence(n * 7), 10) == Read::Take;
+        let got: Vec<u64> = (1..=500).filter(|n| read(&mut b, *n)).collect();
+        assert_eq!(got, kept[..got.len()]);
+        // What lies before the cursor is forgotten, what lies behind is a range for each gap.
+        let done = b.done(Sequence(3_500));
+        assert_eq!(done.ranges(), 100);
+        assert!(done.contains(Sequence(501 * 7)) && !done.contains(Sequence(505 * 7)));
+        let got: Vec<u64> = (501..=1_000).filter(|n| read(&mut b, *n)).collect();
+        assert_eq!(got, kept[kept.len() - got.len()..]);
     }
 
     const QUEUE_MAX: u64 = 6;

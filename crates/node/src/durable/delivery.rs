@@ -4,7 +4,6 @@ use super::reading::{ReadJob, Whose};
 use crate::backlog::Push;
 use crate::counters::Loss;
 use crate::homes::Homes;
-use crate::journal::Done;
 use crate::session::State;
 use crate::source::Source;
 use broker::limits::QueueFull;
@@ -39,7 +38,7 @@ impl Homes {
             Push::Known => Way::Done,
             Push::Take => Way::Send,
             Push::Leave => {
-                self.left(slot, sequence, bytes);
+                self.left(slot, bytes);
                 Way::Done
             }
         }
@@ -47,7 +46,7 @@ impl Homes {
 
     /// A message was left in the log: at the bound of the session's queue, or of all queues, the
     /// policy decides.
-    fn left(&mut self, slot: u32, sequence: Sequence, bytes: usize) {
+    fn left(&mut self, slot: u32, bytes: usize) {
         let policy = self.limits.queue_full;
         let why = match self.fullness(slot) {
             None => return self.read_more(slot),
@@ -58,12 +57,12 @@ impl Homes {
         match policy {
             QueueFull::DropOldest if !alone => self.drop_oldest(slot, why),
             QueueFull::EndSession => {
-                self.skip_newest(slot, sequence, bytes);
+                self.skip_newest(slot, bytes);
                 self.counters.lose(why);
                 self.overflowed.push(self.session_ref(slot));
             }
             QueueFull::DropOldest | QueueFull::DropNewest | QueueFull::Refuse => {
-                self.skip_newest(slot, sequence, bytes);
+                self.skip_newest(slot, bytes);
                 self.drop_one(slot, why);
             }
         }
@@ -100,13 +99,11 @@ impl Homes {
         }
     }
 
-    fn skip_newest(&mut self, slot: u32, sequence: Sequence, bytes: usize) {
+    fn skip_newest(&mut self, slot: u32, bytes: usize) {
         let session = self.sessions.at_mut(slot);
         let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) else { return };
         durable.backlog.skip_newest(bytes);
         durable.weigh();
-        let none = || Box::new(Done::up_to(Sequence(0)));
-        durable.skipped.get_or_insert_with(none).add(sequence);
     }
 
     /// Reads on what was left in the log, once what was read before is nearly gone.

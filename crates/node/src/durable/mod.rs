@@ -30,7 +30,7 @@ pub use restore::{Found, Restored};
 pub(crate) use watching::Watched;
 
 use crate::backlog::Backlog;
-use crate::journal::{Done, SessionId};
+use crate::journal::SessionId;
 use crate::meter::Held;
 use broker::subscription::FilterId;
 use mqtt::packet_id::PacketId;
@@ -64,8 +64,6 @@ pub(crate) struct Durable {
     pub unloaded: Vec<(PacketId, Sequence)>,
     /// Those from before the restart that a group had given.
     pub by_group: Vec<PacketId>,
-    /// Messages that were dropped as the newest while others waited.
-    pub skipped: Option<Box<Done>>,
     /// What waits for it in the log, as part of all that waits.
     pub bytes: Held,
     /// It is in the list of sessions whose delivery has changed.
@@ -100,7 +98,6 @@ impl Durable {
             unsent: VecDeque::new(),
             unloaded: Vec::new(),
             by_group: Vec::new(),
-            skipped: None,
             bytes,
             is_changed: false,
         }

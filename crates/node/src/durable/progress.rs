@@ -3,7 +3,7 @@
 use super::entries::{Kind, Then};
 use super::{Durable, Standing, Step};
 use crate::homes::Homes;
-use crate::journal::{Done, Entry, Progress, Reached, Released, UnderWay, Via};
+use crate::journal::{Entry, Progress, Reached, Released, UnderWay, Via};
 use crate::session::{Delivery, Session};
 use crate::shard::Shard;
 use crate::timers::Timer;
@@ -79,14 +79,12 @@ impl Shard {
 
 impl Session {
     /// Its delivery as it is now.
-    fn progress(&self) -> Option<Progress> {
-        let durable = self.durable.as_deref()?;
+    fn progress(&mut self) -> Option<Progress> {
+        let durable = self.durable.as_deref_mut()?;
         let first = self.queue.as_ref().and_then(|q| q.first_logged());
         let cursor = durable.cursor_before(first);
-        let done = match &durable.skipped {
-            Some(skipped) => skipped.beginning_at(cursor),
-            None => Done::up_to(cursor),
-        };
+        let done = durable.backlog.done(cursor);
+        let durable = &*durable;
         let under_way = self.outbound.unacknowledged().filter_map(|u| {
             let (packet_id, exchange) = (u.packet_id, u.exchange);
             let kept = u.kept.map(|d| Sequence(d.publication.sequence()));
@@ -156,7 +154,7 @@ pub(super) const LATE_MS: u64 = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Direction, SessionId};
+    use crate::journal::{Direction, Done, SessionId};
     use mqtt::packet_id::PacketId;
 
     /// A progress overtakes what is in the log before it, known to be there or not.

@@ -161,12 +161,8 @@ impl Shard {
             self.take_read(slot, message, now_ms);
         }
         let Some(s) = self.homes.sessions.get_mut(slot, session.generation) else { return };
-        // What waits in memory may go back to the log, and lie before what need not be read.
-        let waits = s.queue.as_ref().is_some_and(|q| q.first_logged().is_some());
         let Some(durable) = s.durable.as_deref_mut() else { return };
-        if !durable.backlog.end_read(end) && !waits {
-            durable.skipped = None;
-        }
+        durable.backlog.end_read(end);
         durable.weigh();
         durable.cursor = Some(cursor);
         if was_unloaded {
@@ -183,10 +179,6 @@ impl Shard {
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         let Some(durable) = session.durable.as_deref_mut() else { return };
         let sequence = Sequence(m.publication.sequence());
-        let is_skipped = durable.skipped.as_ref().is_some_and(|s| s.contains(sequence));
-        if is_skipped {
-            return durable.backlog.pass(sequence);
-        }
         if durable.backlog.read(sequence, m.publication.bytes()) == Taken::Drop {
             return;
         }

@@ -104,7 +104,7 @@ impl Shard {
         let shared = under_way.iter().filter(|u| u.via == Via::Group);
         durable.by_group = shared.map(|u| u.packet_id).collect();
         durable.unloaded = unloaded;
-        durable.skipped = (!done.is_plain()).then(|| Box::new(done));
+        durable.backlog.knows(done);
         let (state, due) = state(now, now_ms);
         let principal = Arc::clone(principal);
         if principal.source != Source::Anonymous {

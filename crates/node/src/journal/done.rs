@@ -5,6 +5,7 @@
 
 use super::reader::{Fault, Reader};
 use super::writer::Writer;
+use std::ops::RangeInclusive;
 use store::op::Sequence;
 
 /// A set of sequences in its one form: ranges beyond the cursor, ascending, which neither touch it
@@ -30,6 +31,12 @@ impl Done {
     /// All up to here is done.
     pub fn cursor(&self) -> Sequence {
         Sequence(self.cursor)
+    }
+
+    /// How many ranges it has beyond the cursor.
+    #[cfg(test)]
+    pub fn ranges(&self) -> usize {
+        self.beyond.len()
     }
 
     /// Whether nothing is done beyond the cursor.
@@ -72,6 +79,16 @@ impl Done {
         match at.checked_sub(1).map(|before| &mut self.beyond[before]) {
             Some(before) if before.last + 1 == sequence => before.last = last,
             _ => self.beyond.insert(at, Span { first: sequence, last }),
+        }
+    }
+
+    /// A range is done that begins behind everything that is.
+    pub fn add_last(&mut self, range: RangeInclusive<Sequence>) {
+        let (first, last) = (range.start().0, range.end().0);
+        match self.beyond.last_mut() {
+            Some(before) if before.last + 1 >= first => before.last = before.last.max(last),
+            None if self.cursor + 1 >= first => self.cursor = self.cursor.max(last),
+            _ => self.beyond.push(Span { first, last }),
         }
     }
 

@@ -253,7 +253,7 @@ impl KeptGroup {
         !self.open.is_empty()
     }
 
-    /// A message that was left is dropped as the newest. It comes again after a restart.
+    /// The message that was left last is dropped as the newest. It comes again after a restart.
     pub fn skip_newest(&mut self, bytes: usize) {
         self.backlog.skip_newest(bytes);
     }
