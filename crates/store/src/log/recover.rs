@@ -175,7 +175,8 @@ impl<F: File> One<F> {
         Ok(())
     }
 
-    /// Reads every record until the end or the first thing that is none.
+    /// Reads every batch until the end or the first one that is not whole: what is one batch was
+    /// one fact, or none.
     fn scan(
         &self,
         segment: &mut Segment<F>,
@@ -188,16 +189,18 @@ impl<F: File> One<F> {
         let mut left = 0;
         while let Some((at, step)) = walk.next()? {
             match step {
-                // The batch before may have lost its end when the power went.
                 Step::Batch(head) if head.first.0 == scan.last.0 + 1 => {
-                    left = head.count;
-                    scan.last_batch = at;
-                }
-                Step::Record(record) if left > 0 && record.sequence.0 == scan.last.0 + 1 => {
-                    if self.next.is_some_and(|next| record.sequence.0 >= next) {
+                    if self.next.is_some_and(|next| head.first.0 >= next) {
                         // It was tried once more in the next segment.
                         return Ok(scan);
                     }
+                    scan.bad_at = first_bad(&mut walk, &head)?;
+                    if scan.bad_at.is_some() {
+                        break;
+                    }
+                    (left, scan.last_batch) = (head.count, at);
+                }
+                Step::Record(record) if left > 0 && record.sequence.0 == scan.last.0 + 1 => {
                     let local = (record.sequence.0 - self.base.0) as u32;
                     segment.enter_index(local, at);
                     record.streams().for_each(|id| streams.push(id, local));
@@ -263,6 +266,24 @@ impl<F: File> One<F> {
     fn walk(&self, end: u64) -> Walk<F> {
         Walk::new(Arc::clone(&self.file), self.identity, FILE_HEAD as u64, end)
     }
+}
+
+/// Where a batch is not whole, if it is not; the walk stays behind its head.
+fn first_bad<F: File>(walk: &mut Walk<F>, head: &BatchHead) -> std::io::Result<Option<u64>> {
+    let begin = walk.at();
+    let mut bad = None;
+    for sequence in (head.first.0..).take(head.count as usize) {
+        let here = walk.at();
+        match walk.next()? {
+            Some((_, Step::Record(record))) if record.sequence.0 == sequence => {}
+            _ => {
+                bad = Some(here);
+                break;
+            }
+        }
+    }
+    walk.seek(begin);
+    Ok(bad)
 }
 
 /// Reads on to a held record.
