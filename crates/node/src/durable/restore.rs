@@ -49,7 +49,8 @@ pub struct Restored<'a> {
 
 impl Shard {
     /// Takes in sessions of an earlier run: before the first turn, while nobody publishes.
-    /// Gives how many had to end.
+    /// Gives how many have to end: in the first turn, once every reactor has all of its own and a
+    /// will finds whoever is to have it.
     pub fn restore(&mut self, r: Restored<'_>, now: Now) -> usize {
         self.homes.now = now;
         let now_ms = now.wall_ms;
@@ -71,11 +72,19 @@ impl Shard {
             self.homes.changed(slot);
             if principal.is_none() || now.expiry_s == 0 {
                 ended += 1;
-                self.end_session(slot);
+                self.end_in_first_turn(slot, now_ms);
             }
         }
         self.perform.flush_needs();
         ended
+    }
+
+    fn end_in_first_turn(&mut self, slot: u32, now_ms: u64) {
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        if let State::Detached { ends_at_ms, .. } = &mut session.state {
+            *ends_at_ms = now_ms;
+        }
+        self.homes.arm(Timer::Session(slot), now_ms);
     }
 
     fn restore_one(
