@@ -128,6 +128,7 @@ impl Backlog {
 
     /// What is done beyond what was taken, known from before a restart.
     pub fn knows(&mut self, done: Done) {
+        self.taken = self.taken.max(done.cursor());
         self.done = (!done.is_plain()).then(|| Box::new(done));
     }
 
@@ -342,6 +343,15 @@ mod tests {
         assert!(done.contains(Sequence(501 * 7)) && !done.contains(Sequence(505 * 7)));
         let got: Vec<u64> = (501..=1_000).filter(|n| read(&mut b, *n)).collect();
         assert_eq!(got, kept[kept.len() - got.len()..]);
+    }
+
+    #[test]
+    fn what_is_done_right_behind_the_cursor_is_not_read_again() {
+        let mut b = Backlog::behind(Sequence(5), Sequence(9), Waiting::default(), 0);
+        let mut done = Done::up_to(Sequence(5));
+        done.add(Sequence(6));
+        b.knows(done);
+        assert_eq!(b.begin_read(false), Some(Sequence(6)));
     }
 
     const QUEUE_MAX: u64 = 6;
