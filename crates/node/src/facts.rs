@@ -161,7 +161,7 @@ impl Shard {
             Completion::None => self.homes.counters.lose(Loss::Storage),
             // It is told again.
             Completion::Clock => {}
-            Completion::Group(stream) => self.group_kept(stream, None),
+            Completion::Group(group, stream) => self.group_kept(group, stream, None),
             Completion::Acknowledge { link, packet_id, qos } => {
                 self.homes.counters.publishes_refused.add(1);
                 if qos == QoS::ExactlyOnce {

@@ -14,6 +14,7 @@ use crate::source::Source;
 use crate::tally::{Counting, Tally};
 use broker::access::{Authorized, Principal};
 use broker::publication::Publication;
+use broker::share::GroupRef;
 use engine::{Engine, Form};
 use hashbrown::HashMap;
 use mqtt::packet_id::PacketId;
@@ -82,7 +83,7 @@ pub(crate) enum Completion {
     /// How late it is.
     Clock,
     /// What the group of this stream has done.
-    Group(StreamId),
+    Group(GroupRef, StreamId),
 }
 
 impl Perform {
@@ -351,7 +352,9 @@ impl Shard {
             Completion::Tally(tally) => tally.accepted(sequence),
             Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
             Completion::Clock => self.clock_kept(Sequence(sequence)),
-            Completion::Group(stream) => self.group_kept(stream, Some(Sequence(sequence))),
+            Completion::Group(group, stream) => {
+                self.group_kept(group, stream, Some(Sequence(sequence)))
+            }
         }
     }
 

@@ -48,6 +48,7 @@ impl HandingOut<'_> {
     fn make_room(&mut self, group: GroupRef) {
         self.homes.group_bytes.set(self.router.share.waiting_bytes());
         while self.homes.meter.is_namespace_full(0) && self.router.share.shed(group) {
+            self.homes.kept_groups.unpark(group);
             self.homes.counters.lose(Loss::NamespaceFull);
             self.homes.group_bytes.set(self.router.share.waiting_bytes());
         }
@@ -59,9 +60,15 @@ impl HandingOut<'_> {
         let mut expired = 0;
         for _ in 0..max {
             match self.router.share.next(now_ms, &mut expired) {
-                Some(handout) => self.hand(handout),
+                Some(handout) => {
+                    self.homes.kept_groups.handed(handout.member);
+                    self.hand(handout);
+                }
                 None => break,
             }
+        }
+        if expired > 0 {
+            self.homes.kept_groups.unpark_all();
         }
         self.homes.counters.lose_many(Loss::Expired, expired);
         self.router.share.can_go_on()
@@ -83,8 +90,9 @@ impl HandingOut<'_> {
     /// News of a member.
     fn hear(&mut self, member: MemberId, mail: Mail) {
         if matches!(mail, Mail::Left) {
-            let Homes { kept_groups, needs, .. } = &mut *self.homes;
-            kept_groups.leave(member, |need| needs.push(need));
+            let Homes { kept_groups, needs, counters, .. } = &mut *self.homes;
+            let lost = kept_groups.leave(member, |need| needs.push(need));
+            counters.lose_many(Loss::SessionEnded, lost);
         }
         let groups = &mut self.router.share;
         let counters = &self.homes.counters;

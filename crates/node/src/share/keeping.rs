@@ -13,7 +13,7 @@ use broker::publication::Publication;
 use broker::share::GroupRef;
 use mqtt::qos::QoS;
 use std::sync::Arc;
-use store::log::{Credit, Need};
+use store::log::{Credit, Need, StreamId};
 use store::op::Sequence;
 
 impl HandingOut<'_> {
@@ -40,6 +40,7 @@ impl HandingOut<'_> {
             }
             Pushed::Done => None,
             Pushed::Left => {
+                self.homes.kept_groups.want(group);
                 self.left(group, waiting, publication.bytes());
                 None
             }
@@ -91,9 +92,8 @@ impl Shard {
         if self.keeps() {
             self.handing_out().hear_of_kept();
         }
-        if !self.homes.kept_groups.is_empty() {
-            let behind: Vec<GroupRef> = self.homes.kept_groups.behind().collect();
-            behind.into_iter().for_each(|group| self.read_group(group));
+        while let Some(group) = self.homes.kept_groups.next_wanted() {
+            self.read_group(group);
         }
         for need in std::mem::take(&mut self.homes.needs) {
             self.perform.need(need);
@@ -103,7 +103,7 @@ impl Shard {
     fn read_group(&mut self, group: GroupRef) {
         let (messages, bytes) = self.router.share.waiting_in(group);
         if messages > LIVE_MESSAGES / 2 || bytes > LIVE_BYTES / 2 {
-            return;
+            return self.homes.kept_groups.park(group);
         }
         let account = Arc::clone(self.homes.meter.account());
         let Some(kept) = self.homes.kept_groups.get(group) else { return };
@@ -120,6 +120,7 @@ impl Shard {
         let end = match end {
             Ok(end) => end,
             Err(why) => {
+                // It is tried again with the next message, or when the next one is taken.
                 if let Some(kept) = self.homes.kept_groups.get(group) {
                     kept.backlog.forget_read();
                 }
@@ -136,6 +137,7 @@ impl Shard {
         }
         if let Some(kept) = self.homes.kept_groups.get(group) {
             kept.end_read(end, cursor);
+            self.homes.kept_groups.want(group);
         }
         self.homes.arm_progress();
     }
@@ -144,7 +146,7 @@ impl Shard {
     pub(crate) fn keep_groups(&mut self) {
         let Self { homes, perform, .. } = self;
         let mut is_open = false;
-        for kept in homes.kept_groups.all() {
+        for (group, kept) in homes.kept_groups.all() {
             kept.look();
             is_open |= kept.is_open();
             if !kept.is_changed {
@@ -153,7 +155,7 @@ impl Shard {
             let (progress, need) = kept.progress();
             let stream = progress.stream;
             let entry = Entry::GroupProgress(progress);
-            perform.write(&entry, Completion::Group(stream));
+            perform.write(&entry, Completion::Group(group, stream));
             need.into_iter().for_each(|need| perform.need(need));
         }
         if is_open {
@@ -162,9 +164,9 @@ impl Shard {
     }
 
     /// The log knows what a group has done; `None`: it does not.
-    pub(crate) fn group_kept(&mut self, stream: store::log::StreamId, at: Option<Sequence>) {
+    pub(crate) fn group_kept(&mut self, group: GroupRef, stream: StreamId, at: Option<Sequence>) {
         let Self { homes, perform, .. } = self;
-        let group = homes.kept_groups.all().find(|g| g.stream == stream);
+        let group = homes.kept_groups.get(group).filter(|g| g.stream == stream);
         match (group, at) {
             (Some(group), Some(at)) => {
                 let before = group.record.replace(at);

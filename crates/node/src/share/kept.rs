@@ -30,6 +30,21 @@ pub(crate) struct KeptGroups {
     begun: HashSet<Sequence, RandomState>,
     /// The log's end at start.
     end: Sequence,
+    /// Groups that may have something to read.
+    wanted: Vec<GroupRef>,
+    /// How many groups have enough in memory.
+    parked: usize,
+}
+
+/// Whether a group is to be looked at for what it has to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// There is nothing, or it is under way.
+    Idle,
+    /// It is among those that may have something.
+    Wanted,
+    /// Members have to take something of what waits in memory first.
+    Parked,
 }
 
 /// One group.
@@ -49,6 +64,7 @@ pub(crate) struct KeptGroup {
     pub cursor: Option<Box<Cursor>>,
     bytes: Held,
     pub is_changed: bool,
+    reading: Reading,
 }
 
 impl Default for KeptGroups {
@@ -59,6 +75,8 @@ impl Default for KeptGroups {
             found: HashMap::default(),
             begun: HashSet::default(),
             end: Sequence(0),
+            wanted: Vec::new(),
+            parked: 0,
         }
     }
 }
@@ -88,35 +106,91 @@ impl KeptGroups {
         let group = KeptGroup::new(join, found, (self.end, heard), queued.hold());
         let (stream, after) = (group.stream, group.stands);
         self.all.insert(join.group, group);
+        self.want(join.group);
         (!is_found).then_some(Need::Hold { stream, after })
     }
 
-    /// A member has left. With the last one its group is kept no more.
-    pub fn leave(&mut self, member: MemberId, mut need: impl FnMut(Need)) {
-        let Some(name) = self.members.remove(&member) else { return };
-        let Some(group) = self.all.get_mut(&name) else { return };
+    /// A member has left. With the last one its group is kept no more: how many messages that are
+    /// in the log only are lost with it.
+    pub fn leave(&mut self, member: MemberId, mut need: impl FnMut(Need)) -> u64 {
+        let Some(name) = self.members.remove(&member) else { return 0 };
+        let Some(group) = self.all.get_mut(&name) else { return 0 };
         group.members -= 1;
         if group.members > 0 {
-            return;
+            return 0;
         }
+        let lost = group.backlog.waiting().messages;
         let (stream, after) = (group.stream, group.stands);
         need(Need::Leave { stream, after });
         group.record.into_iter().for_each(|at| need(Need::Release(at)));
+        self.parked -= usize::from(group.reading == Reading::Parked);
         self.all.remove(&name);
+        lost
     }
 
     pub fn get(&mut self, group: GroupRef) -> Option<&mut KeptGroup> {
         self.all.get_mut(&group)
     }
 
-    /// Groups that wait for a read.
-    pub fn behind(&self) -> impl Iterator<Item = GroupRef> {
-        self.all.iter().filter(|(_, g)| !g.backlog.keeps_up()).map(|(name, _)| *name)
+    /// A group may have something to read.
+    pub fn want(&mut self, name: GroupRef) {
+        let Some(group) = self.all.get_mut(&name) else { return };
+        match std::mem::replace(&mut group.reading, Reading::Wanted) {
+            Reading::Wanted => return,
+            Reading::Parked => self.parked -= 1,
+            Reading::Idle => {}
+        }
+        self.wanted.push(name);
+    }
+
+    /// The next group that may have something to read.
+    pub fn next_wanted(&mut self) -> Option<GroupRef> {
+        let name = self.wanted.pop()?;
+        if let Some(group) = self.all.get_mut(&name) {
+            group.reading = Reading::Idle;
+        }
+        Some(name)
+    }
+
+    /// Enough of a group waits in memory.
+    pub fn park(&mut self, name: GroupRef) {
+        let Some(group) = self.all.get_mut(&name) else { return };
+        if group.reading == Reading::Idle {
+            group.reading = Reading::Parked;
+            self.parked += 1;
+        }
+    }
+
+    /// A member has taken something of what waited in memory.
+    pub fn handed(&mut self, member: MemberId) {
+        if self.parked == 0 {
+            return;
+        }
+        if let Some(name) = self.members.get(&member).copied() {
+            self.unpark(name);
+        }
+    }
+
+    /// Something of what waited for a group in memory is gone.
+    pub fn unpark(&mut self, name: GroupRef) {
+        let is_parked = |g: &KeptGroup| g.reading == Reading::Parked;
+        if self.parked > 0 && self.all.get(&name).is_some_and(is_parked) {
+            self.want(name);
+        }
+    }
+
+    /// Something of what waited in memory has expired, nobody knows of whom.
+    pub fn unpark_all(&mut self) {
+        if self.parked > 0 {
+            let parked = self.all.iter().filter(|(_, g)| g.reading == Reading::Parked);
+            let parked: Vec<GroupRef> = parked.map(|(name, _)| *name).collect();
+            parked.into_iter().for_each(|name| self.want(name));
+        }
     }
 
     /// All of them.
-    pub fn all(&mut self) -> impl Iterator<Item = &mut KeptGroup> {
-        self.all.values_mut()
+    pub fn all(&mut self) -> impl Iterator<Item = (GroupRef, &mut KeptGroup)> {
+        self.all.iter_mut().map(|(name, group)| (*name, group))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -150,7 +224,7 @@ impl KeptGroup {
             backlog = Backlog::behind(cursor, start, Waiting::default(), dropped);
         }
         let (open, cursor) = (VecDeque::new(), None);
-        let (members, is_changed) = (1, false);
+        let (members, is_changed, reading) = (1, false, Reading::Idle);
         Self {
             stream,
             since,
@@ -163,6 +237,7 @@ impl KeptGroup {
             cursor,
             bytes,
             is_changed,
+            reading,
         }
     }
 
