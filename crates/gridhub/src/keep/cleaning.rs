@@ -4,21 +4,28 @@ use crate::disk::{FileDisk, FileHandle};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::log::{Cleaner, Log, Options};
 
 /// The thread.
 pub(super) struct Cleaning {
     asks: Sender<Ask>,
-    made: Arc<Mutex<Option<FileHandle>>>,
+    made: Arc<Mutex<Made>>,
     thread: JoinHandle<()>,
 }
 
 /// Segments made ahead, as the writer sees them.
 pub(super) struct Spares {
     asks: Sender<Ask>,
-    made: Arc<Mutex<Option<FileHandle>>>,
+    made: Arc<Mutex<Made>>,
     asked: bool,
+}
+
+/// What became of the last segment that was asked for.
+enum Made {
+    Nothing,
+    Segment(FileHandle),
+    Failed,
 }
 
 enum Ask {
@@ -32,9 +39,14 @@ impl Spares {
         if !self.asked {
             return None;
         }
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.asked = made.is_none();
-        made
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = std::mem::replace(&mut *made, Made::Nothing);
+        self.asked = matches!(made, Made::Nothing);
+        match made {
+            Made::Segment(file) => Some(file),
+            // The next time it may work, as when the disk was full.
+            Made::Nothing | Made::Failed => None,
+        }
     }
 
     /// Asks for one, once.
@@ -53,7 +65,7 @@ impl Cleaning {
         options: Options,
     ) -> anyhow::Result<Self> {
         let (asks, asked) = channel();
-        let made = Arc::new(Mutex::new(None));
+        let made = Arc::new(Mutex::new(Made::Nothing));
         let spare = Arc::clone(&made);
         let thread = std::thread::Builder::new()
             .name("log-cleaner".into())
@@ -78,17 +90,32 @@ fn run(
     cleaner: &Cleaner<FileDisk>,
     disk: &FileDisk,
     options: &Options,
-    spare: &Mutex<Option<FileHandle>>,
+    spare: &Mutex<Made>,
 ) {
     let mut pause = TICK;
+    let mut spare_from = Instant::now();
     loop {
         match asked.recv_timeout(pause) {
-            Ok(Ask::Spare) => match Log::make_spare(disk, options) {
-                Ok(file) => *spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(file),
-                Err(error) => tracing::warn!(%error, "a segment cannot be made ahead"),
-            },
+            Ok(Ask::Spare) => {
+                let may_try = Instant::now() >= spare_from;
+                let made = if may_try { make_spare(disk, options) } else { Made::Failed };
+                if may_try && matches!(made, Made::Failed) {
+                    spare_from = Instant::now() + AFTER_ERROR;
+                }
+                *spare.lock().unwrap_or_else(PoisonError::into_inner) = made;
+            }
             Ok(Ask::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => pause = clean(cleaner, options),
+        }
+    }
+}
+
+fn make_spare(disk: &FileDisk, options: &Options) -> Made {
+    match Log::make_spare(disk, options) {
+        Ok(file) => Made::Segment(file),
+        Err(error) => {
+            tracing::warn!(%error, "a segment cannot be made ahead");
+            Made::Failed
         }
     }
 }
