@@ -131,6 +131,9 @@ impl Shard {
         if self.durable(slot).is_some() {
             return self.attach_when_kept(link, slot, o, principal, present);
         }
+        if self.attach_when_ended(link, slot, o, principal) {
+            return;
+        }
         self.attached(link, slot, o, principal, present);
     }
 

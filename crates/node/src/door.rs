@@ -1,5 +1,6 @@
 //! What comes to the one door from outside MQTT, and what it answers.
 
+use crate::journal::{Publisher, Request};
 use broker::access::{Denied, Principal};
 use broker::publication::Watch;
 use mqtt::qos::QoS;
@@ -34,6 +35,15 @@ pub struct RequestKey {
     pub item: Option<u32>,
     /// How long a repeat is known from the time when it comes to the door; domain milliseconds.
     pub kept_ms: u64,
+}
+
+impl RequestKey {
+    /// As the log has it: whose it is, and until when.
+    pub(crate) fn of<'a>(&'a self, principal: &'a str, now_ms: u64) -> Publisher<'a> {
+        let ends_at_ms = now_ms.saturating_add(self.kept_ms);
+        let (key, item) = (&*self.key, self.item);
+        Publisher::Request(Request { principal, key, item, ends_at_ms })
+    }
 }
 
 /// What became of a [`PublishRequest`].

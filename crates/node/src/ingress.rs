@@ -4,7 +4,7 @@
 use crate::counters::Loss;
 use crate::door::{Ingress, Published};
 use crate::durable::Step;
-use crate::journal::{Publisher, Request};
+use crate::journal::Publisher;
 use crate::link::Pause;
 use crate::perform::{Completion, Logged, Waiting, Way};
 use crate::post::{Content, PostedPublish};
@@ -129,17 +129,15 @@ impl Shard {
         let logged = publish.retain || (acknowledged && route.is_durable()) || key.is_some();
         let tally = Tally::new(reply, if watched { Counting::Yes } else { Counting::No });
         if logged {
+            if self.perform.bytes() > self.homes.limits.log_queue_bytes_max {
+                // A service has no socket to stop reading.
+                let (reason, why) = (Reason::QUOTA_EXCEEDED, LOG_FULL);
+                return tally.answer(Published::Refused { reason, why });
+            }
             let done = Completion::Tally(tally);
-            let ends_at_ms = |kept_ms| self.homes.now.wall_ms.saturating_add(kept_ms);
-            let publisher = key.as_ref().map_or(Publisher::Passing, |k| {
-                let (principal, key, item) = (&*principal.name, &*k.key, k.item);
-                Publisher::Request(Request {
-                    principal,
-                    key,
-                    item,
-                    ends_at_ms: ends_at_ms(k.kept_ms),
-                })
-            });
+            let now_ms = self.homes.now.wall_ms;
+            let publisher =
+                key.as_ref().map_or(Publisher::Passing, |k| k.of(&principal.name, now_ms));
             let from = (Origin::NOBODY, who);
             return self.wait_for_log(from, publish, (&route, true), publisher, done);
         }
@@ -371,5 +369,6 @@ const SERVICE_FANOUT_MAX: usize = 4_096;
 /// A payload larger than this is shared with other reactors, a smaller one copied.
 const SHARED_BYTES_MIN: usize = 4_096;
 const RETAINED_LARGE: &str = "the retained message is larger than this namespace takes";
+const LOG_FULL: &str = "too many messages wait for the disk; try again";
 const RETAINED_FULL: &str = "the namespace holds as many retained messages as it may";
 const QUEUE_FULL: &str = "the queue of a subscribed session is full and its policy is to refuse";

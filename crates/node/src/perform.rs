@@ -5,8 +5,7 @@
 
 use crate::durable::Kept;
 use crate::journal::{Entry, Message, Publisher};
-use crate::link::LinkId;
-use crate::link::Pause;
+use crate::link::{LinkId, Pause};
 use crate::record::{Record, Told, What};
 use crate::session::Origin;
 use crate::shard::Shard;
@@ -227,6 +226,11 @@ impl Perform {
     /// How many publishes wait, and their bytes.
     pub fn publishes(&self) -> (usize, usize) {
         (self.publishes, self.bytes)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Bytes of the publishes that wait.

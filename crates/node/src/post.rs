@@ -37,8 +37,22 @@ pub enum Post {
     Session(String, Reply<Option<SessionDetail>>),
     /// End a session's connection; answers whether there was one.
     Disconnect(String, Reply<bool>),
-    /// End a session; answers whether there was one.
-    Delete(String, Reply<bool>),
+    /// End a session; the answer comes when the log knows it.
+    Delete(String, Reply<Deleted>),
+}
+
+/// What became of the wish to end a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is over, for good.
+    Done,
+    /// There was none.
+    Absent,
+    /// It is over, but the disk has not taken that: a start would find it again until it has.
+    Unstored {
+        /// For people.
+        why: &'static str,
+    },
 }
 
 /// What one reactor has for another after a turn: accepted publishes, in order (small ones lie in

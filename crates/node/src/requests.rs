@@ -1,15 +1,17 @@
 //! Posts: publishes of other reactors, and requests of the control plane.
 
-use crate::door::PublishRequest;
+use crate::door::{PublishRequest, Reply};
+use crate::durable::Waits;
 use crate::inspect::{SessionDetail, SessionSummary};
 use crate::link::Pause;
 use crate::losses::Losses;
-use crate::post::{Content, Post, PostedPublish, PublishBatch};
+use crate::post::{Content, Deleted, Post, PostedPublish, PublishBatch};
 use crate::session::{Origin, Session, State};
 use crate::shard::Shard;
 use crate::source::Source;
 use broker::publication::Publication;
 use broker::share::MemberId;
+use mqtt::client_id::ClientId;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
 use mqtt::wire::Version;
@@ -32,7 +34,7 @@ impl Shard {
             Post::Sessions(reply) => reply(self.summaries()),
             Post::Session(client, reply) => reply(self.detail(&client)),
             Post::Disconnect(client, reply) => reply(self.disconnect_client(&client)),
-            Post::Delete(client, reply) => reply(self.delete_client(&client)),
+            Post::Delete(client, reply) => self.delete_client(&client, reply),
         }
     }
 
@@ -154,13 +156,20 @@ impl Shard {
         link.is_some()
     }
 
-    fn delete_client(&mut self, client: &str) -> bool {
+    fn delete_client(&mut self, client: &str, reply: Reply<Deleted>) {
         let found = self.homes.find(client).is_some();
         self.disconnect_client(client);
         if let Some(slot) = self.homes.find(client) {
             self.end_session(slot);
         }
-        found
+        let waits = Waits::Reply(reply);
+        let waiting = match ClientId::parse(client) {
+            Ok(client) => self.endings.wait(&client, waits),
+            Err(_) => Err(waits),
+        };
+        if let Err(Waits::Reply(reply)) = waiting {
+            reply(if found { Deleted::Done } else { Deleted::Absent });
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! `begin`, any number of `accept`, `input`, `lost`, `post`, then `end`, then write what is dirty.
 
 use crate::auth::Listener;
-use crate::durable::{ClockTold, Durable, Watched};
+use crate::durable::{ClockTold, Endings, Watched};
 use crate::effect::Effect;
 use crate::facts::Heard;
 use crate::fanout::Fanout;
@@ -26,8 +26,6 @@ use crate::timers::Timer;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::router::Router;
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
@@ -42,10 +40,8 @@ pub struct Shard {
     pub(crate) keys: Arc<KeyRecords>,
     pub(crate) perform: Perform,
     pub(crate) heard: Heard,
-    /// What the log has of sessions that end, until it knows that.
-    pub(crate) ending: HashMap<SessionId, Box<Durable>, RandomState>,
-    /// Of them, those whose end the disk has not taken.
-    pub(crate) unended: Vec<SessionId>,
+    /// Sessions that end, until the log knows that.
+    pub(crate) endings: Endings,
     /// What the log has of the clock.
     pub(crate) clock: ClockTold,
     /// Messages of which somebody wants to hear how they are delivered.
@@ -90,8 +86,7 @@ impl Shard {
             keys: s.keys,
             perform: Perform::new(s.engine, s.namespace),
             heard: Heard::new(s.reactors, s.log_end.0),
-            ending: HashMap::default(),
-            unended: Vec::new(),
+            endings: Endings::default(),
             clock: ClockTold { at: s.clock_record },
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),
@@ -196,6 +191,10 @@ impl Shard {
         // A will of an ended session may have come.
         self.keep_begun();
         self.settle();
+        if self.endings.is_any_refused() && !self.perform.is_idle() {
+            // What the disk takes now, it takes with them.
+            self.end_refused();
+        }
         self.perform.flush();
         self.share_turn();
         self.tell_account();

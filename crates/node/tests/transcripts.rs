@@ -35,6 +35,7 @@ transcripts! {
     fn denied_publish();
     fn disconnect();
     fn door();
+    fn door_log_full();
     fn event_grid();
     fn fan_out();
     fn fan_out_large();

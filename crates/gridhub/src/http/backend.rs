@@ -8,6 +8,7 @@ use broker::limits::Limits;
 use broker::retained::Retained;
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
+use node::post::Deleted;
 use tokio::time::Duration;
 
 use super::websocket::Upgraded;
@@ -43,8 +44,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Ends the connection with 0x98; the session stays. `false` when there is none.
     fn disconnect(&self, client_id: &str) -> impl Future<Output = bool> + Send;
 
-    /// Ends the session and forgets it. `false` when there is none.
-    fn delete(&self, client_id: &str) -> impl Future<Output = bool> + Send;
+    /// Ends the session and forgets it; the answer comes when a restart does not find it again.
+    fn delete(&self, client_id: &str) -> impl Future<Output = Deleted> + Send;
 
     /// Takes a connection whose WebSocket handshake is done.
     fn take_in(&self, upgraded: Upgraded);

@@ -15,7 +15,7 @@ use mqtt::reason::Reason;
 use node::counters::Counters;
 use node::door::{Ingress, PublishRequest, Published, Reply};
 use node::inspect::{SessionDetail, SessionSummary};
-use node::post::Post;
+use node::post::{Deleted, Post};
 use node::shard::home_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -166,8 +166,8 @@ impl Backend for Hub {
         self.ask(client_id, Post::Disconnect).await.unwrap_or(false)
     }
 
-    async fn delete(&self, client_id: &str) -> bool {
-        self.ask(client_id, Post::Delete).await.unwrap_or(false)
+    async fn delete(&self, client_id: &str) -> Deleted {
+        self.ask(client_id, Post::Delete).await.unwrap_or(Deleted::Absent)
     }
 
     fn take_in(&self, upgraded: Upgraded) {

@@ -2,8 +2,8 @@
 //!
 //! Until then the connection is not read and gets nothing; messages stay in the log.
 
-use super::Durable;
 use super::entries::{Then, last_will};
+use super::{Durable, Waits};
 use crate::connect::Applicant;
 use crate::journal::{Attached, Entry, Owner};
 use crate::link::{LinkId, Phase};
@@ -26,6 +26,29 @@ impl Shard {
         if let Some(session) = self.homes.sessions.at_mut(slot) {
             session.durable = Some(Box::new(Durable::new(id, end, bytes)));
         }
+    }
+
+    /// A session that the log does not keep is the client's as soon as the log knows that the one
+    /// before is over: it would be found again after a start. Whether that is to be waited for.
+    pub(crate) fn attach_when_ended(
+        &mut self,
+        link: u32,
+        slot: u32,
+        opening: &Opening,
+        principal: &Arc<Principal>,
+    ) -> bool {
+        let (session, principal) = (self.homes.session_ref(slot), Arc::clone(principal));
+        let waits = Waits::Attach { session, link: self.homes.link_id(link), principal };
+        if self.endings.wait(&opening.client, waits).is_err() {
+            return false;
+        }
+        if let Some(l) = self.homes.links.at_mut(link) {
+            l.phase = Phase::Attaching(slot, Box::new(opening.clone()));
+        }
+        if let Some(session) = self.homes.sessions.at_mut(slot) {
+            session.state = State::Attaching { link, ends_at_ms: 0 };
+        }
+        true
     }
 
     /// The session is the client's as soon as the log knows it.
@@ -99,7 +122,8 @@ impl Shard {
         let is_new = self.durable(slot).is_some_and(|d| d.first.0 == 0);
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         let State::Attaching { ends_at_ms, .. } = session.state else { return };
-        if is_new && !told {
+        // One that the log does not keep never began.
+        if session.durable.is_none() || (is_new && !told) {
             return self.end_session(slot);
         }
         let after = session.ends_after(now_ms);

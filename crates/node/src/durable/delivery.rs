@@ -110,7 +110,7 @@ impl Homes {
     pub(crate) fn read_more(&mut self, slot: u32) {
         let name = self.session_ref(slot);
         let Some(session) = self.sessions.at_mut(slot) else { return };
-        if !matches!(session.state, State::Connected { .. }) {
+        if session.durable.is_none() || !matches!(session.state, State::Connected { .. }) {
             return;
         }
         let (queued, queued_bytes) = session.queue.as_ref().map_or((0, 0), |q| q.len());

@@ -1,9 +1,11 @@
 //! The end of a connection and of a session, as the log has them.
 
+use super::Waits;
 use super::entries::{Kept, Kind, Then};
 use super::progress::LATE_MS;
 use crate::journal::{Detached, Entry, SessionEnded, SessionId, WillLeft};
 use crate::perform::Completion;
+use crate::post::Deleted;
 use crate::session::State;
 use crate::shard::Shard;
 use crate::timers::Timer;
@@ -34,23 +36,44 @@ impl Shard {
         // What it holds is let go as long as it outlives connections.
         s.expiry_s = s.expiry_s.max(1);
         let id = durable.id;
-        self.ending.insert(id, durable);
+        self.endings.begin(s.client.clone(), durable);
         let entry = Entry::SessionEnded(SessionEnded { session: id });
         let (kind, then) = (Kind::Ended, Then::Nothing);
         self.perform.write(&entry, Completion::Kept(Kept { session, id, kind, then }));
     }
 
+    /// The log knows the end of a session: whoever waits for that goes on.
+    pub(super) fn ended(&mut self, id: SessionId, at: Sequence) {
+        let Some((durable, waits)) = self.endings.kept(id) else { return };
+        durable.into_needs(at).for_each(|need| self.perform.need(need));
+        for waits in waits {
+            match waits {
+                Waits::Attach { session, link, principal } => {
+                    self.attach_kept(session, link, &principal, false);
+                }
+                Waits::Reply(reply) => reply(Deleted::Done),
+            }
+        }
+    }
+
     /// The disk has not taken the end of a session, which would be there again after the next
-    /// start: it is told until the log knows it.
-    pub(super) fn end_again(&mut self, ended: SessionId) {
-        self.unended.push(ended);
+    /// start: it is told until the log knows it. A client of QoS 0 is served meanwhile.
+    pub(super) fn end_again(&mut self, ended: SessionId, why: &'static str) {
+        for waits in self.endings.refuse(ended) {
+            match waits {
+                Waits::Attach { session, link, principal } => {
+                    self.attach_kept(session, link, &principal, false);
+                }
+                Waits::Reply(reply) => reply(Deleted::Unstored { why }),
+            }
+        }
         let at_ms = self.homes.now.mono_ms + LATE_MS;
         self.homes.arm(Timer::Progress, at_ms);
     }
 
     /// Tells the log of ends that it has not taken.
-    pub(super) fn end_refused(&mut self) {
-        for id in std::mem::take(&mut self.unended) {
+    pub(crate) fn end_refused(&mut self) {
+        for id in self.endings.take_refused() {
             let entry = Entry::SessionEnded(SessionEnded { session: id });
             let (kind, then, session) = (Kind::Ended, Then::Nothing, NOBODY);
             self.perform.write(&entry, Completion::Kept(Kept { session, id, kind, then }));

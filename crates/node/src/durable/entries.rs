@@ -135,16 +135,13 @@ impl Shard {
             self.took_step(session, step, Outcome::Durable);
         }
         if kind == Kind::Ended {
-            if let Some(durable) = self.ending.remove(&id) {
-                durable.into_needs(at).for_each(|need| self.perform.need(need));
-            }
-            return;
+            return self.ended(id, at);
         }
-        let Self { homes, ending, perform, .. } = self;
+        let Self { homes, endings, perform, .. } = self;
         let here = homes.sessions.get_mut(session.slot, session.generation);
         let here = here.and_then(|s| s.durable.as_deref_mut()).filter(|d| d.id == id);
         // One that ends meanwhile still has to know what it leaves behind.
-        let Some(durable) = here.or_else(|| ending.get_mut(&id).map(|d| &mut **d)) else { return };
+        let Some(durable) = here.or_else(|| endings.get_mut(id)) else { return };
         durable.enter(kind, at, &mut |need| perform.need(need));
         self.then(session, then);
     }
@@ -152,7 +149,7 @@ impl Shard {
     /// The disk has not taken an entry.
     pub(crate) fn not_kept(&mut self, kept: Kept, (outcome, why): (Outcome, &'static str)) {
         if kept.kind == Kind::Ended {
-            return self.end_again(kept.id);
+            return self.end_again(kept.id, why);
         }
         let Kept { session, kind, then, .. } = kept;
         if let Some(step) = then.step() {

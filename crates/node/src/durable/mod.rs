@@ -3,14 +3,15 @@
 //!
 //! Owns what a session is to the log: its name there, the records that carry it, how far it has
 //! read. [`entries`] writes them, [`attaching`] and [`ending`] are the ends of a connection as the
-//! log has them, [`delivery`] takes messages or leaves them there, [`reading`] gets them back,
-//! [`exchange`] is QoS 2, [`progress`] what is told late. A session of a namespace in memory has
-//! none of it.
+//! log has them, [`endings`] who waits for the latter, [`delivery`] takes messages or leaves them
+//! there, [`reading`] gets them back, [`exchange`] is QoS 2, [`progress`] what is told late. A
+//! session of a namespace in memory has none of it.
 
 mod attaching;
 mod clock;
 mod delivery;
 mod ending;
+mod endings;
 mod entries;
 mod exchange;
 mod progress;
@@ -21,6 +22,7 @@ mod watching;
 
 pub(crate) use clock::Told as ClockTold;
 pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES, Way};
+pub(crate) use endings::{Endings, Waits};
 pub(crate) use entries::{Kept, NO_STREAM, Then};
 pub(crate) use exchange::{Begin, Step};
 pub(crate) use progress::Changed;

@@ -45,6 +45,7 @@ fn set(l: &mut Limits, key: &str, text: &str) {
         "retained_bytes_max" => l.retained_bytes_max = n(),
         "retained_messages_max" => l.retained_messages_max = n(),
         "fanout_per_turn_max" => l.fanout_per_turn_max = n(),
+        "log_queue_bytes_max" => l.log_queue_bytes_max = n(),
         "publisher_pending_max" => l.publisher_pending_max = n(),
         "queue_full" => {
             l.queue_full = match text {

@@ -17,7 +17,7 @@ use mqtt::wire::Property;
 use node::counters::Loss;
 use node::door::{Ingress, PublishRequest, Published, RequestKey};
 use node::inspect::{SessionDetail, SessionSummary};
-use node::post::Post;
+use node::post::{Deleted, Post};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -186,7 +186,8 @@ impl World {
                 self.reactors.post_home(client, Post::Disconnect(owned, reply));
             }
             "delete" => {
-                let reply = Box::new(move |done| say(&said, format!("admin< {done}")));
+                let done = |deleted| matches!(deleted, Deleted::Done);
+                let reply = Box::new(move |d| say(&said, format!("admin< {}", done(d))));
                 self.reactors.post_home(client, Post::Delete(owned, reply));
             }
             "session" => {

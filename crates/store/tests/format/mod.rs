@@ -73,7 +73,7 @@ fn folder(version: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/format").join(version)
 }
 
-/// The records written. The last of them is torn, so that the one before it in the same batch was no
-/// fact either.
+/// The records written. The last of them is torn, so that the one before it in the same batch was
+/// no fact either.
 const LAST: u64 = 300;
 const WHOLE: u64 = 298;

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use hyper::StatusCode;
 use node::inspect::{SessionDetail, SessionSummary};
+use node::post::Deleted;
 use serde_json::{Map, Value, json};
 
 use super::Contributor;
@@ -33,15 +34,21 @@ pub async fn show<B: Backend>(
     session.map(|session| Json(detail(&session))).ok_or_else(|| not_found(&client_id))
 }
 
-/// `DELETE /admin/sessions/{name}`: the session and what waits in it are gone.
+/// `DELETE /admin/sessions/{name}`: the session and what waits in it are gone, for good.
+///
+/// # Errors
+/// 404 without such a session; 507 when the disk does not take its end.
 pub async fn delete<B: Backend>(
     _: Contributor,
     State(app): State<App<B>>,
     Path(client_id): Path<String>,
 ) -> Result<StatusCode, HttpError> {
     match app.backend.delete(&client_id).await {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(not_found(&client_id)),
+        Deleted::Done => Ok(StatusCode::NO_CONTENT),
+        Deleted::Absent => Err(not_found(&client_id)),
+        Deleted::Unstored { why } => {
+            Err(HttpError::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", why))
+        }
     }
 }
 

@@ -42,6 +42,7 @@ async fn sessions() {
     for (request, status) in [
         ("GET /admin/sessions/none", 404),
         ("DELETE /admin/sessions/none", 404),
+        ("DELETE /admin/sessions/full", 507),
         ("POST /admin/sessions/none/disconnect", 404),
         ("GET /admin/sessions/%ff", 400),
         ("PUT /admin/sessions/a", 405),

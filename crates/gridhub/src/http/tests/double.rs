@@ -13,6 +13,7 @@ use mqtt::message::Message;
 use mqtt::reason::Reason;
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
+use node::post::Deleted;
 use tokio::sync::Semaphore;
 use tokio::time::Duration;
 
@@ -124,8 +125,12 @@ impl Backend for Arc<Double> {
         client_id == "b/1"
     }
 
-    async fn delete(&self, client_id: &str) -> bool {
-        client_id == "b/1"
+    async fn delete(&self, client_id: &str) -> Deleted {
+        match client_id {
+            "b/1" => Deleted::Done,
+            "full" => Deleted::Unstored { why: "the disk is full" },
+            _ => Deleted::Absent,
+        }
     }
 
     fn take_in(&self, _: Upgraded) {
