@@ -128,8 +128,7 @@ impl<D: Disk> Cleaner<D> {
 
     /// Segments that may be removed, in order.
     fn unneeded(&self) -> Vec<(u64, String)> {
-        let mut catalog = self.shared.lock();
-        catalog.streams.trim();
+        let catalog = self.shared.lock();
         let needed = catalog.streams.needed();
         let mut unneeded = Vec::new();
         let mut before = Closed::Sealed;

@@ -9,13 +9,20 @@ use super::record::StreamId;
 use crate::op::Sequence;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// All streams of a log.
+/// All streams of a log. Most have one holder who has read everything: they cost a place in a map.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    all: HashMap<StreamId, Stream, RandomState>,
+    /// Nothing to read and one holder: where that stands.
+    idle: HashMap<StreamId, u64, RandomState>,
+    busy: HashMap<StreamId, Stream, RandomState>,
+    /// How many of each sealed segment's numbers somebody may still read, by base; not known before
+    /// all holders are.
+    needed: Option<BTreeMap<u64, u64>>,
 }
 
 /// One stream.
@@ -53,24 +60,24 @@ pub(super) enum List {
 }
 
 impl Streams {
+    /// A stream with something to read.
     pub fn get(&self, id: StreamId) -> Option<&Stream> {
-        self.all.get(&id)
+        self.busy.get(&id)
     }
 
     /// A record of the open segment belongs to the stream.
     pub fn push(&mut self, id: StreamId, local: u32) {
-        let stream = self.all.entry(id).or_default();
-        stream.open.push(local);
+        self.wake(id).open.push(local);
     }
 
     /// A list of a sealed segment; segments come in log order.
     pub fn add_part(&mut self, id: StreamId, part: Part) {
-        self.all.entry(id).or_default().parts.push_back(part);
+        self.wake(id).parts.push_back(part);
     }
 
     /// The lists of the open segment with at least one number that somebody may still read.
     pub fn open_lists(&self) -> Vec<(StreamId, &[u32])> {
-        let lists = self.all.iter().filter(|(_, s)| !s.open.is_empty());
+        let lists = self.busy.iter().filter(|(_, s)| !s.open.is_empty());
         let mut lists: Vec<_> = lists.map(|(id, s)| (*id, s.open.as_slice())).collect();
         lists.sort_unstable_by_key(|(id, _)| *id);
         lists
@@ -78,96 +85,134 @@ impl Streams {
 
     /// The open segment was sealed: its lists lie in its footer now.
     pub fn seal(&mut self, parts: impl Iterator<Item = (StreamId, Part)>) {
+        let mut base = None;
         for (id, part) in parts {
-            let stream = self.all.entry(id).or_default();
-            stream.parts.push_back(part);
-            stream.open = Vec::new();
+            self.wake(id).open = Vec::new();
+            base = Some(part.base);
+            self.add(id, part);
+        }
+        // Who holds a stream may tell a little later than its first record is a fact, not longer.
+        if let (Some(_), Some(base)) = (&self.needed, base) {
+            let late = |s: &Stream| s.parts.front().is_some_and(|part| part.base < base);
+            self.busy.retain(|_, s| !(s.holders.is_empty() && late(s)));
         }
     }
 
     /// The open segment cannot be sealed: its lists stay in memory.
     pub fn freeze(&mut self, base: u64) {
-        for stream in self.all.values_mut().filter(|s| !s.open.is_empty()) {
+        let open = self.busy.iter().filter(|(_, stream)| !stream.open.is_empty());
+        let open: Vec<StreamId> = open.map(|(id, _)| *id).collect();
+        for id in open {
+            let stream = self.wake(id);
             let open = std::mem::take(&mut stream.open);
             let last = Sequence(base + u64::from(open.last().copied().unwrap_or(0)));
             let (count, list) = (open.len() as u32, List::Memory(open.into()));
-            stream.parts.push_back(Part { base, count, list, last });
+            self.add(id, Part { base, count, list, last });
         }
     }
 
-    /// Segments were removed, or joined to one: their lists give way to `instead`.
+    /// Segments were joined to one: their lists give way to `instead`, which has all that somebody
+    /// may still read.
     pub fn replace(&mut self, bases: &[u64], instead: &[(StreamId, Part)]) {
-        for stream in self.all.values_mut() {
+        for stream in self.busy.values_mut() {
             stream.parts.retain(|part| !bases.contains(&part.base));
         }
         for (id, part) in instead {
-            let stream = self.all.entry(*id).or_default();
-            let at = stream.parts.partition_point(|p| p.base < part.base);
-            stream.parts.insert(at, part.clone());
+            let Some(stream) = self.busy.get_mut(id) else { continue };
+            if stream.needs(part) || self.needed.is_none() {
+                let at = stream.parts.partition_point(|p| p.base < part.base);
+                stream.parts.insert(at, part.clone());
+            } else if !stream.holders.is_empty() {
+                self.settle(*id);
+            }
+        }
+        // Counted anew: they lie elsewhere now, and some were read meanwhile.
+        if self.needed.is_some() {
+            self.needed = Some(self.count());
         }
     }
 
     /// Takes what a scan of the open segment found.
     pub fn adopt_open(&mut self, found: Self) {
-        for (id, stream) in found.all {
-            self.all.entry(id).or_default().open = stream.open;
+        for (id, stream) in found.busy {
+            self.wake(id).open = stream.open;
         }
     }
 
     /// Somebody reads the stream behind `after` from now on.
     pub fn hold(&mut self, id: StreamId, after: Sequence) {
-        self.all.entry(id).or_default().holders.add(after);
+        if !self.busy.contains_key(&id) {
+            match self.idle.entry(id) {
+                Entry::Vacant(place) => {
+                    place.insert(after.0);
+                    return;
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        let stream = self.wake(id);
+        let is_first = stream.holders.is_empty();
+        stream.holders.add(after);
+        if is_first && let Some(needed) = &mut self.needed {
+            let Some(stream) = self.busy.get_mut(&id) else { return };
+            let read = stream.parts.partition_point(|part| part.last <= after);
+            stream.parts.drain(..read);
+            for part in &stream.parts {
+                *needed.entry(part.base).or_insert(0) += u64::from(part.count);
+            }
+        }
     }
 
     /// A holder has come from `from` to `to`.
     pub fn advance(&mut self, id: StreamId, from: Sequence, to: Sequence) {
-        if let Some(stream) = self.all.get_mut(&id)
-            && stream.holders.remove(from)
-        {
-            stream.holders.add(to);
+        if let Some(stream) = self.busy.get_mut(&id) {
+            if stream.holders.remove(from) {
+                stream.holders.add(to);
+                self.settle(id);
+            }
+        } else if let Some(at) = self.idle.get_mut(&id).filter(|at| **at == from.0) {
+            *at = to.0;
         }
     }
 
     /// A holder that stood behind `after` is gone. A stream without holders ends.
     pub fn leave(&mut self, id: StreamId, after: Sequence) {
-        let Some(stream) = self.all.get_mut(&id) else { return };
-        stream.holders.remove(after);
-        if stream.holders.is_empty() {
-            self.all.remove(&id);
+        if let Some(stream) = self.busy.get_mut(&id) {
+            if !stream.holders.remove(after) {
+                return;
+            }
+            self.settle(id);
+            if self.busy.get(&id).is_some_and(|stream| stream.holders.is_empty()) {
+                self.busy.remove(&id);
+            }
+        } else if self.idle.get(&id) == Some(&after.0) {
+            self.idle.remove(&id);
         }
     }
 
-    /// Ends streams that nobody holds: after a start, when all holders are known.
+    /// After a start, when all holders are known: streams that nobody holds end, and what is needed
+    /// is counted from here on.
     pub fn end_unheld(&mut self) {
-        self.all.retain(|_, stream| !stream.holders.is_empty());
+        self.busy.retain(|_, stream| !stream.holders.is_empty());
+        self.needed = Some(BTreeMap::new());
+        let all: Vec<StreamId> = self.busy.keys().copied().collect();
+        all.into_iter().for_each(|id| self.settle(id));
+        self.busy.shrink_to_fit();
+        self.needed = Some(self.count());
     }
 
     /// How many of each sealed segment's numbers somebody may still read, by base.
-    pub fn needed(&self) -> BTreeMap<u64, u64> {
-        let mut needed = BTreeMap::new();
-        for stream in self.all.values() {
-            for part in stream.parts.iter().filter(|part| stream.needs(part)) {
-                *needed.entry(part.base).or_insert(0) += u64::from(part.count);
-            }
-        }
-        needed
-    }
-
-    /// Forgets lists that nobody may read any more.
-    pub fn trim(&mut self) {
-        for stream in self.all.values_mut() {
-            while let Some(part) = stream.parts.front()
-                && !stream.needs(part)
-            {
-                stream.parts.pop_front();
-            }
+    pub fn needed(&self) -> Cow<'_, BTreeMap<u64, u64>> {
+        match &self.needed {
+            Some(needed) => Cow::Borrowed(needed),
+            None => Cow::Owned(self.count()),
         }
     }
 
     /// Every list of one segment that somebody may still read.
     pub fn parts_of(&self, base: u64) -> Vec<(StreamId, Part)> {
         let mut parts = Vec::new();
-        for (id, stream) in &self.all {
+        for (id, stream) in &self.busy {
             let at = stream.parts.partition_point(|part| part.base < base);
             if let Some(part) = stream.parts.get(at)
                 && part.base == base
@@ -178,6 +223,71 @@ impl Streams {
         }
         parts.sort_unstable_by_key(|(id, _)| *id);
         parts
+    }
+
+    /// The stream, with something to read or about to have it.
+    fn wake(&mut self, id: StreamId) -> &mut Stream {
+        let Self { idle, busy, .. } = self;
+        busy.entry(id).or_insert_with(|| {
+            let mut stream = Stream::default();
+            if let Some(at) = idle.remove(&id) {
+                stream.holders.add(Sequence(at));
+            }
+            stream
+        })
+    }
+
+    /// A list behind all others; one that everybody has read is nothing.
+    fn add(&mut self, id: StreamId, part: Part) {
+        let Self { busy, needed, .. } = self;
+        let Some(stream) = busy.get_mut(&id) else { return };
+        let is_needed = stream.needs(&part);
+        if let Some(needed) = needed.as_mut().filter(|_| is_needed) {
+            *needed.entry(part.base).or_insert(0) += u64::from(part.count);
+        }
+        let is_held = !stream.holders.is_empty();
+        if is_needed || needed.is_none() || !is_held {
+            stream.parts.push_back(part);
+        }
+        if is_held {
+            self.settle(id);
+        }
+    }
+
+    /// Forgets lists of a stream that nobody may read any more, once all holders are known. They
+    /// were counted while somebody could.
+    fn settle(&mut self, id: StreamId) {
+        let Self { idle, busy, needed: Some(needed) } = self else { return };
+        let Some(stream) = busy.get_mut(&id) else { return };
+        while let Some(part) = stream.parts.front()
+            && !stream.needs(part)
+        {
+            let (base, count) = (part.base, u64::from(part.count));
+            stream.parts.pop_front();
+            if let Some(left) = needed.get_mut(&base) {
+                *left = left.saturating_sub(count);
+                if *left == 0 {
+                    needed.remove(&base);
+                }
+            }
+        }
+        if let Holders::One(at) = stream.holders
+            && stream.parts.is_empty()
+            && stream.open.is_empty()
+        {
+            idle.insert(id, at);
+            busy.remove(&id);
+        }
+    }
+
+    fn count(&self) -> BTreeMap<u64, u64> {
+        let mut needed = BTreeMap::new();
+        for stream in self.busy.values() {
+            for part in stream.parts.iter().filter(|part| stream.needs(part)) {
+                *needed.entry(part.base).or_insert(0) += u64::from(part.count);
+            }
+        }
+        needed
     }
 }
 
@@ -197,5 +307,110 @@ impl Stream {
     /// Whether somebody may still read something of the list.
     fn needs(&self, part: &Part) -> bool {
         self.holders.slowest().is_some_and(|slowest| slowest < part.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that look random.
+    struct Chance(u64);
+
+    impl Chance {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (self.0 >> 33) % n
+        }
+    }
+
+    /// What holds a stream, and a log of one record a step.
+    struct World {
+        chance: Chance,
+        streams: Streams,
+        holders: Vec<(StreamId, Sequence)>,
+        base: u64,
+        next: u64,
+    }
+
+    impl World {
+        fn step(&mut self) {
+            let id = StreamId(self.chance.below(4) as u32);
+            let at = self.chance.below(self.holders.len().max(1) as u64) as usize;
+            match self.chance.below(12) {
+                0 | 1 => {
+                    let after = Sequence(self.next - 1);
+                    self.streams.hold(id, after);
+                    self.holders.push((id, after));
+                }
+                2 if at < self.holders.len() => {
+                    let (id, after) = self.holders.swap_remove(at);
+                    self.streams.leave(id, after);
+                }
+                3..=5 if at < self.holders.len() => {
+                    let (id, from) = self.holders[at];
+                    let to = Sequence(from.0 + self.chance.below(self.next - from.0));
+                    self.streams.advance(id, from, to);
+                    self.holders[at].1 = to;
+                }
+                6 => self.end_segment(),
+                7 if self.base > 1 => self.join(),
+                _ => {
+                    self.streams.push(id, (self.next - self.base) as u32);
+                    self.next += 1;
+                }
+            }
+        }
+
+        fn end_segment(&mut self) {
+            if self.chance.below(4) == 0 {
+                self.streams.freeze(self.base);
+            } else {
+                let lists = self.streams.open_lists();
+                let part = |list: &[u32]| Part {
+                    base: self.base,
+                    count: list.len() as u32,
+                    list: List::File(0),
+                    last: Sequence(self.base + u64::from(list[list.len() - 1])),
+                };
+                let parts: Vec<_> = lists.iter().map(|(id, list)| (*id, part(list))).collect();
+                self.streams.seal(parts.into_iter());
+            }
+            self.base = self.next;
+        }
+
+        fn join(&mut self) {
+            let base = 1 + self.chance.below(self.base - 1);
+            let parts = self.streams.parts_of(base);
+            self.streams.replace(&[base], &parts);
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_counted_as_it_changes() {
+        for seed in 1..=200 {
+            let (streams, holders) = (Streams::default(), Vec::new());
+            let mut w = World { chance: Chance(seed), streams, holders, base: 1, next: 1 };
+            for step in 0..400 {
+                if step == 50 {
+                    w.streams.end_unheld();
+                }
+                w.step();
+                assert_eq!(*w.streams.needed(), w.streams.count(), "seed {seed}, step {step}");
+            }
+            // Whoever has read everything holds no list, and nobody no stream.
+            for at in 0..w.holders.len() {
+                let (id, from) = w.holders[at];
+                w.streams.advance(id, from, Sequence(w.next));
+                w.holders[at].1 = Sequence(w.next);
+            }
+            w.end_segment();
+            w.end_segment();
+            assert_eq!(*w.streams.needed(), BTreeMap::new(), "seed {seed}");
+            for (id, at) in std::mem::take(&mut w.holders) {
+                w.streams.leave(id, at);
+            }
+            assert!(w.streams.idle.is_empty(), "seed {seed}");
+        }
     }
 }
