@@ -18,13 +18,20 @@ pub(crate) struct Backlog {
     left: Sequence,
     /// What was left and not read yet. After a start an estimate until it has been read.
     waiting: Waiting,
-    /// The oldest so many of them are dropped when they are read.
-    dropped: u64,
     /// A read is under way.
     reading: bool,
-    /// Messages that are done although they lie beyond `taken`: dropped as the newest, or known
-    /// from before a restart.
-    done: Option<Box<Done>>,
+    /// What of it is not to be delivered; in most backlogs nothing.
+    gaps: Option<Box<Gaps>>,
+}
+
+/// What of a backlog does not come when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Gaps {
+    /// The oldest so many of those that wait.
+    dropped: u64,
+    /// Messages beyond `taken` that were dropped as the newest, or are known to be done from before
+    /// a restart. Not plain where there are some.
+    done: Done,
     /// The message that was left before the last one.
     left_before: Sequence,
     /// The last one that was dropped as the newest.
@@ -67,9 +74,11 @@ impl Backlog {
     /// A session after a start: it has taken everything up to `taken`; what the log holds for it
     /// up to `end` is to be read.
     pub fn behind(taken: Sequence, end: Sequence, waiting: Waiting, dropped: u64) -> Self {
-        let (left_before, skipped) = (Sequence(0), Sequence(0));
-        let (left, reading, done) = (end, false, None);
-        Self { taken, left, waiting, dropped, reading, done, left_before, skipped }
+        let mut backlog = Self { taken, left: end, waiting, reading: false, gaps: None };
+        if dropped > 0 {
+            backlog.gaps().dropped = dropped;
+        }
+        backlog
     }
 
     /// Whether everything up to here was taken, so that pushes are.
@@ -86,7 +95,10 @@ impl Backlog {
             self.taken = sequence;
             return Push::Take;
         }
-        (self.left_before, self.left) = (self.left, sequence);
+        if let Some(gaps) = &mut self.gaps {
+            gaps.left_before = self.left;
+        }
+        self.left = sequence;
         self.waiting.messages += 1;
         self.waiting.bytes += bytes as u64;
         Push::Leave
@@ -105,7 +117,7 @@ impl Backlog {
         };
         self.waiting.messages -= 1;
         self.waiting.bytes -= bytes;
-        self.dropped += 1;
+        self.gaps().dropped += 1;
         true
     }
 
@@ -119,25 +131,39 @@ impl Backlog {
     pub fn skip_newest(&mut self, bytes: usize) {
         self.waiting.messages = self.waiting.messages.saturating_sub(1);
         self.waiting.bytes = self.waiting.bytes.saturating_sub(bytes as u64);
-        let in_a_row = self.skipped == self.left_before && self.skipped > self.taken;
-        let first = if in_a_row { Sequence(self.skipped.0 + 1) } else { self.left };
-        let none = || Box::new(Done::up_to(Sequence(0)));
-        self.done.get_or_insert_with(none).add_last(first..=self.left);
-        self.skipped = self.left;
+        let (taken, left) = (self.taken, self.left);
+        let gaps = self.gaps();
+        let in_a_row = gaps.skipped == gaps.left_before && gaps.skipped > taken;
+        let first = if in_a_row { Sequence(gaps.skipped.0 + 1) } else { left };
+        gaps.done.add_last(first..=left);
+        gaps.skipped = left;
     }
 
     /// What is done beyond what was taken, known from before a restart.
     pub fn knows(&mut self, done: Done) {
         self.taken = self.taken.max(done.cursor());
-        self.done = (!done.is_plain()).then(|| Box::new(done));
+        if !done.is_plain() {
+            self.gaps().done = done;
+        }
     }
 
     /// What need not be delivered any more, if everything up to `cursor` need not. What lies before
     /// it is not asked for again.
     pub fn done(&mut self, cursor: Sequence) -> Done {
-        let known = self.done.take().map(|known| known.beginning_at(cursor));
-        self.done = known.clone().filter(|known| !known.is_plain()).map(Box::new);
-        known.unwrap_or_else(|| Done::up_to(cursor))
+        let Some(gaps) = &mut self.gaps else { return Done::up_to(cursor) };
+        let done = gaps.done.beginning_at(cursor);
+        gaps.done = done.clone();
+        if gaps.dropped == 0 && done.is_plain() {
+            self.gaps = None;
+        }
+        done
+    }
+
+    fn gaps(&mut self) -> &mut Gaps {
+        self.gaps.get_or_insert_with(|| {
+            let (none, done) = (Sequence(0), Done::up_to(Sequence(0)));
+            Box::new(Gaps { dropped: 0, done, left_before: none, skipped: none })
+        })
     }
 
     /// What was taken from `first` on waits in the log again.
@@ -162,12 +188,14 @@ impl Backlog {
     pub fn read(&mut self, sequence: Sequence, bytes: usize) -> Read {
         debug_assert!(sequence > self.taken, "the log's order");
         self.taken = sequence;
-        if self.done.as_ref().is_some_and(|done| done.contains(sequence)) {
-            return Read::Drop;
-        }
-        if self.dropped > 0 {
-            self.dropped -= 1;
-            return Read::Drop;
+        if let Some(gaps) = &mut self.gaps {
+            if gaps.done.contains(sequence) {
+                return Read::Drop;
+            }
+            if gaps.dropped > 0 {
+                gaps.dropped -= 1;
+                return Read::Drop;
+            }
         }
         // Not below zero where the count was an estimate.
         self.waiting.messages = self.waiting.messages.saturating_sub(1);
@@ -190,7 +218,9 @@ impl Backlog {
             // Pushes that were read already are known by this.
             self.taken = self.taken.max(up_to);
             self.waiting = Waiting::default();
-            self.dropped = 0;
+            if let Some(gaps) = &mut self.gaps {
+                gaps.dropped = 0;
+            }
         }
         !self.keeps_up()
     }
@@ -203,7 +233,7 @@ impl Backlog {
     /// Messages that will be dropped when they are read: to be remembered across a restart with
     /// what is done.
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.gaps.as_ref().map_or(0, |gaps| gaps.dropped)
     }
 }
 

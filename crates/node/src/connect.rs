@@ -18,6 +18,7 @@ use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::session::{Outbound, Received, SentAliases};
 use mqtt::wire::{ConnAckOut, Connect, Diagnostics, ProtocolName, Version};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Shard {
@@ -315,7 +316,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         packet_max: o.packet_max,
         measured: false,
         window: 1,
-        filters: Vec::new(),
+        filters: SmallVec::new(),
         shares: None,
         outbound: Outbound::default(),
         received: Received::default(),

@@ -206,7 +206,7 @@ impl Homes {
             && let Some(durable) = session.durable.as_deref_mut()
         {
             // Its PUBLISH goes out when the log knows of it (core.md 2).
-            durable.unsent.push_back(id);
+            durable.exchanges_mut().unsent.push_back(id);
             let session = self.session_ref(slot);
             let via = Via::of(&delivery);
             self.begun.push(Begin { session, packet_id: id, sequence, via });

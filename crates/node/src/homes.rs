@@ -125,6 +125,16 @@ impl Homes {
         slot
     }
 
+    /// So many sessions come at once.
+    pub fn reserve(&mut self, sessions: usize) {
+        let Self { by_client, hasher, timers, sessions: places, .. } = self;
+        places.reserve(sessions);
+        timers.reserve(sessions);
+        by_client.reserve(sessions, |s| {
+            hasher.hash_one(places.at(*s).map_or("", |s| s.client.as_str()))
+        });
+    }
+
     /// Takes a session out of the house; its subscriptions must be gone already.
     pub fn remove_session(&mut self, slot: u32) -> Option<Session> {
         let hash = self.hasher.hash_one(self.sessions.at(slot)?.client.as_str());

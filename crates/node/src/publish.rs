@@ -310,7 +310,7 @@ impl Shard {
     pub(crate) fn on_pubrel(&mut self, link: u32, a: &Ack<'_>) {
         let Some((l, slot, session)) = self.homes.attached(link) else { return };
         let version = l.version;
-        if session.durable.as_ref().is_some_and(|d| d.received.contains(&a.packet_id)) {
+        if session.durable.as_ref().is_some_and(|d| d.exchanges().received.contains(&a.packet_id)) {
             let id = self.homes.link_id(link);
             return self.keep_complete(id, slot, a.packet_id);
         }

@@ -15,7 +15,7 @@ impl Homes {
     /// original order (4.4.0-1), then goes on with the queue.
     pub fn resume(&mut self, slot: u32) {
         let Some(session) = self.sessions.at_mut(slot) else { return };
-        if session.durable.as_ref().is_some_and(|d| !d.unloaded.is_empty()) {
+        if session.durable.as_ref().is_some_and(|d| !d.exchanges().unloaded.is_empty()) {
             // What they are about has to be read first.
             return self.read_more(slot);
         }
@@ -25,7 +25,7 @@ impl Homes {
             .unacknowledged()
             .map(|u| (u.packet_id, u.exchange))
             .partition(|(_, exchange)| *exchange == Exchange::Released);
-        let unsent = session.durable.as_ref().map(|d| &d.unsent);
+        let unsent = session.durable.as_ref().map(|d| &d.exchanges().unsent);
         let begins = |id: &PacketId| unsent.is_some_and(|unsent| unsent.contains(id));
         let again: VecDeque<_> =
             published.into_iter().map(|(id, _)| id).filter(|id| !begins(id)).collect();

@@ -15,6 +15,7 @@ use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::{Exchange, Outbound, Received};
 use mqtt::wire::Version;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use store::op::Sequence;
@@ -34,7 +35,7 @@ pub(crate) struct Session {
     pub measured: bool,
     /// How many unacknowledged messages may be under way to the client.
     pub window: u16,
-    pub filters: Vec<FilterId>,
+    pub filters: SmallVec<[FilterId; 4]>,
     /// Its shared subscriptions. Never empty.
     pub shares: Option<Box<Shares>>,
     pub outbound: Outbound<Delivery>,

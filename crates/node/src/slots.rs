@@ -29,6 +29,11 @@ impl<T> Slots<T> {
         (slot, 0)
     }
 
+    /// So many values come at once.
+    pub fn reserve(&mut self, values: usize) {
+        self.places.reserve(values.saturating_sub(self.free.len()));
+    }
+
     /// Takes the value out; its number is stale from now on.
     pub fn remove(&mut self, slot: u32) -> Option<T> {
         let place = self.places.get_mut(slot as usize)?;

@@ -258,7 +258,7 @@ impl Shard {
             ended.push(text.into());
         }
         if let Some(s) = self.homes.sessions.at_mut(slot) {
-            s.filters = kept;
+            s.filters = kept.into();
         }
         if !ended.is_empty() && self.durable(slot).is_some() {
             let filters = ended.iter().map(|text| &**text).collect();

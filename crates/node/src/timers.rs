@@ -33,17 +33,33 @@ pub(crate) struct Timers {
 #[derive(Default)]
 struct Heap {
     due: BinaryHeap<Reverse<(u64, Timer)>>,
-    /// The earliest entry of each subject; later ones in the heap are stale.
-    armed: HashMap<Timer, u64, foldhash::fast::RandomState>,
+    armed: Armed,
+}
+
+/// The earliest entry of each subject; later ones in the heap are stale.
+#[derive(Default)]
+struct Armed {
+    /// Connections', or sessions', by place: there may be a million. [`NEVER`] = none.
+    places: Vec<u64>,
+    others: HashMap<Timer, u64, foldhash::fast::RandomState>,
 }
 
 impl Timers {
     /// Makes sure that `timer` fires at `at_ms` or before.
     pub fn arm(&mut self, timer: Timer, at_ms: u64) {
+        if at_ms == NEVER {
+            return;
+        }
         match timer {
             Timer::Link(_) | Timer::Progress => self.real.arm(timer, at_ms),
             Timer::Session(_) | Timer::Token(_) | Timer::Sweep => self.domain.arm(timer, at_ms),
         }
+    }
+
+    /// So many sessions come at once.
+    pub fn reserve(&mut self, sessions: usize) {
+        self.domain.due.reserve(sessions);
+        self.domain.armed.places.reserve(sessions);
     }
 
     /// The next one due.
@@ -64,12 +80,7 @@ impl Timers {
 
 impl Heap {
     fn arm(&mut self, timer: Timer, at_ms: u64) {
-        if at_ms == u64::MAX {
-            return;
-        }
-        let armed = self.armed.entry(timer).or_insert(u64::MAX);
-        if at_ms < *armed {
-            *armed = at_ms;
+        if self.armed.lower(timer, at_ms) {
             self.due.push(Reverse((at_ms, timer)));
         }
     }
@@ -80,8 +91,7 @@ impl Heap {
                 return None;
             }
             self.due.pop();
-            if self.armed.get(&timer) == Some(&at) {
-                self.armed.remove(&timer);
+            if self.armed.take(timer, at) {
                 return Some(timer);
             }
         }
@@ -92,6 +102,47 @@ impl Heap {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 }
+
+impl Armed {
+    /// Whether that is earlier than what was armed.
+    fn lower(&mut self, timer: Timer, at_ms: u64) -> bool {
+        let armed = match timer {
+            Timer::Link(place) | Timer::Session(place) => {
+                let place = place as usize;
+                if place >= self.places.len() {
+                    self.places.resize(place + 1, NEVER);
+                }
+                &mut self.places[place]
+            }
+            other => self.others.entry(other).or_insert(NEVER),
+        };
+        let is_earlier = at_ms < *armed;
+        if is_earlier {
+            *armed = at_ms;
+        }
+        is_earlier
+    }
+
+    /// Whether this is the entry that counts; it is gone then.
+    fn take(&mut self, timer: Timer, at_ms: u64) -> bool {
+        match timer {
+            Timer::Link(place) | Timer::Session(place) => {
+                let armed = self.places.get_mut(place as usize).filter(|armed| **armed == at_ms);
+                armed.is_some_and(|armed| std::mem::replace(armed, NEVER) == at_ms)
+            }
+            other => {
+                let counts = self.others.get(&other) == Some(&at_ms);
+                if counts {
+                    self.others.remove(&other);
+                }
+                counts
+            }
+        }
+    }
+}
+
+/// No deadline.
+const NEVER: u64 = u64::MAX;
 
 #[cfg(test)]
 mod tests {

@@ -43,6 +43,8 @@ struct Checks {
     registry: Registry,
     permissions: Permissions,
     anonymous: Anonymous,
+    /// Whoever says no name: all of them are one.
+    nameless: Arc<Principal>,
     no_attributes: Attributes,
     clock: WallClock,
 }
@@ -61,14 +63,18 @@ impl Authenticator {
     /// # Errors
     /// When a key file is unusable or the system gives no threads.
     pub fn new(config: &Config, clock: WallClock) -> anyhow::Result<Self> {
+        let (permissions, no_attributes) = (Permissions::new(config)?, Attributes::default());
+        let facts = ClientFacts { name: ANONYMOUS, attributes: &no_attributes };
+        let nameless = permissions.client(&facts, Source::Anonymous);
         let checks = Checks {
             issuers: Issuers::new(&config.auth, &config.namespace.hostname)?,
             tokens: TokenCache::default(),
             passwords: Passwords::new(&config.auth.users)?,
             registry: Registry::new(config)?,
-            permissions: Permissions::new(config)?,
+            permissions,
             anonymous: config.auth.anonymous,
-            no_attributes: Attributes::default(),
+            nameless,
+            no_attributes,
             clock,
         };
         let limits = config.limits.limits(config.namespace.profile);
@@ -182,10 +188,7 @@ impl Checks {
                     .by_certificate(der, user_name.as_deref())
                     .map(|client| self.client(&client, Source::Certificate)),
             ),
-            Method::Anonymous => {
-                let facts = ClientFacts { name: ANONYMOUS, attributes: &self.no_attributes };
-                Some(Ok(self.permissions.client(&facts, Source::Anonymous)))
-            }
+            Method::Anonymous => Some(Ok(Arc::clone(&self.nameless))),
         }
     }
 

@@ -32,8 +32,10 @@ impl Homes {
         }
         let (queued, queued_bytes) = session.queue.as_ref().map_or((0, 0), |q| q.len());
         let Some(durable) = session.durable.as_deref_mut() else { return Way::Done };
-        let room =
-            connected && queued < small && queued_bytes < LIVE_BYTES && durable.unloaded.is_empty();
+        let room = connected
+            && queued < small
+            && queued_bytes < LIVE_BYTES
+            && durable.exchanges().unloaded.is_empty();
         match durable.backlog.push(sequence, bytes, room) {
             Push::Known => Way::Done,
             Push::Take => Way::Send,
@@ -118,7 +120,7 @@ impl Homes {
             return;
         }
         let Some(durable) = session.durable.as_deref_mut() else { return };
-        let again = &durable.unloaded;
+        let again = durable.exchanges().unloaded.clone();
         let Some(after) = durable.backlog.begin_read(!again.is_empty()) else { return };
         let streams = durable.streams.iter().map(|s| (s.stream, s.since));
         let cursor = durable.cursor.take().filter(|c| c.after == after);
@@ -126,7 +128,7 @@ impl Homes {
             whose: Whose::Session(name, durable.epoch),
             cursor: cursor.unwrap_or_else(|| Box::new(Cursor::new(after, streams))),
             credit: Credit { records: LIVE_MESSAGES, bytes: LIVE_BYTES },
-            again: again.to_vec(),
+            again,
             account: self.meter.account().clone(),
         };
         self.effects.push(crate::effect::Effect::Read(Box::new(job)));

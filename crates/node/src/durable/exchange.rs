@@ -37,7 +37,7 @@ impl Shard {
     pub(crate) fn takes_step(&mut self, slot: u32, step: Step) {
         let session = self.homes.sessions.at_mut(slot);
         if let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) {
-            durable.steps.push(step);
+            durable.exchanges_mut().steps.push(step);
         }
     }
 
@@ -45,8 +45,9 @@ impl Shard {
     pub(crate) fn took_step(&mut self, session: SessionRef, step: Step, outcome: Outcome) {
         let here = self.homes.sessions.get_mut(session.slot, session.generation);
         let Some(durable) = here.and_then(|s| s.durable.as_deref_mut()) else { return };
-        if let Some(at) = durable.steps.iter().position(|taken| *taken == step) {
-            durable.steps.remove(at);
+        let at = durable.exchanges().steps.iter().position(|taken| *taken == step);
+        if let Some(at) = at {
+            durable.exchanges_mut().steps.remove(at);
         }
         if outcome != Outcome::Durable {
             self.homes.changed(session.slot);
@@ -104,7 +105,7 @@ impl Shard {
         s.received.release(packet_id);
         let version = s.version;
         if let Some(durable) = &mut s.durable {
-            durable.received.retain(|held| *held != packet_id);
+            durable.exchanges_mut().received.retain(|held| *held != packet_id);
         }
         if self.homes.is_link(link)
             && let Some(out) = self.homes.output(link.slot)
@@ -117,7 +118,7 @@ impl Shard {
     pub(crate) fn received_kept(&mut self, who: Origin, id: PacketId, at: Option<Sequence>) {
         let session = self.homes.sessions.get_mut(who.slot, who.generation);
         let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) else { return };
-        durable.received.push(id);
+        durable.exchanges_mut().received.push(id);
         durable.by_progress.extend(at);
         self.homes.changed(who.slot);
     }
@@ -134,7 +135,7 @@ impl Homes {
     pub(super) fn send_begun(&mut self, session: SessionRef, packet_id: PacketId) {
         let Some(s) = self.sessions.get_mut(session.slot, session.generation) else { return };
         let Some(durable) = s.durable.as_deref_mut() else { return };
-        durable.unsent.retain(|id| *id != packet_id);
+        durable.exchanges_mut().unsent.retain(|id| *id != packet_id);
         if s.link().is_none() {
             return;
         }
@@ -155,7 +156,7 @@ impl Homes {
         let session = self.session_ref(slot);
         let Some(s) = self.sessions.at(slot) else { return };
         let Some(durable) = s.durable.as_deref() else { return };
-        for packet_id in &durable.unsent {
+        for packet_id in &durable.exchanges().unsent {
             if let Some(kept) = s.outbound.kept(*packet_id) {
                 let sequence = Sequence(kept.publication.sequence());
                 let via = Via::of(kept);

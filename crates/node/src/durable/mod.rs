@@ -36,6 +36,7 @@ use crate::journal::SessionId;
 use crate::meter::Held;
 use broker::subscription::FilterId;
 use mqtt::packet_id::PacketId;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use store::log::{Cursor, Need, StreamId};
 use store::op::Sequence;
@@ -47,15 +48,26 @@ pub(crate) struct Durable {
     /// Its first entry; 0 until that is a fact.
     pub first: Sequence,
     /// Records that the next snapshot of the session overtakes.
-    pub by_snapshot: Vec<Sequence>,
+    pub by_snapshot: SmallVec<[Sequence; 2]>,
     /// Records that the next snapshot of its delivery overtakes.
-    pub by_progress: Vec<Sequence>,
+    pub by_progress: SmallVec<[Sequence; 2]>,
     /// Its subscriptions above QoS 0, shared ones not included.
-    pub streams: Vec<Standing>,
+    pub streams: SmallVec<[Standing; 1]>,
     /// Where reading goes on; not there while a read is under way, or when the streams changed.
     pub cursor: Option<Box<Cursor>>,
     /// Counts what makes a read that is under way useless.
     pub epoch: u32,
+    /// Absent where there are none, as most of the time in most sessions.
+    exchanges: Option<Box<Exchanges>>,
+    /// What waits for it in the log, as part of all that waits.
+    pub bytes: Held,
+    /// It is in the list of sessions whose delivery has changed.
+    pub is_changed: bool,
+}
+
+/// Exchanges that are under way, as the log has them.
+#[derive(Default)]
+pub(crate) struct Exchanges {
     /// Inbound QoS 2 identifiers that the log knows.
     pub received: Vec<PacketId>,
     /// Steps of its delivery that are on their way into the log.
@@ -66,10 +78,6 @@ pub(crate) struct Durable {
     pub unloaded: Vec<(PacketId, Sequence)>,
     /// Those from before the restart that a group had given.
     pub by_group: Vec<PacketId>,
-    /// What waits for it in the log, as part of all that waits.
-    pub bytes: Held,
-    /// It is in the list of sessions whose delivery has changed.
-    pub is_changed: bool,
 }
 
 /// How far a subscription's stream is needed.
@@ -90,18 +98,31 @@ impl Durable {
             id,
             backlog: Backlog::live(end),
             first: Sequence(0),
-            by_snapshot: Vec::new(),
-            by_progress: Vec::new(),
-            streams: Vec::new(),
+            by_snapshot: SmallVec::new(),
+            by_progress: SmallVec::new(),
+            streams: SmallVec::new(),
             cursor: None,
             epoch: 0,
-            received: Vec::new(),
-            steps: Vec::new(),
-            unsent: VecDeque::new(),
-            unloaded: Vec::new(),
-            by_group: Vec::new(),
+            exchanges: None,
             bytes,
             is_changed: false,
+        }
+    }
+
+    /// What is under way.
+    pub fn exchanges(&self) -> &Exchanges {
+        self.exchanges.as_deref().unwrap_or(&NONE)
+    }
+
+    /// What is under way, to change it.
+    pub fn exchanges_mut(&mut self) -> &mut Exchanges {
+        self.exchanges.get_or_insert_default()
+    }
+
+    /// Gives back what an absence of exchanges does not need.
+    pub fn shrink(&mut self) {
+        if self.exchanges().is_empty() {
+            self.exchanges = None;
         }
     }
 
@@ -151,3 +172,24 @@ impl Durable {
         records.chain(holds).chain([Need::Bury { oldest: first, at: ended }])
     }
 }
+
+impl Exchanges {
+    fn is_empty(&self) -> bool {
+        let Self { received, steps, unsent, unloaded, by_group } = self;
+        received.is_empty()
+            && steps.is_empty()
+            && unsent.is_empty()
+            && unloaded.is_empty()
+            && by_group.is_empty()
+    }
+}
+
+static NONE: Exchanges = Exchanges {
+    received: Vec::new(),
+    steps: Vec::new(),
+    unsent: VecDeque::new(),
+    unloaded: Vec::new(),
+    by_group: Vec::new(),
+};
+
+const _: () = assert!(size_of::<Durable>() <= 184);

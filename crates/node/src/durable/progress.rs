@@ -88,7 +88,7 @@ impl Session {
         let under_way = self.outbound.unacknowledged().filter_map(|u| {
             let (packet_id, exchange) = (u.packet_id, u.exchange);
             let kept = u.kept.map(|d| Sequence(d.publication.sequence()));
-            let unloaded = || durable.unloaded.iter().find(|(id, _)| *id == packet_id);
+            let unloaded = || durable.exchanges().unloaded.iter().find(|(id, _)| *id == packet_id);
             let sequence = kept.or_else(|| unloaded().map(|(_, sequence)| *sequence));
             let sequence = sequence.unwrap_or(Sequence(0));
             // What was never in the log cannot be taken up again.
@@ -101,16 +101,17 @@ impl Session {
             done,
             dropped: durable.backlog.dropped(),
             under_way: under_way.collect(),
-            received: durable.received.clone(),
+            received: durable.exchanges().received.clone(),
         };
-        Some(behind(progress, &durable.steps))
+        Some(behind(progress, &durable.exchanges().steps))
     }
 }
 
 impl Durable {
     /// By what an exchange came.
     fn via_of(&self, id: PacketId, kept: Option<&Delivery>) -> Via {
-        let is_shared = kept.is_some_and(|d| d.member.is_some()) || self.by_group.contains(&id);
+        let is_shared =
+            kept.is_some_and(|d| d.member.is_some()) || self.exchanges().by_group.contains(&id);
         if is_shared { Via::Group } else { Via::Own }
     }
 

@@ -149,9 +149,9 @@ impl Shard {
             Ok(end) => end,
             Err(why) => return self.cannot_read(slot, why),
         };
-        let was_unloaded = !durable.unloaded.is_empty();
+        let was_unloaded = !durable.exchanges().unloaded.is_empty();
         if was_unloaded {
-            durable.unloaded.clear();
+            durable.exchanges_mut().unloaded.clear();
             for (packet_id, publication) in again {
                 self.load(slot, packet_id, publication);
             }

@@ -3,7 +3,7 @@
 //! Owns how a found session becomes a living one. Nobody is connected: whoever was is lost since
 //! the stop (core.md 7).
 
-use super::{Durable, Standing};
+use super::{Durable, Exchanges, Standing};
 use crate::backlog::Backlog;
 use crate::journal::{
     FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, Via,
@@ -20,6 +20,7 @@ use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::{Exchange, Outbound, Received};
 use mqtt::topic::{SharedFilter, TopicFilter};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use store::log::Need;
 use store::op::Sequence;
@@ -58,6 +59,7 @@ impl Shard {
         let end = Sequence(self.heard.up_to);
         self.homes.heard = end;
         self.homes.kept_groups.restore(&r.rest.groups, r.rest.begun.clone(), end);
+        self.homes.reserve(r.sessions.len());
         for found in r.sessions {
             let now = found.now();
             let principal = (r.principal)(&now.owner);
@@ -65,11 +67,15 @@ impl Shard {
             let owner = principal.as_ref().unwrap_or(&r.nobody);
             let slot = self.restore_one(&found, &now, owner, now_ms);
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
-            if let Some(durable) = lists {
+            let shares = lists.is_some_and(|durable| {
+                let all = durable.by_progress.len();
                 durable.by_progress.retain(|at| !r.rest.shared.contains(at));
+                durable.by_progress.len() < all
+            });
+            if shares {
+                // That is in its next progress.
+                self.homes.changed(slot);
             }
-            // Whatever it shares is in its next progress.
-            self.homes.changed(slot);
             if principal.is_none() || now.expiry_s == 0 {
                 ended += 1;
                 self.end_in_first_turn(slot, now_ms);
@@ -105,14 +111,16 @@ impl Shard {
         durable.by_progress = found.by_progress().collect();
         durable.backlog =
             Backlog::behind(reached.cursor(), end, Default::default(), reached.dropped());
-        durable.received = reached.received().collect();
+        let received: Vec<PacketId> = reached.received().collect();
         // What is under way comes by itself, not by reading on.
         let mut done = reached.done().clone();
         let own = under_way.iter().filter(|u| u.via == Via::Own);
         own.clone().for_each(|u| done.add(u.sequence));
         let shared = under_way.iter().filter(|u| u.via == Via::Group);
-        durable.by_group = shared.map(|u| u.packet_id).collect();
-        durable.unloaded = unloaded;
+        let by_group = shared.map(|u| u.packet_id).collect();
+        let exchanges = Exchanges { received, by_group, unloaded, ..Exchanges::default() };
+        durable.exchanges = Some(Box::new(exchanges));
+        durable.shrink();
         durable.backlog.knows(done);
         let (state, due) = state(now, now_ms);
         let principal = Arc::clone(principal);
@@ -131,7 +139,7 @@ impl Shard {
             packet_max: u32::MAX,
             measured: false,
             window: 1,
-            filters: Vec::new(),
+            filters: SmallVec::new(),
             shares: None,
             outbound: Outbound::restore(under_way.iter().map(|u| (u.packet_id, u.exchange))),
             received: Received::restore(reached.received()),
