@@ -18,6 +18,9 @@ impl Shard {
         let Some(session) = self.homes.sessions.at(slot) else { return };
         let Some(durable) = &session.durable else { return };
         let State::Detached { ends_at_ms, will_at_ms } = session.state else { return };
+        if session.subscriptions() <= WHOLE_SUBSCRIPTIONS_MAX {
+            return self.keep_whole(slot, Then::Nothing);
+        }
         let will = match session.will {
             Some(_) => WillLeft::Due { at_ms: will_at_ms },
             None => WillLeft::Gone,
@@ -99,5 +102,8 @@ impl Shard {
     }
 }
 
+/// With no more subscriptions the whole session is written when its connection is lost: little
+/// more than that alone, and one record is what it costs until somebody comes back.
+const WHOLE_SUBSCRIPTIONS_MAX: usize = 8;
 /// The session is gone; its name in the log is all that counts.
 const NOBODY: SessionRef = SessionRef { slot: u32::MAX, generation: 0 };
