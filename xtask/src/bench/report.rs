@@ -176,6 +176,8 @@ fn bar(row: &Row) -> String {
     match row.bar {
         Bar::Floor(most) => format!("{most} x floor"),
         Bar::Most(most) => format!("{most}"),
+        Bar::Mosquitto(most) => format!("{most} x Mosquitto"),
+        Bar::Least(least) => format!("at least {least}"),
         Bar::None => "-".into(),
     }
 }
@@ -185,6 +187,13 @@ fn verdict(row: &Row, measured: &Measured) -> &'static str {
     match row.bar {
         Bar::Floor(most) => word(held(measured.ratio(Competitor::Floor, row.figure), most), true),
         Bar::Most(most) => word(held(measured.spread(Competitor::Gridhub, row.figure), most), true),
+        Bar::Mosquitto(most) => {
+            word(held(measured.ratio(Competitor::Mosquitto, row.figure), most), true)
+        }
+        Bar::Least(least) => {
+            let ours = measured.spread(Competitor::Gridhub, row.figure);
+            word(ours.map(|s| s.median >= least), true)
+        }
         Bar::None => word(None, false),
     }
 }

@@ -1,0 +1,167 @@
+//! How long an acknowledgement takes at 20,000 messages a second for a session that is away, beside
+//! what the disk takes for the same bytes.
+
+use super::home::Home;
+use super::raw::Raw;
+use super::{Numbers, Place};
+use crate::engine::{Engine, Event, Heard, Key, Outgoing, Plan};
+use crate::latency::Latency;
+use crate::mark::Mark;
+use crate::paced::{tick, timer};
+use crate::process::go_first;
+use crate::proof::Size;
+use crate::waiting::{Clock, PATIENCE, until};
+use anyhow::{Result, bail};
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+use mqtt::qos::QoS;
+use mqtt::wire::Version;
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// Takes it: the server alone, with raw appends beside it, and the raw appends alone.
+///
+/// # Errors
+/// When the server or the disk fails.
+pub fn run(place: Place<'_>) -> Result<Numbers> {
+    let mut home = Home::new(place.binary, place.folder)?;
+    home.start()?;
+    let phase = Duration::from_secs(if place.size == Size::Full { 10 } else { 1 });
+    let mut stream = Stream::new(&home)?;
+    stream.run(phase / 5)?;
+    let (before, counted) = (home.used()?, home.metrics()?);
+    let (mut alone, mut lag) = stream.run(phase)?;
+    let (after, since) = (home.used()?, home.metrics()?);
+    let grown = |name: &str| since.sum(name).saturating_sub(counted.sum(name)).max(1) as f64;
+    let commits = grown("gridhub_log_commits_total");
+    let batch = (after.written_bytes - before.written_bytes) / commits;
+    let raw = Raw::start(home.beside(), batch as usize)?;
+    let (mut beside, _) = stream.run(phase)?;
+    let mut raw_beside = raw.finish()?;
+    home.kill()?;
+    let raw = Raw::start(home.beside(), batch as usize)?;
+    std::thread::sleep(phase);
+    let mut raw_alone = raw.finish()?;
+    let mut numbers = Numbers::default();
+    let p99 = |of: &mut Latency| f64::from(of.quantile(0.99));
+    numbers.add("p50_us", alone.quantile(0.5));
+    numbers.add("p99_us", p99(&mut alone));
+    numbers.add("p99_beside_us", p99(&mut beside));
+    numbers.add("raw_p50_us", raw_alone.quantile(0.5));
+    numbers.add("raw_p99_us", p99(&mut raw_alone));
+    numbers.add("raw_p99_beside_us", p99(&mut raw_beside));
+    numbers.add("to_raw", p99(&mut alone) / p99(&mut raw_alone).max(1.0));
+    numbers.add("to_raw_beside", p99(&mut beside) / p99(&mut raw_beside).max(1.0));
+    numbers.add("lag_p99_us", p99(&mut lag));
+    numbers.add("batch_bytes", batch);
+    numbers.add("messages_a_commit", grown("gridhub_log_records_total") / commits);
+    let cpu_us = after.cpu_us - before.cpu_us;
+    numbers.add("cpu_us", cpu_us / alone.count() as f64);
+    Ok(numbers)
+}
+
+/// The publishers. Open loop: what the server delays delays nothing else, and a time counts from
+/// when the message was due.
+struct Stream {
+    engine: Engine,
+    clock: Clock,
+    timer: OwnedFd,
+    first: Key,
+    /// By publisher: when what is not acknowledged was due.
+    due_us: Vec<VecDeque<u64>>,
+    heard: Vec<Heard>,
+}
+
+impl Stream {
+    fn new(home: &Home) -> Result<Self> {
+        let mut engine = Engine::new(home.target()?)?;
+        let away = engine.add(Plan::new(Version::V5, "away").lasting(3_600));
+        engine.connect(away);
+        until(&mut engine, "the subscriber", PATIENCE, |engine, heard| {
+            for heard in heard {
+                match heard.event {
+                    Event::Up { .. } => engine.subscribe(away, "puback/+", QoS::AtLeastOnce),
+                    Event::Subscribed(_) => engine.leave(away),
+                    _ => {}
+                }
+            }
+            heard.iter().any(|h| matches!(h.event, Event::Closed(_)))
+        })?;
+        let plan = |n| Plan::new(Version::V5, format!("publisher-{n}"));
+        let keys: Vec<Key> = (0..PUBLISHERS).map(|n| engine.add(plan(n))).collect();
+        keys.iter().for_each(|key| engine.connect(*key));
+        until(&mut engine, "the publishers", PATIENCE, |engine, _| {
+            keys.iter().all(|key| engine.is_up(*key))
+        })?;
+        let timer = timer()?;
+        let fd = timer.as_raw_fd();
+        engine.registry().register(&mut SourceFd(&fd), Token(0), Interest::READABLE)?;
+        go_first();
+        let (due_us, heard) = (vec![VecDeque::new(); PUBLISHERS], Vec::new());
+        Ok(Self { engine, clock: Clock::new(), timer, first: keys[0], due_us, heard })
+    }
+
+    /// Publishes for so long and waits for the last PUBACK: from due to PUBACK, and from due to
+    /// the socket.
+    fn run(&mut self, long: Duration) -> Result<(Latency, Latency)> {
+        let (mut times, mut lag) = (Latency::default(), Latency::default());
+        let total = RATE * long.as_micros() as u64 / 1_000_000;
+        let (mut sent, begun, mut payload) = (0, self.clock.us(), Vec::new());
+        let end = begun + long.as_micros() as u64 + PATIENCE.as_micros() as u64;
+        let topics: Vec<String> = (0..PUBLISHERS).map(|n| format!("puback/{n}")).collect();
+        tick(&self.timer, TICK)?;
+        while times.count() < total as usize {
+            let now_us = self.clock.us();
+            while sent < total {
+                let due_us = begun + (sent + 1) * 1_000_000 / RATE;
+                let n = (sent % PUBLISHERS as u64) as usize;
+                if due_us > now_us {
+                    break;
+                }
+                Mark { stream: n as u32, sequence: sent, due_us }.write(64, &mut payload);
+                let (topic, qos, retain) = (&*topics[n], QoS::AtLeastOnce, false);
+                let m = Outgoing { topic, qos, retain, payload: &payload };
+                // A full window makes it late, and late is counted.
+                if !self.engine.publish(self.first + n, m) {
+                    break;
+                }
+                self.due_us[n].push_back(due_us);
+                lag.add(now_us - due_us);
+                sent += 1;
+            }
+            self.turn(&mut times)?;
+            if now_us > end {
+                bail!("{} of {sent} acknowledged: {:?}", times.count(), self.engine.faults);
+            }
+        }
+        tick(&self.timer, Duration::ZERO)?;
+        Ok((times, lag))
+    }
+
+    fn turn(&mut self, times: &mut Latency) -> Result<()> {
+        let mut ticked = false;
+        self.engine.turn(Some(WAIT), &mut self.heard, |_| ticked = true)?;
+        if ticked {
+            // Only how often it ticked is in there; that it ticked is known.
+            let _ = rustix::io::read(&self.timer, &mut [0; 8]);
+        }
+        let now_us = self.clock.us();
+        for heard in self.heard.drain(..) {
+            match heard.event {
+                Event::Done(_, reason) if !reason.is_error() => {
+                    // One publisher's acknowledgements come in its order (MQTT 5, 4.6.0-2).
+                    let due_us = self.due_us[heard.key - self.first].pop_front();
+                    times.add(now_us.saturating_sub(due_us.unwrap_or(now_us)));
+                }
+                other => bail!("publisher {}: {other:?}", heard.key),
+            }
+        }
+        Ok(())
+    }
+}
+
+const RATE: u64 = 20_000;
+const PUBLISHERS: usize = 256;
+const TICK: Duration = Duration::from_micros(50);
+const WAIT: Duration = Duration::from_millis(20);
