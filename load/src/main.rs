@@ -54,7 +54,7 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
             None => return Ok(ExitCode::SUCCESS),
         },
         What::Figure(name) => {
-            let folder = options.folder.as_deref().context("--folder: where to keep data")?;
+            let folder = options.folder.as_deref().context("a figure has a folder")?;
             let place = figure::Place { binary: &binary, folder, size: options.size };
             println!("{}", figure::run(name, place)?.line());
             return Ok(ExitCode::SUCCESS);

@@ -54,7 +54,9 @@ impl Options {
             Some("figure") => What::Figure(words.next().context("which figure?")?.to_owned()),
             Some("soak") => What::Soak,
             Some("crash") => What::Crash(Settings::new()),
-            other => bail!("load proof NAME, load soak, load crash or load figure NAME, not {other:?}"),
+            other => {
+                bail!("load proof NAME, load soak, load crash or load figure NAME, not {other:?}")
+            }
         };
         let (size, binary) = (Size::Full, std::env::var_os("GRIDHUB_BIN").map(PathBuf::from));
         let extras = Vec::new();
@@ -77,6 +79,17 @@ impl Options {
             }
         }
         let sized = options.seconds.is_some() || options.size == Size::Smoke;
+        let other = options.seconds.is_some() || options.record.is_some();
+        match (&options.what, &options.folder) {
+            (What::Figure(_), None) => {
+                bail!("--folder DIR: where a figure's server keeps its data")
+            }
+            (What::Figure(_), _) if other || !options.extras.is_empty() => {
+                bail!("figure has --folder and --smoke, and no other option");
+            }
+            (What::Figure(_), _) | (_, None) => {}
+            _ => bail!("only figure has --folder"),
+        }
         if matches!(options.what, What::Crash(_)) && (sized || !options.extras.is_empty()) {
             bail!("crash has --rounds, and no --seconds, --minutes, --smoke or --with");
         }

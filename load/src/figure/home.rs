@@ -73,8 +73,7 @@ impl Home {
         let took = begun.elapsed();
         let (tls, token) = (Arc::clone(&self.tls), self.token.clone());
         let target = Target { ports: ports(&line)?, tls, token };
-        let https =
-            Https::new(target.ports.https, Arc::clone(&target.tls), target.token.clone());
+        let https = Https::new(target.ports.https, Arc::clone(&target.tls), target.token.clone());
         self.running = Some(Running { child, target, https });
         // The first call narrows what the second would be told.
         let _ = stay_on(1);

@@ -36,7 +36,11 @@ type Figure = (&'static str, &'static str, fn(Place<'_>) -> Result<Numbers>);
 /// Every one.
 pub const FIGURES: [Figure; 4] = [
     ("puback", "PUBACK at 20,000 a second beside the disk's own fdatasync", puback::run),
-    ("durable-start", "1 million sessions and 1 million retained messages after kill -9", start::run),
+    (
+        "durable-start",
+        "1 million sessions and 1 million retained messages after kill -9",
+        start::run,
+    ),
     ("retained-1m", "1 million retained messages and reading them by wildcards", retained::run),
     ("steady", "the disk after 10 million messages went through", steady::run),
 ];

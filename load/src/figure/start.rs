@@ -26,8 +26,7 @@ pub fn run(place: Place<'_>) -> Result<Numbers> {
     let visited = home.used()?;
     let per_session = |bytes: f64| bytes / sessions as f64;
     numbers.add("session_us", (visited.cpu_us - empty.cpu_us) / sessions as f64);
-    numbers
-        .add("session_bytes", per_session(visited.resident_bytes - empty.resident_bytes));
+    numbers.add("session_bytes", per_session(visited.resident_bytes - empty.resident_bytes));
     let crowd = Crowd::connect(&mut engine, 64)?;
     let topic = |n: u64, text: &mut String| topic(n, text);
     crowd.publish(
@@ -85,7 +84,9 @@ fn visits(engine: &mut Engine, sessions: u64) -> Result<()> {
                 other => wrong = Some(*other),
             }
         }
-        while next < sessions && let Some(key) = free.pop() {
+        while next < sessions
+            && let Some(key) = free.pop()
+        {
             let plan = engine.plan(key);
             plan.client_id.clear();
             // Writing to a String does not fail.

@@ -57,9 +57,13 @@ const fn row(
 }
 
 impl Durable {
-    /// How many times it is measured, unless told otherwise.
+    /// How many times it is measured, unless told otherwise: crate `load` has rounds of its own
+    /// where that helps.
     pub fn times(&self) -> usize {
-        if self.when == When::Named { 1 } else { 3 }
+        match (&self.by, self.when) {
+            (By::Queue(_), When::Always) => 3,
+            _ => 1,
+        }
     }
 }
 
@@ -149,17 +153,18 @@ pub fn measure(
     for time in 0..times {
         let figures = match durable.by {
             By::Load => load(binaries, durable.name, quick)?,
-            By::Queue(arguments) => queue(binaries, loadgen, arguments)?,
+            By::Queue(arguments) => queue(binaries, loadgen, arguments, quick)?,
         };
         eprintln!("{} {}/{times} {}", durable.name, time + 1, figures.line());
         runs.push(figures);
     }
     let own = |row: &Row| {
-        let values: Vec<f64> = runs.iter().filter_map(|run| run.get(row.figure)).collect();
+        let values: Option<Vec<f64>> = runs.iter().map(|run| run.get(row.figure)).collect();
+        let values = values.with_context(|| format!("nobody has measured {}", row.figure))?;
         let (value, most) = (Spread::of(&values), row.most);
-        Own { name: durable.name, unit: row.unit, value, most, goal: row.goal }
+        Ok(Own { name: durable.name, unit: row.unit, value, most, goal: row.goal })
     };
-    Ok(durable.rows.iter().map(own).collect())
+    durable.rows.iter().map(own).collect()
 }
 
 fn load(binaries: &Binaries, name: &str, quick: bool) -> Result<Figures> {
@@ -178,12 +183,21 @@ fn load(binaries: &Binaries, name: &str, quick: bool) -> Result<Figures> {
     Figures::parse(line.trim())
 }
 
-fn queue(binaries: &Binaries, loadgen: &Loadgen, arguments: &[&str]) -> Result<Figures> {
+fn queue(
+    binaries: &Binaries,
+    loadgen: &Loadgen,
+    arguments: &[&str],
+    quick: bool,
+) -> Result<Figures> {
     let server = serve(binaries, Layout::ALONE, Storage::Disk)?;
     let pid = server.pid();
     let look = binaries.scratch.join("between");
     let mut command = loadgen.command(&["offline", "--v5"], &server, Cores::First, false);
-    command.args(arguments).arg("--between");
+    command.args(arguments);
+    if quick {
+        command.args(["--msgs", "10000"]);
+    }
+    command.arg("--between");
     let file = look.display();
     command.arg(format!("cat /proc/{pid}/io /proc/{pid}/status > '{file}'; echo {pid}"));
     let before = counted(&look_at(pid)?)?;
