@@ -38,7 +38,8 @@ pub fn merged(old: &str, new: &str) -> String {
         notes.extend(names.iter().map(|name| format!("- {name}: {day}, `{command}`")));
     }
     let notes = notes.iter().map(String::as_str).collect();
-    Page { head: if whole { new.head } else { old.head }, rows, notes }.text()
+    let head = if whole { new.head } else { old.head_as(&new) };
+    Page { head, rows, notes }.text()
 }
 
 struct Page<'a> {
@@ -70,13 +71,23 @@ impl<'a> Page<'a> {
         self.rows.iter().copied().filter(move |row| name(row) == wanted)
     }
 
+    /// The words of `new`, but the day and the command of this page.
+    fn head_as(&self, new: &Page<'a>) -> Vec<&'a str> {
+        let own = |line: &&'a str| {
+            [DAY, REPEAT].into_iter().find(|sign| line.contains(sign)).map(|sign| {
+                self.head.iter().find(|own| own.contains(sign)).copied().unwrap_or(line)
+            })
+        };
+        new.head.iter().map(|line| own(line).unwrap_or(line)).collect()
+    }
+
     fn day(&self) -> &'a str {
-        let line = self.head.iter().find(|line| line.contains(" on "));
+        let line = self.head.iter().find(|line| line.contains(DAY));
         line.and_then(|line| line.split(' ').next()).unwrap_or("on a day unknown")
     }
 
     fn command(&self) -> &'a str {
-        let line = self.head.iter().find(|line| line.starts_with("Repeat with `"));
+        let line = self.head.iter().find(|line| line.contains(REPEAT));
         line.and_then(|line| line.split('`').nth(1)).unwrap_or("cargo xtask bench")
     }
 
@@ -101,12 +112,18 @@ fn name(row: &str) -> &str {
     row.split('|').nth(1).unwrap_or_default().trim()
 }
 
+/// What the line with the day and the machine has.
+const DAY: &str = ", Linux ";
+/// What the line with the command has.
+const REPEAT: &str = "Repeat with `";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn page(day: &str, arguments: &str, rows: &[&str]) -> String {
-        let head = format!("# Measured\n\n{day} on a box.\nRepeat with `cargo xtask bench");
+        let head =
+            format!("# Measured\n\n{day} on a box, Linux 6.\nRepeat with `cargo xtask bench");
         let rows: String = rows.iter().map(|row| format!("| {row} |\n")).collect();
         format!("{head}{arguments}`.\n\n| scenario | figure |\n|---|---|\n{rows}")
     }
@@ -121,7 +138,7 @@ mod tests {
             rows,
             ["| a | 1 |", "| b | 7 |", "| b | 8 |", "| b | 9 |", "| c | 1 |", "| d | 5 |"]
         );
-        assert!(text.contains("day 1 on a box"), "{text}");
+        assert!(text.contains("day 1 on a box, Linux"), "{text}");
         assert!(text.contains("- b: 2026-11-23, `cargo xtask bench b d`\n"), "{text}");
         let again = page("2026-11-24", " b", &["b | 3"]);
         let text = merged(&text, &again);
@@ -133,7 +150,7 @@ mod tests {
     fn a_whole_run_brings_its_head_and_keeps_what_it_does_not_measure() {
         let old = page("day 1", "", &["a | 1", "long | 1"]) + "\nMeasured:\n\n- long: day 1\n";
         let text = merged(&old, &page("day 2", "", &["a | 2"]));
-        assert!(text.contains("day 2 on a box") && !text.contains("day 1 on"), "{text}");
+        assert!(text.contains("day 2 on a box, Linux") && !text.contains("day 1 on"), "{text}");
         assert!(text.contains("| a | 2 |\n| long | 1 |\n") && text.contains("- long: day 1"));
         assert_eq!(merged("", &old), merged("", &merged("", &old)));
     }
