@@ -66,9 +66,8 @@ pub fn run(place: Place<'_>) -> Result<Numbers> {
 /// So many clients come, subscribe to a topic of their own, and leave their session behind.
 fn visits(engine: &mut Engine, sessions: u64) -> Result<()> {
     let plan = || Plan::new(Version::V5, "").lasting(86_400);
-    let keys: Vec<_> = (0..AT_ONCE).map(|_| engine.add(plan())).collect();
+    let mut free: Vec<_> = (0..AT_ONCE).map(|_| engine.add(plan())).collect();
     let (mut next, mut done, mut wrong) = (0, 0, None);
-    let mut free = keys.clone();
     until(engine, "the visits", WHOLE, |engine, heard| {
         for Heard { key, event } in heard {
             match event {

@@ -71,7 +71,7 @@ fn subscribed(engine: &mut Engine, key: Key, filter: &str) -> Result<()> {
 /// One in a hundred is kept by the session that is away.
 fn topic(n: u64, text: &mut String) {
     text.clear();
-    let name = if n % KEPT_EVERY == 0 { "kept" } else { "gone" };
+    let name = if n.is_multiple_of(KEPT_EVERY) { "kept" } else { "gone" };
     // Writing to a String does not fail.
     let _ = write!(text, "through/{name}");
 }
