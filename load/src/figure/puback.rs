@@ -41,7 +41,7 @@ pub fn run(place: Place<'_>) -> Result<Numbers> {
     for _ in 0..place.of(500).clamp(1, ROUNDS) {
         let (alone, lag) = stream.run(phase)?;
         let raw = Raw::start(home.beside(), batch_bytes as usize)?;
-        std::thread::sleep(phase);
+        stream.rest(phase)?;
         let raw_alone = raw.finish()?;
         let raw = Raw::start(home.beside(), batch_bytes as usize)?;
         let (beside, _) = stream.run(phase)?;
@@ -181,6 +181,13 @@ impl Stream {
         }
         tick(&self.timer, Duration::ZERO)?;
         Ok((times, lag))
+    }
+
+    /// Publishes nothing for so long.
+    fn rest(&mut self, long: Duration) -> Result<()> {
+        let clock = Clock::new();
+        let over = |_: &mut Engine, _: &[Heard]| clock.s() > long.as_secs_f64();
+        until(&mut self.engine, "the raw appends", long + PATIENCE, over)
     }
 
     fn turn(&mut self, times: &mut Latency) -> Result<()> {
