@@ -156,8 +156,9 @@ impl Report {
              Medians [lowest-highest]; a ratio is the median of the ratios\nwithin each pair of \
              runs. The machine is noisy: differences under 25 % mean nothing.\nIn the rows about \
              what is kept (offline and below) gridhub has its log on the disk, with \
-             `fdatasync`\nbefore a PUBACK; Mosquitto keeps all in memory. Raw is a loop that appends a batch as large \
-             as the\nlog's to reserved space and calls `fdatasync`. Segments are 32 MiB.\n\n\
+             `fdatasync`\nbefore a PUBACK; Mosquitto keeps all in memory. Raw is a loop that \
+             appends a batch as large as the\nlog's to reserved space and calls \
+             `fdatasync`. Segments are 32 MiB.\n\n\
              | scenario | figure | floor | gridhub | Mosquitto | to floor | to Mosquitto | bar \
              here | verdict | goal |\n|---|---|---|---|---|---|---|---|---|---|\n{}",
             said("date", &["-u", "+%Y-%m-%d"]),
