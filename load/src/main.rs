@@ -3,10 +3,12 @@
 //!
 //! `load crash [--rounds N] [--seed S] [--durability disk|memory] [--power-loss | --disconnect]
 //! [--without shared|keys]`, `load proof NAME [--seconds N] [--smoke]` and
-//! `load soak [--minutes N] [--smoke] [--with websocket]`; each with `--binary FILE` (else
+//! `load soak [--minutes N] [--smoke] [--with websocket]`, and what `cargo xtask bench` asks for,
+//! `load figure NAME --folder DIR [--smoke]`; each with `--binary FILE` (else
 //! `GRIDHUB_BIN`) and `--record PAGE` to write the result down.
 mod crash;
 mod engine;
+mod figure;
 mod flood;
 mod https;
 mod latency;
@@ -22,6 +24,7 @@ mod server;
 mod soak;
 mod waiting;
 
+use anyhow::Context;
 use options::{Options, What};
 use std::process::ExitCode;
 
@@ -50,6 +53,12 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Some(report) => report,
             None => return Ok(ExitCode::SUCCESS),
         },
+        What::Figure(name) => {
+            let folder = options.folder.as_deref().context("a figure has a folder")?;
+            let place = figure::Place { binary: &binary, folder, size: options.size };
+            println!("{}", figure::run(name, place)?.line());
+            return Ok(ExitCode::SUCCESS);
+        }
         What::List => {
             for (name, shows, seconds, _) in proof::PROOFS {
                 println!("{name:<12} {seconds:>4} s  {shows}");

@@ -17,6 +17,8 @@ pub struct Options {
     pub size: Size,
     /// The page to write the result to.
     pub record: Option<PathBuf>,
+    /// Where a figure's server keeps its data.
+    pub folder: Option<PathBuf>,
     /// What the soak has beside the usual.
     pub extras: Vec<Extra>,
     binary: Option<PathBuf>,
@@ -33,6 +35,8 @@ pub enum What {
     Soak,
     /// The crash proof.
     Crash(Settings),
+    /// One figure of the bench by name.
+    Figure(String),
 }
 
 impl Options {
@@ -47,13 +51,17 @@ impl Options {
                 Some("--list") | None => What::List,
                 Some(name) => What::Proof(name.to_owned()),
             },
+            Some("figure") => What::Figure(words.next().context("which figure?")?.to_owned()),
             Some("soak") => What::Soak,
             Some("crash") => What::Crash(Settings::new()),
-            other => bail!("load proof NAME, load soak or load crash, not {other:?}"),
+            other => {
+                bail!("load proof NAME, load soak, load crash or load figure NAME, not {other:?}")
+            }
         };
         let (size, binary) = (Size::Full, std::env::var_os("GRIDHUB_BIN").map(PathBuf::from));
         let extras = Vec::new();
-        let mut options = Self { what, seconds: None, size, record: None, extras, binary };
+        let (record, folder) = (None, None);
+        let mut options = Self { what, seconds: None, size, record, folder, extras, binary };
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word {
@@ -61,6 +69,7 @@ impl Options {
                 "--minutes" => options.seconds = Some(60 * number(value()?)?),
                 "--smoke" => options.size = Size::Smoke,
                 "--with" => options.extras.push(extra(value()?)?),
+                "--folder" => options.folder = Some(value()?.into()),
                 "--record" => options.record = Some(value()?.into()),
                 "--binary" => options.binary = Some(value()?.into()),
                 other => match &mut options.what {
@@ -70,6 +79,17 @@ impl Options {
             }
         }
         let sized = options.seconds.is_some() || options.size == Size::Smoke;
+        let other = options.seconds.is_some() || options.record.is_some();
+        match (&options.what, &options.folder) {
+            (What::Figure(_), None) => {
+                bail!("--folder DIR: where a figure's server keeps its data")
+            }
+            (What::Figure(_), _) if other || !options.extras.is_empty() => {
+                bail!("figure has --folder and --smoke, and no other option");
+            }
+            (What::Figure(_), _) | (_, None) => {}
+            _ => bail!("only figure has --folder"),
+        }
         if matches!(options.what, What::Crash(_)) && (sized || !options.extras.is_empty()) {
             bail!("crash has --rounds, and no --seconds, --minutes, --smoke or --with");
         }
@@ -92,6 +112,7 @@ impl Options {
             What::List => "cargo xtask proof --list".to_owned(),
             What::Soak => "cargo xtask soak".to_owned(),
             What::Crash(settings) => settings.command(),
+            What::Figure(name) => format!("cargo xtask bench {name}"),
         };
         if let Some(seconds) = self.seconds {
             command.push_str(&format!(" --seconds {seconds}"));

@@ -259,12 +259,19 @@ impl Stream {
 }
 
 /// A timer that is a descriptor: polling itself only knows milliseconds.
-fn timer() -> Result<OwnedFd> {
+///
+/// # Errors
+/// When the system gives none.
+pub fn timer() -> Result<OwnedFd> {
     let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
     timerfd_create(TimerfdClockId::Monotonic, flags).context("a timer")
 }
 
-fn tick(timer: &OwnedFd, every: Duration) -> Result<()> {
+/// Makes it readable every so often.
+///
+/// # Errors
+/// When the system does not take the period.
+pub fn tick(timer: &OwnedFd, every: Duration) -> Result<()> {
     let period = Timespec { tv_sec: every.as_secs() as i64, tv_nsec: every.subsec_nanos().into() };
     let spec = Itimerspec { it_interval: period, it_value: period };
     timerfd_settime(timer.as_fd(), TimerfdTimerFlags::empty(), &spec).context("a timer")?;

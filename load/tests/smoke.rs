@@ -58,6 +58,41 @@ fn a_short_soak_balances() {
     holds(&["soak", "--seconds", "10"]);
 }
 
+/// The numbers of one figure at a hundredth of its size, and that its folder is gone.
+fn figure(name: &str, numbers: &[&str]) {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
+    load.args(["figure", name, "--smoke", "--folder"]).arg(&folder);
+    let done = load.arg("--binary").arg(gridhub()).output().unwrap();
+    let line = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{name}: {line} {}", String::from_utf8_lossy(&done.stderr));
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    for number in numbers {
+        assert!(line[number].as_f64().is_some_and(|n| n > 0.0), "{name} {number}: {line}");
+    }
+    assert!(!folder.exists(), "{name} leaves its folder behind");
+}
+
+#[test]
+fn acknowledgements_are_timed_beside_the_disk() {
+    figure("puback", &["p50_us", "p99_us", "raw_p99_us", "to_raw", "to_raw_beside", "batch_bytes"]);
+}
+
+#[test]
+fn a_start_finds_every_session_and_retained_message() {
+    figure("durable-start", &["start_ms", "resume_ms", "session_bytes", "resident_mb"]);
+}
+
+#[test]
+fn every_read_of_retained_messages_returns_what_it_should() {
+    figure("retained-1m", &["resident_mb", "few_to_all", "one_us", "open_us"]);
+}
+
+#[test]
+fn the_disk_gives_back_what_went_through() {
+    figure("steady", &["to_bar", "peak_to_bar", "end_mb", "live_mb"]);
+}
+
 #[test]
 fn mistakes_on_the_command_line_are_no_verdict() {
     for words in [
@@ -67,6 +102,10 @@ fn mistakes_on_the_command_line_are_no_verdict() {
         &["proof", "stall", "--power-loss"],
         &["crash", "--smoke"],
         &["crash", "--durability", "os"],
+        &["figure", "puback"],
+        &["figure", "none", "--folder", "nowhere"],
+        &["figure", "puback", "--folder", "nowhere", "--seconds", "3"],
+        &["proof", "stall", "--folder", "nowhere"],
     ] {
         let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
         let done = load.args(words).env("GRIDHUB_BIN", gridhub()).output().unwrap();

@@ -28,9 +28,10 @@ const USAGE: &str = "cargo xtask COMMAND
   sim --seeds N [--from S] [--jobs J]
                         run the seeded simulator
   sim --seed N          replay one seed with every packet
-  bench [SCENARIO...] [--pairs N] [--quick] [--list]
-                        measure the floor, gridhub and Mosquitto side by side,
-                        write bench/RESULTS.md
+  bench [SCENARIO... [--record]] [--pairs N] [--quick] [--list]
+                        measure the floor, gridhub and Mosquitto side by side, write
+                        bench/RESULTS.md, or with --record the rows of what is named; what takes
+                        minutes with millions of messages (see --list) only when it is named
   fuzz TARGET...|--all [--minutes N] [--minimize]
                         look for inputs that break a property of crate fuzz; --minimize writes
                         the smallest corpus of what was found to fuzz/corpus

@@ -22,6 +22,17 @@ impl Figures {
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.get(name).copied()
     }
+
+    /// One more, that was found out beside it.
+    pub fn add(&mut self, name: &str, value: f64) {
+        self.0.insert(name.into(), value);
+    }
+
+    /// All of them, for a line of progress.
+    pub fn line(&self) -> String {
+        let shown = self.0.iter().map(|(name, value)| format!("{name} {value:.2}"));
+        shown.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The middle and the ends of some values.

@@ -3,8 +3,11 @@
 //! Owns the order of the runs. The load generator of the lab does the measuring; here its figures
 //! are only collected, compared in pairs and written down.
 mod calls;
+mod durable;
 mod figures;
+mod house;
 mod loadgen;
+mod page;
 mod report;
 mod scenario;
 mod server;
@@ -14,13 +17,15 @@ mod twins;
 use crate::command::{cargo, run as execute};
 use crate::{clients, root, test};
 use anyhow::{Result, bail};
+use durable::{Durable, When};
 use loadgen::Loadgen;
 use report::{Measured, Report};
 use scenario::{Lifetime, SCENARIOS, Scenario};
 use server::{Binaries, Competitor, Server};
 use std::path::{Path, PathBuf};
 
-/// Measures the named scenarios, or all; a full run of the release build writes `bench/RESULTS.md`.
+/// Measures the named scenarios, or all but the longest; a full run of the release build writes
+/// `bench/RESULTS.md`, a run of some with `--record` their rows of it.
 /// `GRIDHUB_BIN` names another binary to measure, `GRIDHUB_LAB` another place of the lab.
 ///
 /// # Errors
@@ -36,6 +41,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
         }
         for calls in calls::CALLS {
             println!("{:<18} system calls by perf", calls.name);
+        }
+        for durable in durable::DURABLE {
+            let when = if durable.when == When::Named { " (only by name)" } else { "" };
+            println!("{:<18} {}{when}", durable.name, durable.shows);
         }
         println!("{:<18} exec to ready line, size, memory", start::NAME);
         return Ok(());
@@ -57,16 +66,23 @@ pub fn run(arguments: &[String]) -> Result<()> {
     for calls in calls::CALLS.iter().filter(|c| options.wants(c.name)) {
         report.owns(calls.name, calls::measure(&binaries, &loadgen, calls, options.quick));
     }
+    for durable in durable::DURABLE.iter().filter(|d| options.asks(d)) {
+        let times = options.pairs.unwrap_or(if options.quick { 1 } else { durable.times() });
+        let measured = durable::measure(&binaries, &loadgen, durable, (times, options.quick));
+        report.owns(durable.name, measured);
+    }
     if options.wants(start::NAME) {
         report.start(&start::measure(&binaries, options.pairs.unwrap_or(5))?);
     }
     println!("{}", report.text());
-    // Short runs, some rows or another build are for looking at, not for the record.
+    // Short runs and another build are for looking at, not for the record.
     let given = std::env::var_os("GRIDHUB_BIN").is_some();
-    if options.scenarios.is_empty() && !options.quick && !given {
+    if (options.scenarios.is_empty() || options.record) && !options.quick && !given {
         let file = root.join("bench/RESULTS.md");
         std::fs::create_dir_all(root.join("bench"))?;
-        std::fs::write(&file, report.text())?;
+        // A page that is not there yet is an empty one.
+        let old = std::fs::read_to_string(&file).unwrap_or_default();
+        std::fs::write(&file, page::merged(&old, &report.text()))?;
         eprintln!("xtask: wrote {}", file.display());
     }
     Ok(())
@@ -119,16 +135,19 @@ fn build(root: &Path) -> Result<Binaries> {
     loadgen.args(["build", "--release", "--manifest-path"]).arg(&lab);
     execute(loadgen.arg("--target-dir").arg(&folder).env_remove("CARGO_TARGET_DIR"))?;
     clients::debian("mosquitto", "mosquitto");
+    execute(cargo(root).args(["build", "--release", "--package", "load"]))?;
+    let release = test::target(root).join("release");
     let gridhub = match std::env::var_os("GRIDHUB_BIN") {
         Some(path) => PathBuf::from(path),
         None => {
             execute(cargo(root).args(["build", "--release", "--package", "gridhub"]))?;
-            test::target(root).join("release/gridhub")
+            release.join("gridhub")
         }
     };
     let scratch = root.join("target/bench");
     std::fs::create_dir_all(&scratch)?;
-    Ok(Binaries { loadgen: folder.join("release/loadgen"), gridhub, scratch })
+    let (loadgen, load) = (folder.join("release/loadgen"), release.join("load"));
+    Ok(Binaries { loadgen, load, gridhub, scratch })
 }
 
 #[derive(Default)]
@@ -137,6 +156,7 @@ struct Options {
     pairs: Option<usize>,
     quick: bool,
     list: bool,
+    record: bool,
 }
 
 impl Options {
@@ -147,6 +167,7 @@ impl Options {
             match argument.as_str() {
                 "--quick" => options.quick = true,
                 "--list" => options.list = true,
+                "--record" => options.record = true,
                 "--pairs" => match rest.next().and_then(|n| n.parse().ok()) {
                     Some(pairs) if pairs > 0 => options.pairs = Some(pairs),
                     _ => bail!("--pairs needs a number above zero"),
@@ -163,6 +184,11 @@ impl Options {
     fn wants(&self, name: &str) -> bool {
         self.scenarios.is_empty() || self.scenarios.iter().any(|s| s == name)
     }
+
+    fn asks(&self, durable: &Durable) -> bool {
+        let all = durable.when == When::Always;
+        self.wants(durable.name) && (all || !self.scenarios.is_empty())
+    }
 }
 
 /// Everything that can be measured alone.
@@ -170,7 +196,8 @@ fn names() -> impl Iterator<Item = &'static str> {
     let scenarios = SCENARIOS.iter().map(|s| s.name);
     let twins = twins::TWINS.iter().map(|t| t.name);
     let calls = calls::CALLS.iter().map(|c| c.name);
-    scenarios.chain(twins).chain(calls).chain([start::NAME])
+    let durable = durable::DURABLE.iter().map(|d| d.name);
+    scenarios.chain(twins).chain(calls).chain(durable).chain([start::NAME])
 }
 
 #[cfg(test)]
@@ -183,6 +210,12 @@ mod tests {
 
     #[test]
     fn options_are_read_or_refused() {
+        let all = parse(&[]).unwrap();
+        let long = |d: &Durable| d.when == When::Named;
+        assert!(durable::DURABLE.iter().any(long));
+        assert!(durable::DURABLE.iter().all(|d| all.asks(d) != long(d)));
+        let named = parse(&["durable-start"]).unwrap();
+        assert!(durable::DURABLE.iter().all(|d| named.asks(d) == (d.name == "durable-start")));
         let options = parse(&["pairs-q0", "--pairs", "9", "--quick"]).unwrap();
         assert_eq!((options.pairs, options.quick), (Some(9), true));
         assert!(options.wants("pairs-q0") && !options.wants("pairs-q1"));

@@ -1,4 +1,5 @@
 //! The table of what is measured, against which bar.
+use super::house::Storage;
 
 /// One load, measured for every competitor.
 pub struct Scenario {
@@ -12,6 +13,8 @@ pub struct Scenario {
     pub floor: Floor,
     /// Over which listener.
     pub transport: Transport,
+    /// What gridhub's acknowledgements wait for; the others keep all in memory.
+    pub storage: Storage,
     /// How long one server process is used.
     pub lifetime: Lifetime,
     /// How many times each competitor runs, unless told otherwise.
@@ -37,6 +40,10 @@ pub enum Bar {
     Floor(f64),
     /// The figure itself.
     Most(f64),
+    /// Times Mosquitto, median of paired ratios.
+    Mosquitto(f64),
+    /// The figure itself, where more is better.
+    Least(f64),
     /// Shown, not judged.
     None,
 }
@@ -84,7 +91,8 @@ const fn flow(
     pairs: usize,
 ) -> Scenario {
     let (transport, lifetime) = (Transport::Tcp, Lifetime::Scenario);
-    Scenario { name, arguments, rows, floor, transport, lifetime, pairs }
+    let storage = Storage::Memory;
+    Scenario { name, arguments, rows, floor, transport, storage, lifetime, pairs }
 }
 
 const fn tls(
@@ -93,7 +101,8 @@ const fn tls(
     rows: &'static [Row],
 ) -> Scenario {
     let (transport, lifetime) = (Transport::Tls, Lifetime::Scenario);
-    Scenario { name, arguments, rows, floor: Floor::Absent, transport, lifetime, pairs: 3 }
+    let (storage, floor) = (Storage::Memory, Floor::Absent);
+    Scenario { name, arguments, rows, floor, transport, storage, lifetime, pairs: 3 }
 }
 
 const fn memory(
@@ -102,7 +111,19 @@ const fn memory(
     rows: &'static [Row],
 ) -> Scenario {
     let (transport, lifetime) = (Transport::Tcp, Lifetime::Run);
-    Scenario { name, arguments, rows, floor: Floor::Absent, transport, lifetime, pairs: 3 }
+    let (storage, floor) = (Storage::Memory, Floor::Absent);
+    Scenario { name, arguments, rows, floor, transport, storage, lifetime, pairs: 3 }
+}
+
+/// What waits for a session that is away: on disk for us, in memory for Mosquitto.
+const fn durable(
+    name: &'static str,
+    arguments: &'static [&'static str],
+    rows: &'static [Row],
+) -> Scenario {
+    let (transport, lifetime) = (Transport::Tcp, Lifetime::Scenario);
+    let (storage, floor) = (Storage::Disk, Floor::Absent);
+    Scenario { name, arguments, rows, floor, transport, storage, lifetime, pairs: 3 }
 }
 
 const DELIVERY: &str = "cpu_us_per_delivery";
@@ -239,7 +260,35 @@ pub const SCENARIOS: &[Scenario] = &[
         rows: &[row("rss_bytes_per_conn", "bytes a connection", Bar::None, "12000")],
         floor: Floor::Absent,
         transport: Transport::Tls,
+        storage: Storage::Memory,
         lifetime: Lifetime::Run,
         pairs: 3,
     },
+    durable(
+        "offline",
+        &["offline", "--msgs", "200000"],
+        &[
+            row("enqueue_cpu_us", "CPU-µs a message queued", HALF, "0.5 x Mosquitto"),
+            row("drain_cpu_us", "CPU-µs a message drained", QUARTER, "0.25 x Mosquitto"),
+        ],
+    ),
+    durable(
+        "offline-v5",
+        &["offline", "--v5", "--msgs", "200000"],
+        &[
+            row("enqueue_cpu_us", "CPU-µs a message queued", HALF, "0.5 x Mosquitto"),
+            row("drain_cpu_us", "CPU-µs a message drained", QUARTER, "0.25 x Mosquitto"),
+        ],
+    ),
+    durable(
+        "offline-256",
+        &["offline", "--v5", "--msgs", "500000", "--pubs", "256", "--window", "16"],
+        &[
+            row("enqueue_s", "messages queued a second", Bar::Least(150_000.0), "150000"),
+            row("enqueue_cpu_us", "CPU-µs a message queued", HALF, "0.5 x Mosquitto"),
+        ],
+    ),
 ];
+
+const HALF: Bar = Bar::Mosquitto(0.5);
+const QUARTER: Bar = Bar::Mosquitto(0.25);

@@ -1,5 +1,6 @@
 //! Starting and stopping what is measured: the floor, gridhub, Mosquitto, each alone on core 0.
 use super::figures::Figures;
+use super::house::{Storage, serve};
 use super::scenario::{Floor, Scenario, Transport};
 use crate::command::{exists, run};
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 pub struct Binaries {
     /// The lab's load generator.
     pub loadgen: PathBuf,
+    /// Crate `load`.
+    pub load: PathBuf,
     /// The release build.
     pub gridhub: PathBuf,
     /// A folder below `target`.
@@ -84,6 +87,8 @@ impl Layout {
 /// A running server; dropped, it is killed and waited for.
 pub struct Server {
     child: Child,
+    /// What goes with it.
+    folder: Option<PathBuf>,
     /// Where the load goes.
     pub port: u16,
     /// What gridhub wants to see on TLS.
@@ -98,6 +103,9 @@ impl Server {
     pub fn start(binaries: &Binaries, who: Competitor, scenario: &Scenario) -> Result<Self> {
         match who {
             Competitor::Floor => floor(binaries, scenario.floor),
+            Competitor::Gridhub if scenario.storage == Storage::Disk => {
+                serve(binaries, Layout::ALONE, Storage::Disk)
+            }
             Competitor::Gridhub => {
                 let data = ["--ephemeral"].map(Into::into);
                 gridhub(binaries, Layout::ALONE, &data, scenario.transport)
@@ -105,6 +113,11 @@ impl Server {
             }
             Competitor::Mosquitto => mosquitto(binaries, scenario.transport),
         }
+    }
+
+    /// Of a process that was started; its port is not known yet.
+    pub fn of(child: Child, folder: Option<PathBuf>) -> Self {
+        Self { child, folder, port: 0, token: None }
     }
 
     /// The process itself: `taskset` becomes what it starts.
@@ -118,6 +131,10 @@ impl Drop for Server {
         // Either may fail when the process is gone already, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(folder) = &self.folder {
+            // What stays is below `target`.
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 
@@ -143,7 +160,7 @@ pub fn gridhub(
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().context("gridhub dev")?;
     let line = first_line(child.stdout.take(), |_| true);
-    let mut server = Server { child, port: 0, token: None };
+    let mut server = Server::of(child, None);
     let line = line.context("gridhub dev ended before it was ready")?;
     let ready: serde_json::Value = serde_json::from_str(&line).context(line)?;
     let listener = match transport {
@@ -168,7 +185,7 @@ fn floor(binaries: &Binaries, kind: Floor) -> Result<Server> {
         Floor::Join => command.arg("--join"),
     };
     let child = command.stdout(Stdio::null()).spawn().context("loadgen floor")?;
-    let server = Server { child, port, token: None };
+    let server = Server { child, folder: None, port, token: None };
     // It says nothing, but its listener is the first thing it makes.
     accepting(port)?;
     Ok(server)
@@ -200,7 +217,7 @@ fn mosquitto(binaries: &Binaries, transport: Transport) -> Result<Server> {
     command.arg("-c").arg(&file).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().context("mosquitto")?;
     let line = first_line(child.stderr.take(), |line| line.contains("running"));
-    let server = Server { child, port, token: None };
+    let server = Server { child, folder: None, port, token: None };
     line.context("it ended before it was running")?;
     Ok(server)
 }
@@ -218,7 +235,8 @@ fn certificate(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((certificate, key))
 }
 
-fn pinned(program: &Path) -> Command {
+/// A program on the first core.
+pub fn pinned(program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", "0"]).arg(program).stdin(Stdio::null());
     command
@@ -226,7 +244,7 @@ fn pinned(program: &Path) -> Command {
 
 /// The first line that `wanted` accepts; the rest is read and dropped, so that the writer never
 /// blocks.
-fn first_line(
+pub fn first_line(
     from: Option<impl Read + Send + 'static>,
     wanted: fn(&str) -> bool,
 ) -> Option<String> {
@@ -251,8 +269,11 @@ fn accepting(port: u16) -> Result<()> {
     Ok(())
 }
 
-const SHOWN: [&str; 5] = [
+const SHOWN: [&str; 8] = [
     "cpu_us_per_delivery",
+    "enqueue_cpu_us",
+    "enqueue_s",
+    "drain_cpu_us",
     "cpu_us_per_connect",
     "rss_bytes_per_conn",
     "rss_bytes_per_sub",

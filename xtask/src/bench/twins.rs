@@ -4,10 +4,10 @@
 //! Server and load generator share all cores: the generator needs one for itself, and a rate on
 //! two cores says nothing.
 use super::figures::Spread;
+use super::house::{Storage, serve};
 use super::loadgen::Loadgen;
 use super::report::Own;
-use super::scenario::Transport;
-use super::server::{Binaries, Cores, Layout, Server, gridhub};
+use super::server::{Binaries, Cores, Layout, Server};
 use anyhow::{Context, Result};
 
 /// A load under two conditions.
@@ -17,6 +17,7 @@ pub struct Twin {
     unit: &'static str,
     cores: Cores,
     reactors: [usize; 2],
+    storage: [Storage; 2],
     arguments: [&'static [&'static str]; 2],
     /// The second to the first.
     most: f64,
@@ -32,6 +33,7 @@ pub const TWINS: &[Twin] = &[
         unit: "CPU of a delivery, 200k to 1k filters",
         cores: Cores::First,
         reactors: [1, 1],
+        storage: [Storage::Memory; 2],
         arguments: [
             &["wild", "--subs", "1000", "--n", "1000", "--pubs", "4", "--window", "1000"],
             &["wild", "--subs", "200000", "--n", "1000", "--pubs", "4", "--window", "1000"],
@@ -39,7 +41,23 @@ pub const TWINS: &[Twin] = &[
         most: 1.5,
         goal: "1.5 x",
     },
+    disk("disk-q0", &["pairs", "--qos", "0", "--n", "100", "--window", "16"]),
+    disk("disk-q1", &["pairs", "--qos", "1", "--n", "100", "--window", "16"]),
 ];
+
+/// What a log costs those who need nothing kept.
+const fn disk(name: &'static str, arguments: &'static [&'static str]) -> Twin {
+    Twin {
+        name,
+        unit: "CPU of a live delivery, disk to memory",
+        cores: Cores::First,
+        reactors: [1, 1],
+        storage: [Storage::Memory, Storage::Disk],
+        arguments: [arguments, arguments],
+        most: 1.05,
+        goal: "1.05 x",
+    }
+}
 
 const fn reactors(name: &'static str, arguments: &'static [&'static str]) -> Twin {
     Twin {
@@ -47,6 +65,7 @@ const fn reactors(name: &'static str, arguments: &'static [&'static str]) -> Twi
         unit: "CPU of a delivery, 2 to 1 reactors",
         cores: Cores::All,
         reactors: [1, 2],
+        storage: [Storage::Memory; 2],
         arguments: [arguments, arguments],
         most: 1.3,
         goal: "1.3 x",
@@ -68,8 +87,7 @@ pub fn measure(
         let mut costs = [0.0; 2];
         for (at, cost) in costs.iter_mut().enumerate() {
             let layout = Layout { reactors: twin.reactors[at], cores: twin.cores };
-            let data = ["--ephemeral"].map(Into::into);
-            let (server, _) = gridhub(binaries, layout, &data, Transport::Tcp)?;
+            let server = serve(binaries, layout, twin.storage[at])?;
             let mut command = loadgen.command(twin.arguments[at], &server, twin.cores, quick);
             let figures = Loadgen::figures(&mut command)?;
             *cost = figures.get(DELIVERY).context("no CPU time of a delivery")?;
