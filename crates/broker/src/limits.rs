@@ -253,7 +253,7 @@ impl Limits {
             connects_burst_max: 200,
             connect_deadline_s: 30,
             first_read_bytes_max: 16 * KIB,
-            fanout_per_turn_max: 64,
+            fanout_per_turn_max: 16,
             publisher_pending_max: 1000,
             log_queue_bytes_max: 64 * MIB,
             post_bytes_max: 8 * MIB,

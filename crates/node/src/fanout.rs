@@ -126,18 +126,17 @@ impl Fanout {
         self.waiting(origin)
     }
 
-    /// Runs jobs up to a cost of `sends_max`; gives publishers of which less than half of
-    /// `waiting_max` waits by now.
+    /// Runs jobs up to a cost of `left`, which it takes from that; gives publishers of which less
+    /// than half of `waiting_max` waits by now.
     pub fn run(
         &mut self,
         out: &mut HandingOut<'_>,
         frames: &mut Frames,
-        sends_max: usize,
+        left: &mut usize,
         waiting_max: usize,
     ) -> Vec<Origin> {
-        let mut left = sends_max;
         let mut free = Vec::new();
-        while left > 0 {
+        while *left > 0 {
             let Some(key) = self.turns.pop_front() else { break };
             let Some(first) = self.lines.get(&key).and_then(|line| line.jobs.front()) else {
                 continue;
@@ -151,8 +150,8 @@ impl Fanout {
             let Some(line) = self.lines.get_mut(&key) else { continue };
             let Some(job) = line.jobs.front_mut() else { continue };
             let cost = job.messages.len().div_ceil(MESSAGES_A_SEND).max(1);
-            let served = job.serve((left / cost).max(1), out, frames);
-            left = left.saturating_sub(served * cost);
+            let served = job.serve((*left / cost).max(1), out, frames);
+            *left = left.saturating_sub(served * cost);
             let done = job.forget_done();
             line.messages -= done;
             self.messages -= done;

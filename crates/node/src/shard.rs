@@ -49,6 +49,8 @@ pub struct Shard {
     /// The next session of this reactor in the log.
     pub(crate) next_session: SessionId,
     pub(crate) fanout: Fanout,
+    /// Receivers of fan-out jobs that this turn may still serve.
+    fanout_left: usize,
     pub(crate) handovers: VecDeque<Handover>,
     pub(crate) frames: Frames,
     /// What other reactors get at the end of the turn.
@@ -91,6 +93,7 @@ impl Shard {
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),
             fanout: Fanout::default(),
+            fanout_left: 0,
             handovers: VecDeque::new(),
             frames: Frames::default(),
             posts,
@@ -112,6 +115,7 @@ impl Shard {
     /// A turn begins: the time, and which reactors' posts are full (bit n = reactor n).
     pub fn begin(&mut self, now: Now, full_posts: u64) {
         self.homes.now = now;
+        self.fanout_left = self.homes.limits.fanout_per_turn_max;
         self.homes.heard = Sequence(self.heard.up_to);
         self.homes.meter.begin(self.retained.index_bytes());
         self.feel();
@@ -180,10 +184,9 @@ impl Shard {
     pub fn end(&mut self) {
         self.keep_begun();
         self.settle();
-        let max = self.homes.limits.fanout_per_turn_max;
-        let Self { homes, router, posts, full_posts, fanout, frames, .. } = self;
+        let Self { homes, router, posts, full_posts, fanout, fanout_left, frames, .. } = self;
         let mut out = HandingOut { homes, router, posts, full_posts: *full_posts };
-        for origin in fanout.run(&mut out, frames, max, FANOUT_PENDING_MAX) {
+        for origin in fanout.run(&mut out, frames, fanout_left, FANOUT_PENDING_MAX) {
             self.unpause(origin, Pause::Fanout);
         }
         let more = !self.handovers.is_empty() && self.run_handovers();
@@ -206,6 +209,12 @@ impl Shard {
         counters.connections.set(self.homes.links.len() as u64);
         counters.sessions.set(self.homes.sessions.len() as u64);
         counters.subscriptions.set(subscriptions as u64);
+    }
+
+    /// Whether messages with many receivers are being handed out.
+    #[inline]
+    pub fn fans_out(&self) -> bool {
+        !self.fanout.is_empty()
     }
 
     /// Milliseconds until there is something to do without input; 0 = at once.

@@ -2,6 +2,7 @@
 //! queue's.
 
 use crate::net::connection::{Got, State};
+use crate::net::queue::Said;
 use crate::net::reactor::{BUFFER_BYTES, Reactor};
 use node::LinkId;
 
@@ -25,7 +26,7 @@ impl Reactor {
         }
     }
 
-    /// Reads on those that took much, one after the other, for as long as a slice lasts.
+    /// Reads on those that wait, one after the other, for as long as a slice lasts.
     pub(super) fn read_on(&mut self) {
         // Most turns have nobody, and need no clock for it.
         if !self.queue.is_waiting() {
@@ -70,9 +71,9 @@ impl Reactor {
             Got::Bytes(0) if c.readable => self.read_later(id),
             Got::Bytes(0) => {}
             Got::Bytes(n) => {
-                self.queue.count(&mut c.work, n);
                 self.shard.count_input(n);
                 self.buffer[..have].copy_from_slice(&c.unread);
+                self.queue.count(&mut c.work, n, said(&self.buffer[..have + n]));
                 let used = self.shard.input(id, &self.buffer[..have + n]);
                 c.unread.clear();
                 if used < have + n {
@@ -100,7 +101,7 @@ impl Reactor {
         let Some(c) = self.connections.get(id) else { return };
         match c.read(&mut self.buffer) {
             Got::Bytes(n) => {
-                self.queue.count(&mut c.work, n);
+                self.queue.count(&mut c.work, n, Said::More);
                 self.shard.count_input(n);
                 c.unread.extend_from_slice(&self.buffer[..n]);
                 let bytes = std::mem::take(&mut c.unread);
@@ -135,5 +136,38 @@ impl Reactor {
             self.read_later(id);
         }
         self.look_at_frames(id);
+    }
+}
+
+/// What the input is, by its first packet: to look at each would cost something for each, and
+/// whoever is taken for the wrong kind waits for a slice, or does not.
+#[inline]
+fn said(input: &[u8]) -> Said {
+    match input.first().map_or(0, |first| first >> 4) {
+        PUBACK | PUBREC | PUBCOMP | PINGREQ => Said::Acknowledgements,
+        _ => Said::More,
+    }
+}
+
+const PUBACK: u8 = 4;
+const PUBREC: u8 = 5;
+const PUBCOMP: u8 = 7;
+const PINGREQ: u8 = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first packet decides (MQTT 5, 2.1.2).
+    #[test]
+    fn what_makes_room_for_the_client_itself_is_an_acknowledgement() {
+        for first in [0x40, 0x50, 0x70, 0xC0] {
+            assert_eq!(said(&[first, 2, 0, 1, 0x30]), Said::Acknowledgements, "{first:#x}");
+        }
+        // PUBREL among them: it ends what the client publishes.
+        for first in [0x10, 0x30, 0x32, 0x3D, 0x62, 0x82, 0xA2, 0xE0, 0xF0] {
+            assert_eq!(said(&[first, 2, 0, 1, 0x40]), Said::More, "{first:#x}");
+        }
+        assert_eq!(said(&[]), Said::More);
     }
 }

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::net::arrivals::{ACCEPT_PAUSE_MS, Socket};
 use crate::net::inbox::{Inbox, Moved, Parcel};
 use crate::net::notice;
-use crate::net::queue::Queue;
+use crate::net::queue::{Jobs, Queue};
 use crate::net::slots::{Connections, Named, WAKER, named};
 use mio::{Events, Poll};
 use node::effect::Effect;
@@ -119,7 +119,8 @@ impl Reactor {
         loop {
             self.wait(&mut events);
             let now = self.clock.now();
-            self.queue.begin(now.mono_ms);
+            let jobs = if self.shard.fans_out() { Jobs::Waiting } else { Jobs::None };
+            self.queue.begin(now.mono_ms, jobs);
             self.shard.begin(now, self.full_posts());
             self.take_parcels();
             if self.accepts() {
