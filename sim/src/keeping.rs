@@ -104,11 +104,10 @@ impl Logged {
 
     /// Once every reactor has taken in its sessions: streams without a holder are of sessions that
     /// have ended. Gives who is to be told.
-    pub fn begin(&mut self, interest: &Interest) -> Vec<Told> {
+    pub fn begin(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
         self.committer.step(|_, _| {}, |reactor, facts| told.push((reactor, facts)));
         self.cleaner.end_unheld();
-        interest.end_unheld();
         told
     }
 

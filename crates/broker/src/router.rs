@@ -157,7 +157,7 @@ impl Router {
         self.interest.hold(text)
     }
 
-    /// The filter has had this stream since an earlier run: [`Interest::adopt`].
+    /// A session of an earlier run holds this filter: [`Interest::adopt`].
     pub fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
         self.interest.adopt(text, stream)
     }

@@ -246,6 +246,7 @@ impl Common {
         for session in std::mem::take(&mut found.sessions) {
             homes[home_of(session.client().as_str(), self.count)].push(session);
         }
+        self.settings.interest.reserve(homes.iter().map(Vec::len).sum());
         let begin = |(me, sessions)| Begin {
             // Fewer than 65 reactors.
             engine: Engine::Log(entrance.intake.handle(me as u8)),

@@ -193,7 +193,7 @@ impl World {
         self.keeping = Keeping::Log(log);
         self.server = Server::new(&self.swarm, &self.keeping, Some(&opened));
         self.server.restore(opened, &self.authority, self.now);
-        let told = self.keeping.log().map(|log| log.begin(&self.server.interest));
+        let told = self.keeping.log().map(|log| log.begin());
         for (reactor, facts) in told.into_iter().flatten() {
             self.inboxes[reactor].push(Parcel::Post(Post::Facts(facts)));
         }

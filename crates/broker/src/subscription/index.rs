@@ -85,6 +85,12 @@ impl Index {
         }
     }
 
+    /// So many filters come at once, most of them without wildcard.
+    pub fn reserve(&mut self, filters: usize) {
+        let (known, hasher) = (&self.filters, &self.hasher);
+        self.exact.reserve(filters, |&id| hasher.hash_one(known.get(id).map_or("", |f| &f.text)));
+    }
+
     /// Adds the receiver's subscription, or replaces its options when the session has the filter
     /// already (MQTT 5, 3.8.4-3). `filter` is without `$share/{name}/`.
     pub fn subscribe(&mut self, filter: TopicFilter<'_>, receiver: Receiver) -> Subscribed {

@@ -185,25 +185,17 @@ impl Interest {
         Some(ended)
     }
 
-    /// A filter has this stream in the log that is read at start; sessions that hold it come later.
-    /// All adoptions come before the first [`Interest::hold`] that could begin a stream.
+    /// A session that the log has holds this filter, which has this stream there. Counted, whatever
+    /// the answer is. All adoptions come before the first [`Interest::hold`] that could begin a stream.
     pub fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
-        self.streams.adopt(text, stream)?;
+        let adopted = self.streams.adopt(text, stream);
         self.bump(filter_of(text));
-        Ok(())
+        adopted
     }
 
-    /// The log has been read: the adopted streams that no session holds are gone from here; the
-    /// caller ends them.
-    pub fn end_unheld(&self) -> Vec<StreamId> {
-        let mut unheld: Vec<Box<str>> = Vec::new();
-        self.each_held(&mut |held| unheld.extend((held.holders == 0).then(|| held.text.into())));
-        let end = |text: Box<str>| {
-            let ended = self.streams.end_unheld(&text)?;
-            self.bump(filter_of(&text));
-            Some(ended)
-        };
-        unheld.into_iter().filter_map(end).collect()
+    /// So many filters are about to be adopted.
+    pub fn reserve(&self, filters: usize) {
+        self.streams.reserve(filters);
     }
 
     /// The streams that a publish to `topic` belongs to, each once, lowest number first; empty when

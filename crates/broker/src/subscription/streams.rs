@@ -25,7 +25,7 @@ pub struct HeldFilter<'a> {
     pub text: &'a str,
     /// The number of its stream.
     pub stream: StreamId,
-    /// How many sessions hold it; 0 only between the adoption and its first holder.
+    /// How many sessions hold it.
     pub holders: u32,
 }
 
@@ -102,13 +102,16 @@ impl Streams {
         })
     }
 
-    /// The filter has had this stream since an earlier run; nobody holds it yet.
+    /// A session of an earlier run holds this filter, which has had this stream since then.
     pub(super) fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
         self.next.fetch_max(u64::from(stream.0) + 1, Ordering::Relaxed);
         self.step(text, |held| match held {
-            Some(held) if held.stream != stream => (Step::Stay, Err(OtherStream(held.stream))),
-            Some(_) => (Step::Stay, Ok(())),
-            None => (Step::Begin { stream, holders: 0 }, Ok(())),
+            Some(held) => {
+                held.holders += 1;
+                let is_same = held.stream == stream;
+                (Step::Stay, if is_same { Ok(()) } else { Err(OtherStream(held.stream)) })
+            }
+            None => (Step::Begin { stream, holders: 1 }, Ok(())),
         })
     }
 
@@ -124,12 +127,12 @@ impl Streams {
         })
     }
 
-    /// The stream of a filter that was adopted, if nobody holds it; it is gone then.
-    pub(super) fn end_unheld(&self, text: &str) -> Option<StreamId> {
-        self.step(text, |held| match held {
-            Some(held) if held.holders == 0 => (Step::End, Some(held.stream)),
-            _ => (Step::Stay, None),
-        })
+    /// So many filters come at once, most of them without wildcard.
+    pub(super) fn reserve(&self, filters: usize) {
+        for table in &self.exact {
+            let rehash = |held: &Held| self.hasher.hash_one(filter_of(&held.text));
+            write(table).reserve(filters.div_ceil(LOCKS), rehash);
+        }
     }
 
     /// The streams that a publish to `topic` belongs to, in the order of their numbers.
@@ -168,11 +171,13 @@ impl Streams {
     /// Decides on a filter under its lock.
     fn step<R>(&self, text: &str, decide: impl FnOnce(Option<&mut Held>) -> (Step, R)) -> R {
         let filter = filter_of(text);
-        let key = Key { text, filter, hasher: &self.hasher };
+        let hasher = &self.hasher;
         if is_wildcard(filter) {
+            let key = Key { text, filter, hash: 0, hasher };
             self.step_in(&mut *write(&self.wildcard), &key, decide)
         } else {
-            let hash = self.hasher.hash_one(filter);
+            let hash = hasher.hash_one(filter);
+            let key = Key { text, filter, hash, hasher };
             self.step_in(&mut *write(self.table(hash)), &key, decide)
         }
     }
@@ -216,6 +221,8 @@ struct Key<'a> {
     text: &'a str,
     /// `text` without `$share/{name}/`.
     filter: &'a str,
+    /// Of the filter, where it has no wildcard.
+    hash: u64,
     hasher: &'a RandomState,
 }
 
@@ -231,17 +238,17 @@ trait Part {
 /// Filters without wildcard.
 impl Part for HashTable<Held> {
     fn find(&mut self, key: &Key<'_>) -> Option<&mut Held> {
-        self.find_mut(key.hasher.hash_one(key.filter), |held| *held.text == *key.text)
+        self.find_mut(key.hash, |held| *held.text == *key.text)
     }
 
     fn insert(&mut self, key: &Key<'_>, held: Held) {
         let rehash = |held: &Held| key.hasher.hash_one(filter_of(&held.text));
-        self.insert_unique(key.hasher.hash_one(key.filter), held, rehash);
+        self.insert_unique(key.hash, held, rehash);
     }
 
     fn remove(&mut self, key: &Key<'_>) {
         let same = |held: &Held| *held.text == *key.text;
-        if let Ok(entry) = self.find_entry(key.hasher.hash_one(key.filter), same) {
+        if let Ok(entry) = self.find_entry(key.hash, same) {
             entry.remove();
         }
     }
@@ -374,27 +381,22 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_run_began_goes_on_and_what_nobody_holds_ends() {
+    fn what_an_earlier_run_began_goes_on() {
         let interest = Interest::new(2);
         for (text, number) in [("a/+", 7), ("b", 9), ("$share/g/a/+", 2), ("c/#", 3)] {
             assert_eq!(interest.adopt(text, StreamId(number)), Ok(()));
         }
         assert_eq!(interest.adopt("b", StreamId(9)), Ok(()));
         assert_eq!(interest.adopt("b", StreamId(10)), Err(OtherStream(StreamId(9))));
-        assert_eq!(interest.release("b"), None, "nobody holds it yet");
         assert_eq!(interest.hold("a/+"), Ok(StreamId(7)));
         assert_eq!(interest.hold("$share/g/a/+"), Ok(StreamId(2)));
-        assert_eq!(interest.hold("b"), Ok(StreamId(9)));
+        assert_eq!((interest.release("b"), interest.release("b")), (None, None), "two still do");
         assert_eq!(interest.release("b"), Some(StreamId(9)));
         assert_eq!(interest.hold("b"), Ok(StreamId(11)), "above all that were adopted");
-        let stamp = interest.stamp("c/d");
-        assert_eq!(interest.end_unheld(), [StreamId(3)]);
-        assert_ne!(interest.stamp("c/d"), stamp);
         assert_eq!(
             (interest.streams("a/x"), interest.streams("c/d")),
-            (vec![StreamId(2), StreamId(7)], vec![])
+            (vec![StreamId(2), StreamId(7)], vec![StreamId(3)])
         );
-        assert_eq!(interest.end_unheld(), []);
     }
 
     #[test]

@@ -90,7 +90,6 @@ impl Entrance {
             |reactor, facts| sharing.inboxes[reactor].send(Parcel::Post(Post::Facts(facts))),
         );
         cleaner.end_unheld();
-        sharing.interest.end_unheld();
         let cleaning = Cleaning::start(cleaner, disk, options)?;
         let spares = cleaning.spares();
         let bell = Arc::clone(&self.bell);

@@ -60,6 +60,7 @@ impl Shard {
         self.homes.heard = end;
         self.homes.kept_groups.restore(&r.rest.groups, r.rest.begun.clone(), end);
         self.homes.reserve(r.sessions.len());
+        self.router.index.reserve(r.sessions.len());
         for found in r.sessions {
             let now = found.now();
             let principal = (r.principal)(&now.owner);
@@ -166,7 +167,6 @@ impl Shard {
         if is_held {
             // Another stream of the same filter would be one that nobody holds any more.
             let _ = self.router.adopt(s.filter, s.stream);
-            let _ = self.router.hold(s.filter);
         }
         if let Ok(Some(shared)) = SharedFilter::parse(s.filter) {
             let kept = is_held.then_some((s.stream, s.since));
