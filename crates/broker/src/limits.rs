@@ -112,8 +112,8 @@ pub struct Limits {
     /// Bytes buffered before the CONNECT is decided. At it reading stops.
     pub first_read_bytes_max: usize,
     /// Receivers of fan-out jobs a turn, each with up to four messages (more count as one more),
-    /// so that one publish to a hundred thousand does not delay others. At it the job goes on in
-    /// the next turn.
+    /// so that one publish to a hundred thousand does not delay others; a quarter of it while
+    /// others publish. At it the job goes on in the next turn.
     pub fanout_per_turn_max: usize,
     /// Unacknowledged publishes of one publisher in the log's queue. At it: its socket is not
     /// read until half of them are done.
@@ -253,7 +253,7 @@ impl Limits {
             connects_burst_max: 200,
             connect_deadline_s: 30,
             first_read_bytes_max: 16 * KIB,
-            fanout_per_turn_max: 16,
+            fanout_per_turn_max: 64,
             publisher_pending_max: 1000,
             log_queue_bytes_max: 64 * MIB,
             post_bytes_max: 8 * MIB,

@@ -29,6 +29,10 @@ pub(crate) struct Fanout {
     /// Of all publishers.
     jobs: usize,
     messages: usize,
+    /// Who published last.
+    last: Option<Origin>,
+    /// Until then somebody else is expected to publish.
+    others_until_ms: u64,
 }
 
 /// Whether a publish has a place in the log.
@@ -124,6 +128,20 @@ impl Fanout {
             job.messages.push_back(Joined { publication, left });
         }
         self.waiting(origin)
+    }
+
+    /// Somebody publishes.
+    #[inline]
+    pub fn hears(&mut self, origin: Origin, now_ms: u64) {
+        if self.last != Some(origin) {
+            self.last = Some(origin);
+            self.others_until_ms = now_ms + OTHERS_EXPECTED_MS;
+        }
+    }
+
+    /// To how many receivers a turn sends: fewer of `max` while others publish, who wait for it.
+    pub fn share(&self, max: usize, now_ms: u64) -> usize {
+        if now_ms < self.others_until_ms { (max / 4).max(1) } else { max }
     }
 
     /// Runs jobs up to a cost of `left`, which it takes from that; gives publishers of which less
@@ -234,3 +252,23 @@ fn same(a: &Matching, b: &Matching) -> bool {
 const MESSAGES_A_SEND: usize = 4;
 /// A receiver gets at most so many messages of a job at once.
 const JOB_MESSAGES_MAX: usize = 32;
+/// Whoever published is expected to do so again for so long.
+const OTHERS_EXPECTED_MS: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_serves_fewer_while_others_publish() {
+        let mut fanout = Fanout::default();
+        let origin = |slot| Origin { reactor: 0, slot, generation: 0 };
+        assert_eq!(fanout.share(64, 0), 64);
+        fanout.hears(origin(1), 100);
+        fanout.hears(origin(2), 110);
+        assert_eq!((fanout.share(64, 129), fanout.share(3, 129)), (16, 1));
+        // One alone may take its time.
+        fanout.hears(origin(2), 125);
+        assert_eq!(fanout.share(64, 130), 64);
+    }
+}

@@ -56,6 +56,7 @@ impl Shard {
         source: Source<'_>,
         completion: impl FnOnce() -> Completion,
     ) -> Verdict {
+        self.fanout.hears(origin, self.homes.now.mono_ms);
         let route = self.route(who, source.topic);
         let Some(permit) = route.permit else { return self.denied(who, source.topic) };
         let publish = permit.authorize(source);

@@ -115,7 +115,7 @@ impl Shard {
     /// A turn begins: the time, and which reactors' posts are full (bit n = reactor n).
     pub fn begin(&mut self, now: Now, full_posts: u64) {
         self.homes.now = now;
-        self.fanout_left = self.homes.limits.fanout_per_turn_max;
+        self.fanout_left = self.fanout.share(self.homes.limits.fanout_per_turn_max, now.mono_ms);
         self.homes.heard = Sequence(self.heard.up_to);
         self.homes.meter.begin(self.retained.index_bytes());
         self.feel();
