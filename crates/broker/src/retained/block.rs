@@ -1,8 +1,8 @@
 //! Some retained messages that follow each other in the order of their topics. It refuses to know
 //! the blocks beside it.
 //!
-//! To look for a topic touches few messages: what all topics of a block begin with is compared
-//! once, and of each the eight bytes behind that lie in the block itself.
+//! To look for a topic touches no other: what all topics of a block begin with is compared once,
+//! and of each the eight bytes behind that lie side by side.
 
 use super::RetainedItem;
 use super::levels::{by_levels, common, hint};
@@ -13,8 +13,6 @@ use std::sync::Arc;
 /// A retained message.
 pub(super) struct Entry {
     pub(super) publication: Arc<Publication>,
-    /// Of its topic, from where those of its block differ.
-    pub(super) hint: u64,
     /// As in [`RetainedItem`]; also its sequence where the publication has none.
     pub(super) oldest: u64,
     pub(super) order: u64,
@@ -23,11 +21,14 @@ pub(super) struct Entry {
 
 /// Never empty.
 pub(super) struct Block {
-    /// Above all of the block before, and not above its own: but before the first block is none,
-    /// and it takes whatever comes before the others.
+    /// The topic of one of them, now or before: all begin with the same bytes. Above all of the
+    /// block before, and not above its own: but before the first block is none, and it takes
+    /// whatever comes before the others.
     pub(super) from: Box<[u8]>,
     pub(super) entries: Vec<Entry>,
-    /// How many bytes all topics begin with.
+    /// Of each entry's topic, behind those bytes.
+    hints: Vec<u64>,
+    /// How many.
     same: usize,
     /// Where the last one came.
     last: usize,
@@ -57,27 +58,24 @@ impl Block {
     /// `entries` are in order, and not none.
     pub(super) fn of(entries: Vec<Entry>) -> Self {
         let last = entries.len().saturating_sub(1);
-        let from = entries.first().map_or_else(Box::default, |e| e.topic().into());
-        let mut block = Self { from, entries, same: 0, last };
+        let hints = Vec::with_capacity(entries.capacity());
+        let mut block = Self { from: Box::default(), entries, hints, same: 0, last };
         block.measure();
         block
     }
 
     /// Where the topic is from `begin` on, or where it would be.
     pub(super) fn find(&self, topic: &[u8], begin: usize) -> Result<usize, usize> {
-        let entries = &self.entries[begin..];
-        let Some(first) = entries.first() else { return Err(begin) };
-        let equal = common(first.topic(), topic);
-        if equal < self.same {
-            // Outside of what they have in common: before or behind all of them.
-            return match by_levels(topic, first.topic()) {
+        if common(&self.from, topic) < self.same {
+            // Before or behind all of them.
+            return match by_levels(topic, &self.from) {
                 Ordering::Greater => Err(self.entries.len()),
                 _ => Err(begin),
             };
         }
         let wanted = hint(topic, self.same);
-        let begin = begin + entries.partition_point(|e| e.hint < wanted);
-        let alike = self.entries[begin..].partition_point(|e| e.hint == wanted);
+        let begin = begin + self.hints[begin..].partition_point(|hint| *hint < wanted);
+        let alike = self.hints[begin..].partition_point(|hint| *hint == wanted);
         self.entries[begin..begin + alike]
             .binary_search_by(|e| by_levels(e.topic(), topic))
             .map(|at| begin + at)
@@ -95,9 +93,12 @@ impl Block {
             return Some(Self::of(vec![entry]));
         }
         // Where topics come in order, the next one comes here too, and finds room.
-        let cut = if at == self.last + 1 && at >= BLOCK_MAX / 2 { at } else { BLOCK_MAX / 2 };
+        let is_in_order = at == self.last + 1 && at >= BLOCK_MAX / 2;
+        let middle = || cut(&self.entries, BLOCK_MAX / 4, BLOCK_MAX / 2);
+        let cut = if is_in_order { at } else { middle() };
         let mut rest = Self::of(self.entries.split_off(cut));
-        self.entries.shrink_to(cut + GROWTH);
+        self.hints.truncate(cut);
+        self.shrink();
         self.measure();
         if at <= cut {
             self.put(at, entry);
@@ -107,19 +108,14 @@ impl Block {
         Some(rest)
     }
 
+    /// Gives room back that it will not need soon. May leave it empty.
     pub(super) fn remove(&mut self, at: usize) -> Entry {
+        self.hints.remove(at);
         let entry = self.entries.remove(at);
-        let room = self.entries.len() + GROWTH;
-        if self.entries.capacity() > 2 * room {
-            self.entries.shrink_to(room);
+        if self.entries.capacity() > 2 * (self.entries.len() + GROWTH) {
+            self.shrink();
         }
         entry
-    }
-
-    /// How many bytes all topics begin with.
-    #[cfg(test)]
-    pub(super) fn same(&self) -> usize {
-        self.same
     }
 
     /// Takes in the whole next block.
@@ -129,34 +125,59 @@ impl Block {
         self.measure();
     }
 
-    fn put(&mut self, at: usize, mut entry: Entry) {
+    /// How many bytes all topics begin with.
+    #[cfg(test)]
+    pub(super) fn same(&self) -> usize {
+        self.same
+    }
+
+    /// Of each entry's topic, from there on.
+    #[cfg(test)]
+    pub(super) fn hints(&self) -> &[u64] {
+        &self.hints
+    }
+
+    fn put(&mut self, at: usize, entry: Entry) {
         if self.entries.len() == self.entries.capacity() {
-            self.entries.reserve_exact(GROWTH.min(BLOCK_MAX - self.entries.len()));
+            let growth = GROWTH.min(BLOCK_MAX - self.entries.len());
+            self.entries.reserve_exact(growth);
+            self.hints.reserve_exact(growth);
         }
-        entry.hint = hint(entry.topic(), self.same);
-        // Only beyond the others it can differ from what they have in common.
-        let is_beyond = at == 0 || at == self.entries.len();
-        let differs = is_beyond
-            && self.entries.first().is_some_and(|e| common(e.topic(), entry.topic()) < self.same);
-        self.entries.insert(at, entry);
         self.last = at;
+        let differs = common(&self.from, entry.topic()) < self.same;
+        self.hints.insert(at, hint(entry.topic(), self.same));
+        self.entries.insert(at, entry);
         if differs {
             self.measure();
         }
     }
 
+    fn shrink(&mut self) {
+        let room = self.entries.len() + GROWTH;
+        self.entries.shrink_to(room);
+        self.hints.shrink_to(room);
+    }
+
     /// What all have in common is what the first and the last one have.
     fn measure(&mut self) {
-        let [first, .., last] = &self.entries[..] else {
-            if let [one] = &mut self.entries[..] {
-                (self.same, one.hint) = (one.topic().len(), 0);
-            }
-            return;
-        };
+        let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) else { return };
         let same = common(first.topic(), last.topic());
+        self.from = first.topic().into();
         self.same = same;
-        self.entries.iter_mut().for_each(|e| e.hint = hint(e.topic(), same));
+        self.hints.clear();
+        self.hints.reserve_exact(self.entries.len());
+        self.hints.extend(self.entries.iter().map(|e| hint(e.topic(), same)));
     }
+}
+
+/// Where to begin a new block, from `least` to `most`: at the last end of a branch of topics there,
+/// for blocks within one have more in common; at `most` if there is none.
+pub(super) fn cut(entries: &[Entry], least: usize, most: usize) -> usize {
+    let end = entries[most].topic();
+    // What topics share with one behind them only grows towards it.
+    let levels = |e: &Entry| end[..common(e.topic(), end)].iter().filter(|b| **b == b'/').count();
+    let before = levels(&entries[least - 1]);
+    least + entries[least..most].partition_point(|e| levels(e) <= before)
 }
 
 /// Messages of a block: to make room for one moves 5 KB on average.

@@ -133,7 +133,7 @@ impl Retained {
             self.check_room(&state, old_bytes, p.bytes())?;
         }
         let order = self.next_order();
-        state.set(place, entry(p, sequence, order, now_ms));
+        state.set(place, entry(Arc::clone(p), sequence, order, now_ms));
         self.weigh(&state);
         Ok(order)
     }
@@ -159,29 +159,33 @@ impl Retained {
         } else {
             // What is not in the log itself does not tell of what was.
             let oldest = old.map_or(sequence, |(oldest, _)| oldest.min(sequence));
-            state.set(place, entry(p, oldest, order, now_ms));
+            state.set(place, entry(Arc::clone(p), oldest, order, now_ms));
         }
         self.weigh(&state);
         settled
     }
 
     /// Takes in the messages of an earlier run, at start, each topic once: with what was the first
-    /// of its topic that the log may still have. All at once, because a million take a fraction of
-    /// what they would take one by one.
+    /// of its topic that the log may still have. All at once, as one change, because a million take
+    /// a fraction of what they would take one by one.
     pub fn restore(&self, all: impl Iterator<Item = (Arc<Publication>, u64)>, modified_ms: u64) {
         let mut state = self.write();
-        let mut entries: Vec<Entry> =
-            all.map(|(p, oldest)| entry(&p, oldest, self.next_order(), modified_ms)).collect();
+        let order = self.next_order();
+        let entry = |(p, oldest)| entry(p, oldest, order, modified_ms);
         if state.messages.len() > 0 {
-            for entry in entries {
+            for entry in all.map(entry) {
                 let place = state.messages.find(entry.topic());
                 state.set(place, entry);
             }
         } else {
-            sorting::sort(&mut entries);
-            state.bytes = entries.iter().map(|e| e.publication.bytes()).sum();
-            state.deadlines = entries.iter().filter_map(|e| deadline(&e.publication)).collect();
-            state.messages = Topics::of(entries);
+            let (mut bytes, mut deadlines) = (0, Vec::new());
+            let all = all.inspect(|(p, _)| {
+                bytes += p.bytes();
+                deadlines.extend(deadline(p));
+            });
+            state.messages = Topics::of(sorting::sorted(all).map(entry));
+            state.bytes = bytes;
+            state.deadlines = deadlines.into_iter().collect();
         }
         self.weigh(&state);
     }
@@ -352,8 +356,8 @@ impl State {
     }
 }
 
-fn entry(p: &Arc<Publication>, oldest: u64, order: u64, modified_ms: u64) -> Entry {
-    Entry { publication: Arc::clone(p), hint: 0, oldest, order, modified_ms }
+fn entry(publication: Arc<Publication>, oldest: u64, order: u64, modified_ms: u64) -> Entry {
+    Entry { publication, oldest, order, modified_ms }
 }
 
 fn deadline(p: &Arc<Publication>) -> Option<(u64, ByTopic)> {

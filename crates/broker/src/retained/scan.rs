@@ -6,12 +6,12 @@
 //! topic does not match, the scan seeks to the first that could (a skip-scan): `a/+/c` costs two
 //! seeks for each level below `a`, however much lies below it.
 
+use std::cmp::Ordering;
+
 use mqtt::topic::TopicFilter;
 
 use super::block::Entry;
-use super::levels::by_levels;
 use super::topics::Topics;
-use std::cmp::Ordering;
 
 /// Where a scan goes on. The default is the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,11 +79,7 @@ pub(super) fn chunk(
             Place::Below => remember(cursor, topic),
             Place::Skip => {
                 cursor.beyond = false;
-                // Often the very next topic is already far enough: cheaper than a seek.
-                let is_short = |e: &Entry| by_levels(e.topic(), &cursor.next) == Ordering::Less;
-                if walk.peek().is_some_and(is_short) {
-                    walk.seek(&cursor.next);
-                }
+                walk.seek(&cursor.next);
             }
             Place::End => return Chunk { end: ScanEnd::Done, visited },
         }
@@ -237,15 +233,12 @@ mod tests {
     use std::sync::Arc;
 
     fn store(topics: impl Iterator<Item = String>) -> Topics {
-        let mut entries: Vec<Entry> = topics
-            .map(|topic| {
-                let message = Message::new(&topic, &[], b"x", QoS::AtMostOnce, true);
-                let publication = Arc::new(Publication::new(message));
-                Entry { publication, hint: 0, oldest: 0, order: 0, modified_ms: 0 }
-            })
-            .collect();
-        sorting::sort(&mut entries);
-        Topics::of(entries)
+        let all = topics.map(|topic| {
+            let message = Message::new(&topic, &[], b"x", QoS::AtMostOnce, true);
+            (Arc::new(Publication::new(message)), 0)
+        });
+        let entry = |(publication, oldest)| Entry { publication, oldest, order: 0, modified_ms: 0 };
+        Topics::of(sorting::sorted(all).map(entry))
     }
 
     /// (messages found, keys visited) of a whole scan.

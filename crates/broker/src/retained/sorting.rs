@@ -3,26 +3,43 @@
 //! A start has a million of them: comparing whole topics would look at twenty million, spread over
 //! all memory. Here each is looked at about twice, and eight of its bytes are compared at a time.
 
-use super::block::Entry;
-use super::levels::{by_levels, common, hint};
+use std::sync::Arc;
 
-/// Sorts by topic; changes hints.
-pub(super) fn sort(entries: &mut [Entry]) {
+use super::levels::{ByTopic, common, hint};
+use crate::publication::Publication;
+
+struct Unsorted {
+    hint: u64,
+    by_topic: ByTopic,
+    with: u64,
+}
+
+/// In the order of their topics, each with its number.
+pub(super) fn sorted(
+    all: impl Iterator<Item = (Arc<Publication>, u64)>,
+) -> impl ExactSizeIterator<Item = (Arc<Publication>, u64)> {
+    let unsorted = |(p, with)| Unsorted { hint: 0, by_topic: ByTopic(p), with };
+    let mut all: Vec<Unsorted> = all.map(unsorted).collect();
+    sort(&mut all);
+    all.into_iter().map(|one| (one.by_topic.0, one.with))
+}
+
+fn sort(all: &mut [Unsorted]) {
     // What is still to be sorted, and how many bytes its topics begin with at least. Not by calls
     // of itself: topics choose how deep it goes.
-    let mut open = vec![(0, entries.len(), 0)];
+    let mut open = vec![(0, all.len(), 0)];
     while let Some((begin, end, same)) = open.pop() {
-        let run = &mut entries[begin..end];
+        let run = &mut all[begin..end];
         let [first, others @ ..] = &*run else { continue };
-        let known = &first.topic()[same..];
-        let more = others.iter().map(|e| common(known, &e.topic()[same..])).min();
+        let known = &first.by_topic.topic()[same..];
+        let more = others.iter().map(|e| common(known, &e.by_topic.topic()[same..])).min();
         let same = same + more.unwrap_or(0);
-        run.iter_mut().for_each(|e| e.hint = hint(e.topic(), same));
+        run.iter_mut().for_each(|e| e.hint = hint(e.by_topic.topic(), same));
         run.sort_unstable_by_key(|e| e.hint);
-        let is_alike = |run: &[Entry]| run.first().map(|e| e.hint) == run.last().map(|e| e.hint);
+        let is_alike = |run: &[Unsorted]| run.first().map(|e| e.hint) == run.last().map(|e| e.hint);
         if run.len() <= SHORT || is_alike(run) {
             // Few, or some that end there and some that go on with nothing but `/`.
-            run.sort_unstable_by(|a, b| by_levels(a.topic(), b.topic()));
+            run.sort_unstable_by(|a, b| a.by_topic.cmp(&b.by_topic));
             continue;
         }
         let mut begin = begin;
@@ -43,10 +60,8 @@ const SHORT: usize = 8;
 mod tests {
     use super::*;
     use crate::chance::Chance;
-    use crate::publication::Publication;
     use mqtt::message::Message;
     use mqtt::qos::QoS;
-    use std::sync::Arc;
 
     #[test]
     fn sorts_whatever_topics_are_like() {
@@ -61,15 +76,14 @@ mod tests {
         ];
         for mut topics in tables {
             topics.sort_by_key(|topic| topic.len() * 7919 % 13);
-            let entry = |topic: &String| {
+            let publication = |(topic, n): (&String, u64)| {
                 let message = Message::new(topic, &[], b"x", QoS::AtMostOnce, true);
-                let publication = Arc::new(Publication::new(message));
-                Entry { publication, hint: 0, oldest: 0, order: 0, modified_ms: 0 }
+                (Arc::new(Publication::new(message)), n)
             };
-            let mut entries: Vec<Entry> = topics.iter().map(entry).collect();
-            sort(&mut entries);
+            let sorted: Vec<_> = sorted(topics.iter().zip(0..).map(publication)).collect();
+            assert!(sorted.iter().all(|(p, n)| p.message.topic() == topics[*n as usize]));
             topics.sort_by_key(|topic| topic.replace('/', "\0"));
-            assert!(entries.iter().map(Entry::topic).eq(topics.iter().map(String::as_bytes)));
+            assert!(sorted.iter().map(|(p, _)| p.message.topic()).eq(topics.iter()));
         }
     }
 }

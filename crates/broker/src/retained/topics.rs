@@ -4,7 +4,7 @@
 //! A list of blocks: for a million messages it takes less memory than a tree, and the way from one
 //! message to another is as long as what lies between them is large, not as all is.
 
-use super::block::{BLOCK_MAX, Block, Entry};
+use super::block::{BLOCK_MAX, Block, Entry, cut};
 use super::levels::by_levels;
 use std::cmp::Ordering;
 
@@ -13,8 +13,6 @@ use std::cmp::Ordering;
 pub(super) struct Topics {
     blocks: Vec<Block>,
     len: usize,
-    /// What the blocks' beginnings weigh.
-    from_bytes: usize,
 }
 
 /// Where a topic is, or would be; true until the next change.
@@ -33,27 +31,29 @@ pub(super) struct Walk<'t> {
 
 impl Topics {
     /// `entries` are in order, each topic once.
-    pub(super) fn of(entries: Vec<Entry>) -> Self {
+    pub(super) fn of(mut entries: impl ExactSizeIterator<Item = Entry>) -> Self {
         let len = entries.len();
         let mut blocks = Vec::with_capacity(len.div_ceil(FILLED));
-        let mut entries = entries.into_iter();
-        while let Some(first) = entries.next() {
-            let mut some = Vec::with_capacity(FILLED.min(1 + entries.len()));
-            some.push(first);
-            some.extend(entries.by_ref().take(FILLED - 1));
-            blocks.push(Block::of(some));
+        let mut some: Vec<Entry> = Vec::with_capacity(FILLED + 1);
+        loop {
+            some.extend(entries.by_ref().take(FILLED + 1 - some.len()));
+            let size = match some.len() {
+                0 => break,
+                all @ 1..=FILLED => all,
+                _ => cut(&some, FEW / 4, FILLED),
+            };
+            blocks.push(Block::of(some.drain(..size).collect()));
         }
-        let from_bytes = blocks.iter().map(|b| b.from.len()).sum();
-        Self { blocks, len, from_bytes }
+        Self { blocks, len }
     }
 
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Besides the publications.
+    /// Besides the publications; without the beginnings of blocks, a topic for many.
     pub(super) fn bytes(&self) -> usize {
-        self.len * size_of::<Entry>() + self.blocks.len() * size_of::<Block>() + self.from_bytes
+        self.len * ENTRY_BYTES + self.blocks.len() * size_of::<Block>()
     }
 
     pub(super) fn get(&self, topic: &[u8]) -> Option<&Entry> {
@@ -75,9 +75,7 @@ impl Topics {
 
     /// Puts it in the place of the one that [`find`](Self::find) has found.
     pub(super) fn replace(&mut self, place: Place, entry: Entry) -> Entry {
-        let old = &mut self.blocks[place.block].entries[place.at];
-        let hint = old.hint;
-        std::mem::replace(old, Entry { hint, ..entry })
+        std::mem::replace(&mut self.blocks[place.block].entries[place.at], entry)
     }
 
     /// Puts it where [`find`](Self::find) has not found its topic.
@@ -88,7 +86,6 @@ impl Topics {
             None => Some((place.block, Block::of(vec![entry]))),
         };
         if let Some((next, rest)) = rest {
-            self.from_bytes += rest.from.len();
             self.blocks.insert(next, rest);
         }
     }
@@ -107,7 +104,7 @@ impl Topics {
     fn gather(&mut self, block: usize) {
         if self.blocks[block].entries.is_empty() {
             // Its topics are those of the block before from now on.
-            self.from_bytes -= self.blocks.remove(block).from.len();
+            self.blocks.remove(block);
             return;
         }
         let sizes = |first: usize| {
@@ -118,7 +115,6 @@ impl Topics {
         let small = |first: &usize| sizes(*first).is_some_and(|n| n <= BLOCK_MAX / 2);
         if let Some(first) = pairs.into_iter().flatten().find(small) {
             let next = self.blocks.remove(first + 1);
-            self.from_bytes -= next.from.len();
             self.blocks[first].append(next);
         }
     }
@@ -155,11 +151,6 @@ impl Topics {
 }
 
 impl<'t> Walk<'t> {
-    /// The next one, without going there.
-    pub(super) fn peek(&self) -> Option<&'t Entry> {
-        self.clone().next()
-    }
-
     /// On to the topic, if it is ahead.
     pub(super) fn seek(&mut self, topic: &[u8]) {
         let Place { block, at } = self.place;
@@ -187,6 +178,8 @@ impl<'t> Iterator for Walk<'t> {
     }
 }
 
+/// A message, and its hint.
+const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<u64>();
 /// How full blocks are made from what is in order already: a little may still come between.
 const FILLED: usize = BLOCK_MAX / 8 * 7;
 /// A block with fewer may join another.
@@ -197,8 +190,7 @@ mod tests {
     use super::*;
     use crate::chance::Chance;
     use crate::publication::Publication;
-    use crate::retained::levels::{common, hint};
-    use crate::retained::sorting;
+    use crate::retained::{levels, sorting};
     use mqtt::message::Message;
     use mqtt::qos::QoS;
     use std::collections::BTreeMap;
@@ -207,7 +199,7 @@ mod tests {
     fn entry(topic: &str, order: u64) -> Entry {
         let message = Message::new(topic, &[], b"x", QoS::AtMostOnce, true);
         let publication = Arc::new(Publication::new(message));
-        Entry { publication, hint: 0, oldest: 0, order, modified_ms: 0 }
+        Entry { publication, oldest: 0, order, modified_ms: 0 }
     }
 
     fn key(topic: &str) -> String {
@@ -222,16 +214,16 @@ mod tests {
             let first = &block.entries[0];
             assert!(n == 0 || by_levels(&block.from, first.topic()) != Ordering::Greater);
             assert!(before.is_none_or(|e| by_levels(e.topic(), &block.from) == Ordering::Less));
-            for entry in &block.entries {
+            assert_eq!(block.entries.len(), block.hints().len());
+            for (entry, hint) in block.entries.iter().zip(block.hints()) {
                 let less = |e: &Entry| by_levels(e.topic(), entry.topic()) == Ordering::Less;
                 assert!(before.is_none_or(less));
-                assert!(common(entry.topic(), first.topic()) >= block.same());
-                assert_eq!(entry.hint, hint(entry.topic(), block.same()));
+                assert!(levels::common(entry.topic(), &block.from) >= block.same());
+                assert_eq!(*hint, levels::hint(entry.topic(), block.same()));
                 before = Some(entry);
             }
         }
         assert_eq!(topics.iter().count(), topics.len());
-        assert_eq!(topics.blocks.iter().map(|b| b.from.len()).sum::<usize>(), topics.from_bytes);
     }
 
     /// Of up to five levels, many with much in common.
@@ -278,7 +270,7 @@ mod tests {
                         at = key(&to);
                         walk.seek(to.as_bytes());
                         let next = map.range(at.clone()..).next().map(|(_, order)| *order);
-                        assert_eq!(walk.peek().map(|e| e.order), next);
+                        assert_eq!(walk.clone().next().map(|e| e.order), next);
                     }
                 }
             }
@@ -300,11 +292,11 @@ mod tests {
                 topics.insert(place, entry(&topic, order));
             }
         }
-        let mut all: Vec<Entry> =
-            topics.iter().map(|e| entry(e.publication.message.topic(), e.order)).collect();
-        all.sort_unstable_by_key(|e| e.order);
-        sorting::sort(&mut all);
-        let sorted = Topics::of(all);
+        let mut all: Vec<(Arc<Publication>, u64)> =
+            topics.iter().map(|e| (Arc::clone(&e.publication), e.order)).collect();
+        all.sort_unstable_by_key(|(_, order)| *order);
+        let entry = |(publication, order)| Entry { publication, oldest: 0, order, modified_ms: 0 };
+        let sorted = Topics::of(sorting::sorted(all.into_iter()).map(entry));
         check(&sorted);
         assert!(sorted.iter().map(|e| e.order).eq(topics.iter().map(|e| e.order)));
         assert_eq!(sorted.len(), topics.len());
