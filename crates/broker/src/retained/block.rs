@@ -22,8 +22,7 @@ pub(super) struct Entry {
 /// Never empty.
 pub(super) struct Block {
     /// The topic of one of them, now or before: all begin with the same bytes. Above all of the
-    /// block before, and not above its own: but before the first block is none, and it takes
-    /// whatever comes before the others.
+    /// block before, and not above its own.
     pub(super) from: Box<[u8]>,
     pub(super) entries: Vec<Entry>,
     /// Of each entry's topic, behind those bytes.
@@ -145,6 +144,9 @@ impl Block {
         }
         self.last = at;
         let differs = common(&self.from, entry.topic()) < self.same;
+        if at == 0 {
+            self.from = entry.topic().into();
+        }
         self.hints.insert(at, hint(entry.topic(), self.same));
         self.entries.insert(at, entry);
         if differs {

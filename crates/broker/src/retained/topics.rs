@@ -209,10 +209,10 @@ mod tests {
     /// What the blocks say of themselves is true.
     fn check(topics: &Topics) {
         let mut before: Option<&Entry> = None;
-        for (n, block) in topics.blocks.iter().enumerate() {
+        for block in &topics.blocks {
             assert!((1..=BLOCK_MAX).contains(&block.entries.len()));
             let first = &block.entries[0];
-            assert!(n == 0 || by_levels(&block.from, first.topic()) != Ordering::Greater);
+            assert_ne!(by_levels(&block.from, first.topic()), Ordering::Greater);
             assert!(before.is_none_or(|e| by_levels(e.topic(), &block.from) == Ordering::Less));
             assert_eq!(block.entries.len(), block.hints().len());
             for (entry, hint) in block.entries.iter().zip(block.hints()) {
