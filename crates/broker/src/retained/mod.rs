@@ -628,4 +628,41 @@ mod tests {
         assert_eq!(ended, [Gone { oldest: 11, at: 12 }], "so does what has expired");
         assert_eq!(retained.order(), 6);
     }
+
+    #[test]
+    fn what_an_earlier_run_had_is_as_if_it_had_come_now() {
+        let restored = |n: u64| {
+            let deadline_ms = if n % 4 == 0 { 100 + n } else { NEVER };
+            // Each topic once, in no order.
+            let (p, _) = publication(&format!("a/{}/b", n * 37 % 1_000), "x", 0, deadline_ms);
+            p.settled_at(n + 10);
+            (p, n + 5)
+        };
+        for known in [0, 400] {
+            let retained = Retained::new(&Limits::open());
+            // Those that are there already stay, or give way.
+            (0..known).for_each(|n| set(&retained, &format!("a/{n}/b"), 1));
+            retained.restore((0..1_000).map(restored), 7);
+            assert_eq!(retained.order(), known + 1, "one change");
+            let bytes: usize = (0..1_000).map(|n| restored(n).0.bytes()).sum();
+            assert_eq!(retained.counts(), RetainedCounts { messages: 1_000, bytes });
+            assert_eq!(all(&retained, "a/+/b", 64, 0).len(), 1_000);
+            let item = retained.get_item("a/37/b", 0).unwrap();
+            let told = (item.sequence, item.oldest, item.order, item.modified_ms);
+            assert_eq!(told, (11, 6, known + 1, 7));
+            let (new, _) = publication("a/37/b", "y", 0, NEVER);
+            new.settled_at(2_000);
+            let settled = Settled { order: known + 2, displaced: Some(11), gone: None };
+            assert_eq!(retained.settle(&new, 8), settled);
+            assert_eq!(
+                retained.get_item("a/37/b", 0).map(|i| (i.sequence, i.oldest)),
+                Some((2_000, 6))
+            );
+            let mut gone = Vec::new();
+            assert_eq!(retained.expire(104, 10, |one| gone.push(one)), 2);
+            assert_eq!(gone, [Gone { oldest: 5, at: 10 }, Gone { oldest: 9, at: 14 }]);
+            assert_eq!(retained.expire(NEVER - 1, 10_000, drop), 248);
+            assert_eq!(retained.counts().messages, 750);
+        }
+    }
 }

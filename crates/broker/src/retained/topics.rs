@@ -324,4 +324,18 @@ mod tests {
         let room: usize = topics.blocks.iter().map(|b| b.entries.capacity()).sum();
         assert!(room < topics.len() * 3, "{room} for {}", topics.len());
     }
+
+    #[test]
+    fn blocks_begin_where_branches_begin() {
+        let all = (0..10_000u64).map(|n| {
+            let topic = format!("plants/{:03}/devices/{n:07}/st", n / 100);
+            (entry(&topic, n).publication, 0)
+        });
+        let entry = |(publication, oldest)| Entry { publication, oldest, order: 0, modified_ms: 0 };
+        let topics = Topics::of(sorting::sorted(all).map(entry));
+        check(&topics);
+        // Two whole plants each.
+        assert_eq!(topics.blocks.len(), 50);
+        assert!(topics.blocks.iter().all(|b| b.from.ends_with(b"00/st")));
+    }
 }
