@@ -632,7 +632,7 @@ mod tests {
     #[test]
     fn what_an_earlier_run_had_is_as_if_it_had_come_now() {
         let restored = |n: u64| {
-            let deadline_ms = if n % 4 == 0 { 100 + n } else { NEVER };
+            let deadline_ms = if n.is_multiple_of(4) { 100 + n } else { NEVER };
             // Each topic once, in no order.
             let (p, _) = publication(&format!("a/{}/b", n * 37 % 1_000), "x", 0, deadline_ms);
             p.settled_at(n + 10);
