@@ -228,13 +228,9 @@ impl Common {
     fn begins_with(&self, entrance: &Entrance, opened: &mut Opened) -> Vec<Begin> {
         let Opened { found, end, .. } = opened;
         let clock_ms = found.clock_ms;
-        for retained in std::mem::take(&mut found.retained) {
-            let (sequence, first) = (retained.sequence, retained.first);
-            let mut publication = retained.into_publication();
-            publication.settled_at(sequence.0);
-            publication.charge_to(self.settings.budget.account(0));
-            self.settings.retained.restore(&Arc::new(publication), first.0, clock_ms);
-        }
+        let account = self.settings.budget.account(0);
+        let retained = std::mem::take(&mut found.retained).into_iter();
+        self.settings.retained.restore(retained.map(|one| one.restored(account)), clock_ms);
         let rest = Arc::new(Found {
             shared: found.shared.iter().map(|(at, _)| *at).collect(),
             begun: found.sessions.iter().flat_map(FoundSession::begun).collect(),

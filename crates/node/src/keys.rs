@@ -456,12 +456,8 @@ mod tests {
             (self.keys, self.retained) = (KeyRecords::default(), Retained::new(&Limits::open()));
             let shared = |at| found.shared.iter().any(|(shared, _)| *shared == at);
             self.keys.restore(&found.requests, shared);
-            for retained in found.retained {
-                let (at, first) = (retained.sequence, retained.first);
-                let publication = retained.into_publication();
-                publication.settled_at(at.0);
-                self.retained.restore(&Arc::new(publication), first.0, found.clock_ms);
-            }
+            let retained = found.retained.into_iter().map(|one| one.restored(&Arc::default()));
+            self.retained.restore(retained, found.clock_ms);
             self.clock = found.clock_record;
             self.kept = found.kept;
         }

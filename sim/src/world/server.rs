@@ -76,13 +76,9 @@ impl Server {
         };
         self.keys.restore(&found.requests, |at| rest.shared.contains(&at));
         let clock_ms = found.clock_ms;
-        for retained in found.retained {
-            let (sequence, first) = (retained.sequence, retained.first);
-            let mut publication = retained.into_publication();
-            publication.settled_at(sequence.0);
-            publication.charge_to(self.budget.account(0));
-            self.retained.restore(&Arc::new(publication), first.0, clock_ms);
-        }
+        let retained = found.retained.into_iter();
+        let account = self.budget.account(0);
+        self.retained.restore(retained.map(|one| one.restored(account)), clock_ms);
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.shards.len(), Vec::new);
         for session in found.sessions {

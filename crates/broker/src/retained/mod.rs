@@ -3,11 +3,15 @@
 //! Owns which publication a new subscriber gets first, how many there are and how much they weigh.
 //! Shared by all reactors and HTTP. Refuses to know subscriptions, permissions and files.
 
+mod block;
 mod item;
+mod levels;
 mod scan;
+mod sorting;
 mod tombstones;
+mod topics;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -15,8 +19,10 @@ use mqtt::topic::TopicFilter;
 
 use crate::limits::Limits;
 use crate::publication::{NEVER, Publication};
-use scan::{Key, TopicKey};
+use block::Entry;
+use levels::ByTopic;
 use tombstones::Tombstones;
+use topics::{Place, Topics};
 
 pub use item::{Gone, RetainedCounts, RetainedFull, RetainedItem, Settled};
 pub use scan::{ScanCursor, ScanEnd};
@@ -36,12 +42,11 @@ pub struct Retained {
 
 #[derive(Default)]
 struct State {
-    messages: BTreeMap<Key, RetainedItem>,
+    messages: Topics,
     /// Those that expire, by deadline.
-    deadlines: BTreeSet<(u64, Key)>,
+    deadlines: BTreeSet<(u64, ByTopic)>,
     removed: Tombstones,
     bytes: usize,
-    key_bytes: usize,
 }
 
 impl Retained {
@@ -81,9 +86,8 @@ impl Retained {
             return Ok(());
         }
         self.check_message(payload_bytes)?;
-        let key = TopicKey::of(topic);
         let state = self.read();
-        let old = state.messages.get(key.bytes()).map(|item| item.publication.bytes());
+        let old = state.messages.get(topic.as_bytes()).map(|e| e.publication.bytes());
         self.check_room(&state, old, bytes)
     }
 
@@ -107,28 +111,29 @@ impl Retained {
         sequence: u64,
         now_ms: u64,
     ) -> Result<u64, RetainedFull> {
-        let key = TopicKey::of(p.message.topic());
+        let topic = p.message.topic_bytes();
         let mut state = self.write();
-        if state.is_newer_than(sequence, key.bytes()) {
+        let place = state.messages.find(topic);
+        let old = place.ok().map(|place| state.messages.at(place));
+        let stored = old.map_or(0, Entry::sequence).max(state.removed.sequence_of(topic));
+        if sequence > 0 && stored > sequence {
             return Ok(0);
         }
+        let old_bytes = old.map(|old| old.publication.bytes());
         if p.message.payload().is_empty() {
-            state.remove(key.bytes());
+            let _ = place.map(|place| state.remove(place));
             self.weigh(&state);
             if sequence > 0 {
-                state.removed.insert(key.owned(), sequence);
+                state.removed.insert(topic, sequence);
             }
             return Ok(self.next_order());
         }
         if sequence == 0 {
             self.check_message(p.message.payload().len())?;
-            let old = state.messages.get(key.bytes()).map(|item| item.publication.bytes());
-            self.check_room(&state, old, p.bytes())?;
+            self.check_room(&state, old_bytes, p.bytes())?;
         }
         let order = self.next_order();
-        let publication = Arc::clone(p);
-        let (oldest, modified_ms) = (sequence, now_ms);
-        state.set(&key, RetainedItem { publication, sequence, oldest, order, modified_ms });
+        state.set(place, entry(Arc::clone(p), sequence, order, now_ms));
         self.weigh(&state);
         Ok(order)
     }
@@ -136,36 +141,52 @@ impl Retained {
     /// As [`apply`](Self::apply) for a record that has just become a fact, by whoever makes facts:
     /// in the order of the log, each once. Says what the log need not keep any more.
     pub fn settle(&self, p: &Arc<Publication>, now_ms: u64) -> Settled {
-        let (key, sequence) = (TopicKey::of(p.message.topic()), p.sequence());
+        let sequence = p.sequence();
         let mut state = self.write();
         let order = self.next_order();
-        let old = state.messages.get(key.bytes()).filter(|old| old.sequence > 0);
-        let old = old.map(|old| (old.oldest, old.sequence));
+        let place = state.messages.find(p.message.topic_bytes());
+        let old = place.ok().map(|place| state.messages.at(place));
+        let old = old.map(|old| (old.oldest, old.sequence())).filter(|(_, at)| *at > 0);
         let displaced = old.map(|(_, at)| at);
         let mut settled = Settled { order, displaced, gone: None };
         if p.message.payload().is_empty() {
-            state.remove(key.bytes());
+            let _ = place.map(|place| state.remove(place));
             match old {
                 Some((oldest, _)) => settled.gone = Some(Gone { oldest, at: sequence }),
                 // There was nothing to remove: it need not be kept either.
                 None => settled.displaced = Some(sequence),
             }
         } else {
-            let (publication, modified_ms) = (Arc::clone(p), now_ms);
-            let oldest = old.map_or(sequence, |(oldest, _)| oldest);
-            state.set(&key, RetainedItem { publication, sequence, oldest, order, modified_ms });
+            // What is not in the log itself does not tell of what was.
+            let oldest = old.map_or(sequence, |(oldest, _)| oldest.min(sequence));
+            state.set(place, entry(Arc::clone(p), oldest, order, now_ms));
         }
         self.weigh(&state);
         settled
     }
 
-    /// Takes in a message of an earlier run, at start, of whose topic `oldest` was the first that
-    /// the log may still have.
-    pub fn restore(&self, p: &Arc<Publication>, oldest: u64, modified_ms: u64) {
-        let key = TopicKey::of(p.message.topic());
+    /// Takes in the messages of an earlier run, at start, each topic once: with what was the first
+    /// of its topic that the log may still have. All at once, as one change, because a million take
+    /// a fraction of what they would take one by one.
+    pub fn restore(&self, all: impl Iterator<Item = (Arc<Publication>, u64)>, modified_ms: u64) {
         let mut state = self.write();
-        let (order, sequence, publication) = (self.next_order(), p.sequence(), Arc::clone(p));
-        state.set(&key, RetainedItem { publication, sequence, oldest, order, modified_ms });
+        let order = self.next_order();
+        let entry = |(p, oldest)| entry(p, oldest, order, modified_ms);
+        if state.messages.len() > 0 {
+            for entry in all.map(entry) {
+                let place = state.messages.find(entry.topic());
+                state.set(place, entry);
+            }
+        } else {
+            let (mut bytes, mut deadlines) = (0, Vec::new());
+            let all = all.inspect(|(p, _)| {
+                bytes += p.bytes();
+                deadlines.extend(deadline(p));
+            });
+            state.messages = Topics::of(sorting::sorted(all).map(entry));
+            state.bytes = bytes;
+            state.deadlines = deadlines.into_iter().collect();
+        }
         self.weigh(&state);
     }
 
@@ -176,10 +197,9 @@ impl Retained {
 
     /// As [`Retained::get`], with the time of the last change.
     pub fn get_item(&self, topic: &str, now_ms: u64) -> Option<RetainedItem> {
-        let key = TopicKey::of(topic);
         let state = self.read();
-        let item = state.messages.get(key.bytes())?;
-        (!item.publication.expired(now_ms)).then(|| item.clone())
+        let entry = state.messages.get(topic.as_bytes())?;
+        (!entry.publication.expired(now_ms)).then(|| entry.item())
     }
 
     /// Appends to `out` at most `limit` messages whose topics match `filter`, in the order of
@@ -195,7 +215,7 @@ impl Retained {
         now_ms: u64,
         out: &mut Vec<Arc<Publication>>,
     ) -> ScanEnd {
-        let each = &mut |item: &RetainedItem| out.push(Arc::clone(&item.publication));
+        let each = &mut |entry: &Entry| out.push(Arc::clone(&entry.publication));
         scan::chunk(&self.read().messages, filter, after, limit, now_ms, each).end
     }
 
@@ -208,7 +228,7 @@ impl Retained {
         now_ms: u64,
         out: &mut Vec<RetainedItem>,
     ) -> ScanEnd {
-        let each = &mut |item: &RetainedItem| out.push(item.clone());
+        let each = &mut |entry: &Entry| out.push(entry.item());
         scan::chunk(&self.read().messages, filter, after, limit, now_ms, each).end
     }
 
@@ -237,13 +257,16 @@ impl Retained {
                     return done;
                 }
             }
-            if let Some((_, key)) = state.deadlines.pop_first()
-                && let Some(item) = state.remove(&key)
-                && item.sequence > 0
+            if let Some((_, ByTopic(p))) = state.deadlines.pop_first()
+                && let Ok(place) = state.messages.find(p.message.topic_bytes())
             {
-                // What is older must not come back in its place either.
-                state.removed.insert(key, item.sequence);
-                gone(Gone { oldest: item.oldest, at: item.sequence });
+                let (entry, topic) = (state.remove(place), p.message.topic_bytes());
+                let sequence = entry.sequence();
+                if sequence > 0 {
+                    // What is older must not come back in its place either.
+                    state.removed.insert(topic, sequence);
+                    gone(Gone { oldest: entry.oldest, at: sequence });
+                }
             }
         }
         self.weigh(&state);
@@ -257,9 +280,7 @@ impl Retained {
     }
 
     fn weigh(&self, state: &State) {
-        let bytes = state.messages.len() * ENTRY_BYTES
-            + state.deadlines.len() * DEADLINE_BYTES
-            + state.key_bytes;
+        let bytes = state.messages.bytes() + state.deadlines.len() * DEADLINE_BYTES;
         self.index_bytes.store(bytes, Ordering::Relaxed);
     }
 
@@ -305,59 +326,45 @@ impl Retained {
 }
 
 impl State {
-    /// Whether something newer than `sequence` is already known of the topic.
-    fn is_newer_than(&self, sequence: u64, key: &[u8]) -> bool {
-        if sequence == 0 {
-            return false;
+    /// Puts it where [`Topics::find`] has found its topic, or not.
+    fn set(&mut self, place: Result<Place, Place>, entry: Entry) {
+        let deadline = deadline(&entry.publication);
+        self.bytes += entry.publication.bytes();
+        self.removed.forget(entry.topic());
+        match place {
+            Ok(place) => {
+                let old = self.messages.replace(place, entry).publication;
+                self.forget(&old);
+            }
+            Err(place) => self.messages.insert(place, entry),
         }
-        let stored = self.messages.get(key).map_or(0, |item| item.sequence);
-        stored > sequence || self.removed.sequence_of(key) > sequence
+        self.deadlines.extend(deadline);
     }
 
-    fn set(&mut self, key: &TopicKey<'_>, item: RetainedItem) {
-        let (bytes, deadline_ms) = (item.publication.bytes(), item.publication.deadline_ms);
-        self.bytes += bytes;
-        self.removed.forget(key.bytes());
-        let key = match self.messages.get_mut(key.bytes()) {
-            None => {
-                let key = key.owned();
-                self.key_bytes += key.len();
-                self.messages.insert(Arc::clone(&key), item);
-                if deadline_ms == NEVER {
-                    return;
-                }
-                key
-            }
-            Some(place) => {
-                let old = std::mem::replace(place, item).publication;
-                self.bytes -= old.bytes();
-                if old.deadline_ms == NEVER && deadline_ms == NEVER {
-                    return;
-                }
-                let key = key.owned();
-                self.deadlines.remove(&(old.deadline_ms, Arc::clone(&key)));
-                key
-            }
-        };
-        if deadline_ms != NEVER {
-            self.deadlines.insert((deadline_ms, key));
-        }
+    /// Takes out what [`Topics::find`] has found.
+    fn remove(&mut self, place: Place) -> Entry {
+        let entry = self.messages.remove(place);
+        self.forget(&entry.publication);
+        entry
     }
 
-    fn remove(&mut self, key: &[u8]) -> Option<RetainedItem> {
-        let (key, item) = self.messages.remove_entry(key)?;
-        self.bytes -= item.publication.bytes();
-        self.key_bytes -= key.len();
-        if item.publication.deadline_ms != NEVER {
-            self.deadlines.remove(&(item.publication.deadline_ms, key));
+    fn forget(&mut self, old: &Arc<Publication>) {
+        self.bytes -= old.bytes();
+        if let Some(deadline) = deadline(old) {
+            self.deadlines.remove(&deadline);
         }
-        Some(item)
     }
 }
 
-/// One entry: key, item, and the key's two counts.
-const ENTRY_BYTES: usize = size_of::<(Key, RetainedItem)>() + 2 * size_of::<usize>();
-const DEADLINE_BYTES: usize = size_of::<(u64, Key)>();
+fn entry(publication: Arc<Publication>, oldest: u64, order: u64, modified_ms: u64) -> Entry {
+    Entry { publication, oldest, order, modified_ms }
+}
+
+fn deadline(p: &Arc<Publication>) -> Option<(u64, ByTopic)> {
+    (p.deadline_ms != NEVER).then(|| (p.deadline_ms, ByTopic(Arc::clone(p))))
+}
+
+const DEADLINE_BYTES: usize = size_of::<(u64, ByTopic)>();
 
 #[cfg(test)]
 mod tests {
@@ -365,6 +372,7 @@ mod tests {
     use crate::chance::Chance;
     use mqtt::message::Message;
     use mqtt::qos::QoS;
+    use std::collections::BTreeMap;
 
     fn publication(
         topic: &str,
@@ -538,9 +546,9 @@ mod tests {
             }
         }
         let state = retained.read();
-        let bytes: usize = state.messages.values().map(|i| i.publication.bytes()).sum();
+        let bytes: usize = state.messages.iter().map(|e| e.publication.bytes()).sum();
         assert_eq!(bytes, state.bytes);
-        let expiring = state.messages.values().filter(|i| i.publication.deadline_ms != NEVER);
+        let expiring = state.messages.iter().filter(|e| e.publication.deadline_ms != NEVER);
         assert_eq!(expiring.count(), state.deadlines.len());
     }
 
@@ -619,5 +627,42 @@ mod tests {
         assert_eq!(retained.expire(100, 10, |gone| ended.push(gone)), 1);
         assert_eq!(ended, [Gone { oldest: 11, at: 12 }], "so does what has expired");
         assert_eq!(retained.order(), 6);
+    }
+
+    #[test]
+    fn what_an_earlier_run_had_is_as_if_it_had_come_now() {
+        let restored = |n: u64| {
+            let deadline_ms = if n.is_multiple_of(4) { 100 + n } else { NEVER };
+            // Each topic once, in no order.
+            let (p, _) = publication(&format!("a/{}/b", n * 37 % 1_000), "x", 0, deadline_ms);
+            p.settled_at(n + 10);
+            (p, n + 5)
+        };
+        for known in [0, 400] {
+            let retained = Retained::new(&Limits::open());
+            // Those that are there already stay, or give way.
+            (0..known).for_each(|n| set(&retained, &format!("a/{n}/b"), 1));
+            retained.restore((0..1_000).map(restored), 7);
+            assert_eq!(retained.order(), known + 1, "one change");
+            let bytes: usize = (0..1_000).map(|n| restored(n).0.bytes()).sum();
+            assert_eq!(retained.counts(), RetainedCounts { messages: 1_000, bytes });
+            assert_eq!(all(&retained, "a/+/b", 64, 0).len(), 1_000);
+            let item = retained.get_item("a/37/b", 0).unwrap();
+            let told = (item.sequence, item.oldest, item.order, item.modified_ms);
+            assert_eq!(told, (11, 6, known + 1, 7));
+            let (new, _) = publication("a/37/b", "y", 0, NEVER);
+            new.settled_at(2_000);
+            let settled = Settled { order: known + 2, displaced: Some(11), gone: None };
+            assert_eq!(retained.settle(&new, 8), settled);
+            assert_eq!(
+                retained.get_item("a/37/b", 0).map(|i| (i.sequence, i.oldest)),
+                Some((2_000, 6))
+            );
+            let mut gone = Vec::new();
+            assert_eq!(retained.expire(104, 10, |one| gone.push(one)), 2);
+            assert_eq!(gone, [Gone { oldest: 5, at: 10 }, Gone { oldest: 9, at: 14 }]);
+            assert_eq!(retained.expire(NEVER - 1, 10_000, drop), 248);
+            assert_eq!(retained.counts().messages, 750);
+        }
     }
 }

@@ -2,21 +2,16 @@
 //!
 //! Owns the order of topics and how to skip in it. Refuses to know who asks.
 //!
-//! A key is the topic with `/` stored as 0x00, which no topic contains, so that the order of
-//! bytes is the order of levels and everything below a level is one range. Where a key does not
-//! match, the scan seeks to the first key that could (a skip-scan): `a/+/c` costs two seeks for
-//! each level below `a`, however much lies below it.
+//! Topics are in the order of their levels, so that everything below a level is one range. Where a
+//! topic does not match, the scan seeks to the first that could (a skip-scan): `a/+/c` costs two
+//! seeks for each level below `a`, however much lies below it.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::Arc;
+use std::cmp::Ordering;
 
 use mqtt::topic::TopicFilter;
 
-use super::RetainedItem;
-
-/// A topic with `/` as 0x00.
-pub(super) type Key = Arc<[u8]>;
+use super::block::Entry;
+use super::topics::Topics;
 
 /// Where a scan goes on. The default is the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,53 +38,22 @@ pub(super) struct Chunk {
     pub(super) visited: usize,
 }
 
-/// The key of a topic while it is looked up: on the stack when short.
-pub(super) struct TopicKey<'t> {
-    topic: &'t str,
-    short: [u8; SHORT],
-    long: Vec<u8>,
-}
-
 impl ScanCursor {
     /// Behind `topic`: for a caller that keeps the last topic it got, such as an HTTP
     /// continuation token.
     pub fn after(topic: &str) -> Self {
-        Self { next: TopicKey::of(topic).bytes().to_vec(), beyond: true }
-    }
-}
-
-impl<'t> TopicKey<'t> {
-    pub(super) fn of(topic: &'t str) -> Self {
-        let mut key = Self { topic, short: [0; SHORT], long: Vec::new() };
-        let bytes = topic.as_bytes();
-        let place = if bytes.len() <= SHORT {
-            key.short[..bytes.len()].copy_from_slice(bytes);
-            &mut key.short[..bytes.len()]
-        } else {
-            key.long = bytes.to_vec();
-            &mut key.long[..]
-        };
-        place.iter_mut().filter(|b| **b == b'/').for_each(|b| *b = SEPARATOR);
-        key
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        if self.long.is_empty() { &self.short[..self.topic.len()] } else { &self.long }
-    }
-
-    pub(super) fn owned(&self) -> Key {
-        self.bytes().into()
+        Self { next: topic.as_bytes().to_vec(), beyond: true }
     }
 }
 
 /// Looks for at most `limit` matching messages from `cursor` on and moves it behind them.
 pub(super) fn chunk(
-    messages: &BTreeMap<Key, RetainedItem>,
+    topics: &Topics,
     filter: TopicFilter<'_>,
     cursor: &mut ScanCursor,
     limit: usize,
     now_ms: u64,
-    each: &mut impl FnMut(&RetainedItem),
+    each: &mut impl FnMut(&Entry),
 ) -> Chunk {
     let pattern = Pattern::of(filter);
     let visited_max = limit.saturating_mul(VISITS_A_RESULT).saturating_add(VISITS_A_CHUNK);
@@ -97,27 +61,25 @@ pub(super) fn chunk(
     if cursor.next.is_empty() && !cursor.beyond {
         cursor.next.extend_from_slice(pattern.literal_prefix());
     }
-    let mut keys = seek(messages, cursor);
+    let mut walk = topics.walk(&cursor.next, cursor.beyond);
     loop {
-        let Some((key, item)) = keys.next() else {
+        let Some(entry) = walk.next() else {
             return Chunk { end: ScanEnd::Done, visited };
         };
+        let topic = entry.topic();
         visited += 1;
-        match pattern.place(key, &mut cursor.next) {
+        match pattern.place(topic, &mut cursor.next) {
             Place::Matches => {
-                remember(cursor, key);
-                if !item.publication.expired(now_ms) {
-                    each(item);
+                remember(cursor, topic);
+                if !entry.publication.expired(now_ms) {
+                    each(entry);
                     found += 1;
                 }
             }
-            Place::Below => remember(cursor, key),
+            Place::Below => remember(cursor, topic),
             Place::Skip => {
                 cursor.beyond = false;
-                // Often the very next key is already far enough: cheaper than a seek.
-                if keys.clone().next().is_some_and(|(next, _)| **next < *cursor.next) {
-                    keys = seek(messages, cursor);
-                }
+                walk.seek(&cursor.next);
             }
             Place::End => return Chunk { end: ScanEnd::Done, visited },
         }
@@ -127,18 +89,9 @@ pub(super) fn chunk(
     }
 }
 
-fn seek<'m>(
-    messages: &'m BTreeMap<Key, RetainedItem>,
-    cursor: &ScanCursor,
-) -> std::collections::btree_map::Range<'m, Key, RetainedItem> {
-    let from = &cursor.next[..];
-    let from = if cursor.beyond { Bound::Excluded(from) } else { Bound::Included(from) };
-    messages.range::<[u8], _>((from, Bound::Unbounded))
-}
-
-fn remember(cursor: &mut ScanCursor, key: &Key) {
+fn remember(cursor: &mut ScanCursor, topic: &[u8]) {
     cursor.next.clear();
-    cursor.next.extend_from_slice(key);
+    cursor.next.extend_from_slice(topic);
     cursor.beyond = true;
 }
 
@@ -160,7 +113,7 @@ struct Pattern<'f> {
     /// The levels before a final `#`.
     levels: Vec<&'f str>,
     tail: Tail,
-    /// The beginning up to the first wildcard, as a key.
+    /// The beginning up to the first wildcard, as the beginning of a topic.
     prefix: Vec<u8>,
 }
 
@@ -183,7 +136,7 @@ impl<'f> Pattern<'f> {
             Tail::Ends
         };
         let fixed: Vec<&str> = levels.iter().copied().take_while(|l| *l != "+").collect();
-        let prefix = TopicKey::of(&fixed.join("/")).bytes().to_vec();
+        let prefix = fixed.join("/").into_bytes();
         Self { filter: text, levels, tail, prefix }
     }
 
@@ -210,11 +163,11 @@ impl<'f> Pattern<'f> {
                 plus_end = Some(end);
             } else {
                 match key[start..end].cmp(wanted.as_bytes()) {
-                    std::cmp::Ordering::Less => {
+                    Ordering::Less => {
                         return skip_to(target, &key[..start], wanted.as_bytes());
                     }
-                    std::cmp::Ordering::Equal => {}
-                    std::cmp::Ordering::Greater => return beyond(key, plus_end, target),
+                    Ordering::Equal => {}
+                    Ordering::Greater => return beyond(key, plus_end, target),
                 }
             }
             start = end + 1;
@@ -224,7 +177,7 @@ impl<'f> Pattern<'f> {
         }
         // The key has more levels than the filter, and so has everything below this level.
         match self.levels.last() {
-            Some(&"+") => skip_to(target, &key[..start - 1], &[SEPARATOR + 1]),
+            Some(&"+") => skip_to(target, &key[..start - 1], &[BEHIND_SEPARATOR]),
             _ => beyond(key, plus_end, target),
         }
     }
@@ -235,7 +188,7 @@ impl<'f> Pattern<'f> {
             wanted => {
                 target.clear();
                 target.extend_from_slice(key);
-                target.push(SEPARATOR);
+                target.push(b'/');
                 target.extend_from_slice(wanted.as_bytes());
                 Place::Skip
             }
@@ -246,7 +199,7 @@ impl<'f> Pattern<'f> {
 /// Behind everything that shares the key's levels up to the last `+`.
 fn beyond(key: &[u8], plus_end: Option<usize>, target: &mut Vec<u8>) -> Place {
     match plus_end {
-        Some(end) => skip_to(target, &key[..end], &[SEPARATOR + 1]),
+        Some(end) => skip_to(target, &key[..end], &[BEHIND_SEPARATOR]),
         None => Place::End,
     }
 }
@@ -259,14 +212,11 @@ fn skip_to(target: &mut Vec<u8>, prefix: &[u8], rest: &[u8]) -> Place {
 }
 
 fn level_end(key: &[u8], start: usize) -> usize {
-    key[start..].iter().position(|b| *b == SEPARATOR).map_or(key.len(), |at| start + at)
+    key[start..].iter().position(|b| *b == b'/').map_or(key.len(), |at| start + at)
 }
 
-/// `/` in a key: lower than every byte of a topic (U+0000 is not allowed, MQTT 5, 4.7.3-2).
-const SEPARATOR: u8 = 0;
-
-/// Topics up to here are looked up without an allocation.
-const SHORT: usize = 192;
+/// Comes right behind everything below a level: `/` counts as 0x00 in the order of topics.
+const BEHIND_SEPARATOR: u8 = 1;
 
 /// How many keys a chunk may look at for each message it may return, and in any case: it bounds
 /// how long the lock is held when little matches.
@@ -277,24 +227,22 @@ const VISITS_A_CHUNK: usize = 256;
 mod tests {
     use super::*;
     use crate::publication::Publication;
+    use crate::retained::sorting;
     use mqtt::message::Message;
     use mqtt::qos::QoS;
+    use std::sync::Arc;
 
-    fn store(topics: impl Iterator<Item = String>) -> BTreeMap<Key, RetainedItem> {
-        topics
-            .map(|topic| {
-                let message = Message::new(&topic, &[], b"x", QoS::AtMostOnce, true);
-                let publication = Arc::new(Publication::new(message));
-                (
-                    TopicKey::of(&topic).owned(),
-                    RetainedItem { sequence: 0, oldest: 0, order: 0, publication, modified_ms: 0 },
-                )
-            })
-            .collect()
+    fn store(topics: impl Iterator<Item = String>) -> Topics {
+        let all = topics.map(|topic| {
+            let message = Message::new(&topic, &[], b"x", QoS::AtMostOnce, true);
+            (Arc::new(Publication::new(message)), 0)
+        });
+        let entry = |(publication, oldest)| Entry { publication, oldest, order: 0, modified_ms: 0 };
+        Topics::of(sorting::sorted(all).map(entry))
     }
 
     /// (messages found, keys visited) of a whole scan.
-    fn cost(messages: &BTreeMap<Key, RetainedItem>, filter: &str) -> (usize, usize) {
+    fn cost(messages: &Topics, filter: &str) -> (usize, usize) {
         let filter = TopicFilter::parse(filter).unwrap();
         let (mut cursor, mut found, mut visited) = (ScanCursor::default(), 0, 0);
         loop {

@@ -4,10 +4,12 @@
 //! Refuses to know messages.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::scan::Key;
+/// A topic.
+type Key = Arc<[u8]>;
 
 /// The last [`KEPT_MAX`] removals. Reactors apply out of order only within what is under way at
 /// once, which is far less.
@@ -18,7 +20,8 @@ pub(super) struct Tombstones {
 }
 
 impl Tombstones {
-    pub(super) fn insert(&mut self, key: Key, sequence: u64) {
+    pub(super) fn insert(&mut self, topic: &[u8], sequence: u64) {
+        let key = Key::from(topic);
         if self.order.len() >= KEPT_MAX
             && let Some((oldest, at)) = self.order.pop_front()
             && self.sequence_of(&oldest) == at
@@ -30,15 +33,15 @@ impl Tombstones {
     }
 
     /// The topic has a message again. Its place in the order stays until it is the oldest.
-    pub(super) fn forget(&mut self, key: &[u8]) {
+    pub(super) fn forget(&mut self, topic: &[u8]) {
         if !self.by_topic.is_empty() {
-            self.by_topic.remove(key);
+            self.by_topic.remove(topic);
         }
     }
 
     /// The sequence of the topic's removal; 0 = none lately.
-    pub(super) fn sequence_of(&self, key: &[u8]) -> u64 {
-        if self.by_topic.is_empty() { 0 } else { self.by_topic.get(key).copied().unwrap_or(0) }
+    pub(super) fn sequence_of(&self, topic: &[u8]) -> u64 {
+        if self.by_topic.is_empty() { 0 } else { self.by_topic.get(topic).copied().unwrap_or(0) }
     }
 }
 
@@ -51,16 +54,16 @@ mod tests {
 
     #[test]
     fn only_the_latest_removals_are_kept() {
-        let key = |n: usize| Key::from(format!("t{n}").into_bytes());
+        let key = |n: usize| format!("t{n}").into_bytes();
         let mut tombstones = Tombstones::default();
-        tombstones.insert(key(0), 1);
+        tombstones.insert(&key(0), 1);
         for n in 1..KEPT_MAX {
-            tombstones.insert(key(n), n as u64 + 1);
+            tombstones.insert(&key(n), n as u64 + 1);
         }
         assert_eq!(tombstones.sequence_of(&key(0)), 1);
-        tombstones.insert(key(0), 999_999);
+        tombstones.insert(&key(0), 999_999);
         assert_eq!(tombstones.sequence_of(&key(0)), 999_999, "the newer one outlives the older");
-        tombstones.insert(key(KEPT_MAX), 1_000_000);
+        tombstones.insert(&key(KEPT_MAX), 1_000_000);
         assert_eq!(tombstones.sequence_of(&key(1)), 0);
         tombstones.forget(&key(2));
         assert_eq!(tombstones.sequence_of(&key(2)), 0);

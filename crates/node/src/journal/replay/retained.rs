@@ -3,11 +3,13 @@
 
 use super::super::message::Message;
 use super::needs::Needs;
+use broker::budget::Account;
 use broker::publication::Publication;
 use foldhash::fast::RandomState;
 use hashbrown::hash_table::Entry;
 use hashbrown::{HashSet, HashTable};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use store::op::Sequence;
 
 /// A retained message.
@@ -24,9 +26,13 @@ pub struct FoundRetained {
 }
 
 impl FoundRetained {
-    /// As it was published, charged to nobody.
-    pub fn into_publication(self) -> Publication {
-        Publication { deadline_ms: self.deadline_ms, ..Publication::new(self.message) }
+    /// As it was published, for [`Retained::restore`](broker::retained::Retained::restore).
+    pub fn restored(self, account: &Arc<Account>) -> (Arc<Publication>, u64) {
+        let Self { message, deadline_ms, sequence, first } = self;
+        let mut publication = Publication { deadline_ms, ..Publication::new(message) };
+        publication.settled_at(sequence.0);
+        publication.charge_to(account);
+        (Arc::new(publication), first.0)
     }
 }
 
