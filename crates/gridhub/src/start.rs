@@ -115,6 +115,8 @@ pub fn start(
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
     let common = Common { count, settings, inboxes, clock, authenticator };
     let entrance = Entrance::new();
+    // Beside the sessions: neither asks for the other before the first turn.
+    let retained = opened.as_mut().map(|opened| common.restore_retained(opened)).transpose()?;
     let (begins, requests) = match &mut opened {
         Some(opened) => {
             (common.begins_with(&entrance, opened), std::mem::take(&mut opened.found.requests))
@@ -128,6 +130,9 @@ pub fn start(
         waiting.spawn(&common, me, (poll, sockets), begin)?;
     }
     waiting.begun()?;
+    if retained.is_some_and(|thread| thread.join().is_err()) {
+        anyhow::bail!("the retained messages could not be taken in");
+    }
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
     let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
@@ -224,13 +229,21 @@ impl Common {
         (0..self.count).map(begin).collect()
     }
 
-    /// What each reactor begins with; retained messages are there at once.
+    /// Takes in the retained messages of the log.
+    fn restore_retained(&self, opened: &mut Opened) -> anyhow::Result<JoinHandle<()>> {
+        let (found, clock_ms) = (std::mem::take(&mut opened.found.retained), opened.found.clock_ms);
+        let account = Arc::clone(self.settings.budget.account(0));
+        let retained = Arc::clone(&self.settings.retained);
+        let thread = std::thread::Builder::new().name("retained".into());
+        Ok(thread.spawn(move || {
+            let found = found.into_iter().map(|one| one.restored(&account));
+            retained.restore(found, clock_ms);
+        })?)
+    }
+
+    /// What each reactor begins with.
     fn begins_with(&self, entrance: &Entrance, opened: &mut Opened) -> Vec<Begin> {
         let Opened { found, end, .. } = opened;
-        let clock_ms = found.clock_ms;
-        let account = self.settings.budget.account(0);
-        let retained = std::mem::take(&mut found.retained).into_iter();
-        self.settings.retained.restore(retained.map(|one| one.restored(account)), clock_ms);
         let rest = Arc::new(Found {
             shared: found.shared.iter().map(|(at, _)| *at).collect(),
             begun: found.sessions.iter().flat_map(FoundSession::begun).collect(),

@@ -62,6 +62,17 @@ impl Timers {
         self.domain.armed.places.reserve(sessions);
     }
 
+    /// Arms a timer for each of many sessions.
+    pub fn arm_all(&mut self, sessions: Vec<(u32, u64)>) {
+        let Heap { due, armed } = &mut self.domain;
+        let earlier = sessions.into_iter().filter_map(|(slot, at_ms)| {
+            let timer = Timer::Session(slot);
+            armed.lower(timer, at_ms).then_some(Reverse((at_ms, timer)))
+        });
+        let mut more: BinaryHeap<_> = earlier.collect::<Vec<_>>().into();
+        due.append(&mut more);
+    }
+
     /// The next one due.
     pub fn pop(&mut self, mono_ms: u64, wall_ms: u64) -> Option<Timer> {
         self.real.pop(mono_ms).or_else(|| self.domain.pop(wall_ms))
@@ -161,5 +172,14 @@ mod tests {
         assert_eq!(t.pop(60, 0), None, "the entry for 50 is stale");
         assert_eq!(t.pop(60, 1_000), Some(Timer::Session(1)));
         assert_eq!(t.wait_ms(60, 1_000), None);
+    }
+
+    #[test]
+    fn many_are_armed_as_each_would_be() {
+        let mut t = Timers::default();
+        t.arm(Timer::Session(7), 10);
+        t.arm_all(vec![(3, 30), (7, 20), (5, NEVER), (1, 15)]);
+        let due: Vec<_> = std::iter::from_fn(|| t.pop(0, NEVER - 1)).collect();
+        assert_eq!(due, [7, 1, 3].map(Timer::Session));
     }
 }

@@ -186,7 +186,8 @@ impl Interest {
     }
 
     /// A session that the log has holds this filter, which has this stream there. Counted, whatever
-    /// the answer is. All adoptions come before the first [`Interest::hold`] that could begin a stream.
+    /// the answer is. All adoptions come before the first [`Interest::hold`] that could begin a
+    /// stream.
     pub fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
         let adopted = self.streams.adopt(text, stream);
         self.bump(filter_of(text));

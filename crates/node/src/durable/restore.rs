@@ -59,6 +59,7 @@ impl Shard {
         let end = Sequence(self.heard.up_to);
         self.homes.heard = end;
         self.homes.kept_groups.restore(&r.rest.groups, r.rest.begun.clone(), end);
+        let mut timers = Vec::with_capacity(r.sessions.len());
         self.homes.reserve(r.sessions.len());
         self.router.index.reserve(r.sessions.len());
         for found in r.sessions {
@@ -66,7 +67,8 @@ impl Shard {
             let principal = (r.principal)(&now.owner);
             // Its session is about to end, and its will may not be sent.
             let owner = principal.as_ref().unwrap_or(&r.nobody);
-            let slot = self.restore_one(&found, &now, owner, now_ms);
+            let (slot, due) = self.restore_one(&found, &now, owner, now_ms);
+            timers.push((slot, due));
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
             let shares = lists.is_some_and(|durable| {
                 let all = durable.by_progress.len();
@@ -82,6 +84,7 @@ impl Shard {
                 self.end_in_first_turn(slot, now_ms);
             }
         }
+        self.homes.timers.arm_all(timers);
         self.perform.flush_needs();
         ended
     }
@@ -100,7 +103,7 @@ impl Shard {
         now: &SessionBegun<'_>,
         principal: &Arc<Principal>,
         now_ms: u64,
-    ) -> u32 {
+    ) -> (u32, u64) {
         let reached = found.reached();
         let end = Sequence(self.heard.up_to);
         let under_way: Vec<_> = reached.under_way().collect();
@@ -158,8 +161,7 @@ impl Shard {
         for subscription in &now.subscriptions {
             self.restore_subscription(slot, subscription, needed);
         }
-        self.homes.arm(Timer::Session(slot), due);
-        slot
+        (slot, due)
     }
 
     fn restore_subscription(&mut self, slot: u32, s: &Subscription<'_>, needed: Sequence) {
