@@ -7,7 +7,7 @@
 use crate::access::{Authorizer, Denied, PermissionSet, PermissionSetId, Permit};
 use crate::share::{Groups, Join, Matching};
 use crate::subscription::{
-    FilterId, Index, Interest, NumbersSpent, OtherStream, Receiver, SessionRef, Shard, Stamp,
+    FilterId, Index, Interest, NumbersSpent, OtherStream, Receiver, SessionRef, Shard, Stamp, Text,
 };
 use crate::target::{merge, one};
 use foldhash::fast::FixedState;
@@ -153,12 +153,12 @@ impl Router {
 
     /// A durable session of this reactor is granted `text` (`$share/{name}/` included) at QoS > 0,
     /// or comes to outlive its connections with such a subscription: [`Interest::hold`].
-    pub fn hold(&self, text: &str) -> Result<StreamId, NumbersSpent> {
+    pub fn hold(&self, text: &(impl Text + ?Sized)) -> Result<StreamId, NumbersSpent> {
         self.interest.hold(text)
     }
 
     /// A session of an earlier run holds this filter: [`Interest::adopt`].
-    pub fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
+    pub fn adopt(&self, text: &(impl Text + ?Sized), stream: StreamId) -> Result<(), OtherStream> {
         self.interest.adopt(text, stream)
     }
 

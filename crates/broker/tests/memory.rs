@@ -65,7 +65,7 @@ fn interest_bytes(filter: &dyn Fn(usize) -> String) -> usize {
 fn held_bytes(filter: &dyn Fn(usize) -> String) -> usize {
     let before = resident_bytes();
     let interest = Interest::new(2);
-    (0..2 * FILTERS).for_each(|n| assert!(interest.hold(&filter(n % FILTERS)).is_ok()));
+    (0..2 * FILTERS).for_each(|n| assert!(interest.hold(filter(n % FILTERS).as_str()).is_ok()));
     let bytes = resident_bytes().saturating_sub(before);
     std::mem::forget(interest);
     bytes / FILTERS

@@ -8,6 +8,7 @@
 use crate::shard::Shard;
 use broker::subscription::NumbersSpent;
 use mqtt::qos::QoS;
+use std::sync::Arc;
 use store::log::StreamId;
 
 impl Shard {
@@ -16,7 +17,7 @@ impl Shard {
     pub(crate) fn hold(
         &self,
         slot: u32,
-        text: &str,
+        text: &Arc<str>,
         before: Option<QoS>,
         after: QoS,
     ) -> Result<Option<StreamId>, NumbersSpent> {

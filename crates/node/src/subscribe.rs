@@ -120,7 +120,11 @@ impl Shard {
             return Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()));
         }
         let qos = r.options.qos.min(limits.maximum_qos);
-        let stream = self.hold(slot, r.text, before, qos).map_err(|NumbersSpent| {
+        let text = match shared {
+            Some(_) => r.text.into(),
+            None => self.router.index.text(filter),
+        };
+        let stream = self.hold(slot, &text, before, qos).map_err(|NumbersSpent| {
             (Reason::QUOTA_EXCEEDED, "streams", STREAMS_SPENT.to_owned())
         })?;
         let options = ReceiverOptions::new(qos, r.options.no_local, r.options.retain_as_published);
@@ -141,7 +145,7 @@ impl Shard {
         // one: it still comes live (3.8.4-4).
         let live_after = self.held(session, filter).map_or(since, |held| since.min(held.since));
         let receiver = Receiver { session, options, subscription_id: id, since: live_after };
-        let done = self.router.index.subscribe(filter, receiver);
+        let done = self.router.index.subscribe_as(filter, || text, receiver);
         if done.first_for_filter {
             self.router.want(filter.as_str());
         }

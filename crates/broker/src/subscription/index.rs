@@ -4,6 +4,7 @@
 //! known to be stale. One thread; does no IO. Refuses to know permissions, queues and groups.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -61,7 +62,7 @@ pub struct Unsubscribed {
 }
 
 struct Filter {
-    text: Box<str>,
+    text: Arc<str>,
     receivers: Receivers,
 }
 
@@ -94,11 +95,20 @@ impl Index {
     /// Adds the receiver's subscription, or replaces its options when the session has the filter
     /// already (MQTT 5, 3.8.4-3). `filter` is without `$share/{name}/`.
     pub fn subscribe(&mut self, filter: TopicFilter<'_>, receiver: Receiver) -> Subscribed {
-        let text = filter.as_str();
-        self.bump(text);
+        self.subscribe_as(filter, || filter.as_str().into(), receiver)
+    }
+
+    /// As [`Index::subscribe`], with the text of the filter, which is kept if it is new here.
+    pub fn subscribe_as(
+        &mut self,
+        filter: TopicFilter<'_>,
+        text: impl FnOnce() -> Arc<str>,
+        receiver: Receiver,
+    ) -> Subscribed {
+        self.bump(filter.as_str());
         let Some(id) = self.find(filter) else {
             let receivers = Receivers::One(receiver);
-            let id = self.filters.insert(Filter { text: text.into(), receivers });
+            let id = self.filters.insert(Filter { text: text(), receivers });
             self.enter(filter, id);
             self.subscriptions += 1;
             let filter_id = FilterId(id);
@@ -158,6 +168,12 @@ impl Index {
             self.bump_id(id);
         }
         Some(Unsubscribed { filter_id: id, last_for_filter })
+    }
+
+    /// The filter's text, to be kept elsewhere too: the one that is kept here, or a new one.
+    pub fn text(&self, filter: TopicFilter<'_>) -> Arc<str> {
+        let known = self.find(filter).and_then(|id| self.filters.get(id));
+        known.map_or_else(|| filter.as_str().into(), |known| Arc::clone(&known.text))
     }
 
     /// The filter's number, if anybody subscribes to exactly it.
@@ -257,7 +273,7 @@ impl Index {
         });
     }
 
-    fn forget(&mut self, id: u32) -> Box<str> {
+    fn forget(&mut self, id: u32) -> Arc<str> {
         let text = self.filters.remove(id).expect("only existing filters are forgotten").text;
         let exact = self.exact.find_entry(self.hasher.hash_one(&*text), |&other| other == id);
         match exact {

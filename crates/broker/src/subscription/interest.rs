@@ -15,7 +15,7 @@ use hashbrown::HashTable;
 
 use super::shard::{FilterShard, SHARDS, Shard};
 use super::slab::Slab;
-use super::streams::{Change, HeldFilter, NumbersSpent, OtherStream, Streams, filter_of};
+use super::streams::{Change, HeldFilter, NumbersSpent, OtherStream, Streams, Text, filter_of};
 use super::tree::Tree;
 use crate::share::Join;
 use store::log::StreamId;
@@ -169,10 +169,10 @@ impl Interest {
     /// Counted. Gives the filter's stream, whose number no other filter had since the process
     /// started and none that was adopted has. When this returns, every later [`Interest::stamp`]
     /// and [`Interest::streams`] of a matching topic tells so.
-    pub fn hold(&self, text: &str) -> Result<StreamId, NumbersSpent> {
+    pub fn hold(&self, text: &(impl Text + ?Sized)) -> Result<StreamId, NumbersSpent> {
         let (stream, change) = self.streams.hold(text)?;
         if change == Change::Filters {
-            self.bump(filter_of(text));
+            self.bump(filter_of(text.text()));
         }
         Ok(stream)
     }
@@ -188,9 +188,9 @@ impl Interest {
     /// A session that the log has holds this filter, which has this stream there. Counted, whatever
     /// the answer is. All adoptions come before the first [`Interest::hold`] that could begin a
     /// stream.
-    pub fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
+    pub fn adopt(&self, text: &(impl Text + ?Sized), stream: StreamId) -> Result<(), OtherStream> {
         let adopted = self.streams.adopt(text, stream);
-        self.bump(filter_of(text));
+        self.bump(filter_of(text.text()));
         adopted
     }
 

@@ -6,8 +6,8 @@
 //! to know sessions, cursors, and what is in a stream.
 
 use std::hash::BuildHasher;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -48,9 +48,9 @@ pub(super) struct Streams {
     hasher: RandomState,
 }
 
-/// 24 bytes and the text.
+/// 24 bytes and the text, which the index of a holder's reactor may have too.
 struct Held {
-    text: Box<str>,
+    text: Arc<str>,
     stream: StreamId,
     holders: u32,
 }
@@ -89,7 +89,10 @@ impl Streams {
     }
 
     /// One session more holds this filter.
-    pub(super) fn hold(&self, text: &str) -> Result<(StreamId, Change), NumbersSpent> {
+    pub(super) fn hold(
+        &self,
+        text: &(impl Text + ?Sized),
+    ) -> Result<(StreamId, Change), NumbersSpent> {
         self.step(text, |held| match held {
             Some(held) => {
                 held.holders += 1;
@@ -103,7 +106,11 @@ impl Streams {
     }
 
     /// A session of an earlier run holds this filter, which has had this stream since then.
-    pub(super) fn adopt(&self, text: &str, stream: StreamId) -> Result<(), OtherStream> {
+    pub(super) fn adopt(
+        &self,
+        text: &(impl Text + ?Sized),
+        stream: StreamId,
+    ) -> Result<(), OtherStream> {
         self.next.fetch_max(u64::from(stream.0) + 1, Ordering::Relaxed);
         self.step(text, |held| match held {
             Some(held) => {
@@ -169,16 +176,20 @@ impl Streams {
     }
 
     /// Decides on a filter under its lock.
-    fn step<R>(&self, text: &str, decide: impl FnOnce(Option<&mut Held>) -> (Step, R)) -> R {
-        let filter = filter_of(text);
-        let hasher = &self.hasher;
+    fn step<R>(
+        &self,
+        text: &(impl Text + ?Sized),
+        decide: impl FnOnce(Option<&mut Held>) -> (Step, R),
+    ) -> R {
+        let whole = text.text();
+        let (filter, hasher) = (filter_of(whole), &self.hasher);
         if is_wildcard(filter) {
-            let key = Key { text, filter, hash: 0, hasher };
-            self.step_in(&mut *write(&self.wildcard), &key, decide)
+            let key = Key { text: whole, filter, hash: 0, hasher };
+            self.step_in(&mut *write(&self.wildcard), &key, || text.shared(), decide)
         } else {
             let hash = hasher.hash_one(filter);
-            let key = Key { text, filter, hash, hasher };
-            self.step_in(&mut *write(self.table(hash)), &key, decide)
+            let key = Key { text: whole, filter, hash, hasher };
+            self.step_in(&mut *write(self.table(hash)), &key, || text.shared(), decide)
         }
     }
 
@@ -186,13 +197,14 @@ impl Streams {
         &self,
         part: &mut impl Part,
         key: &Key<'_>,
+        kept: impl FnOnce() -> Arc<str>,
         decide: impl FnOnce(Option<&mut Held>) -> (Step, R),
     ) -> R {
         let (step, result) = decide(part.find(key));
         match step {
             Step::Stay => {}
             Step::Begin { stream, holders } => {
-                part.insert(key, Held { text: key.text.into(), stream, holders });
+                part.insert(key, Held { text: kept(), stream, holders });
                 self.count.fetch_add(1, Ordering::Release);
             }
             Step::End => {
@@ -213,6 +225,34 @@ impl Streams {
     fn table(&self, hash: u64) -> &RwLock<HashTable<Held>> {
         // Not the bits by which the table itself chooses its buckets.
         &self.exact[(hash >> 40) as usize % LOCKS]
+    }
+}
+
+/// The text of a filter; an [`Arc`] is shared by whoever keeps it.
+pub trait Text {
+    /// To look it up.
+    fn text(&self) -> &str;
+    /// To keep it.
+    fn shared(&self) -> Arc<str>;
+}
+
+impl Text for str {
+    fn text(&self) -> &str {
+        self
+    }
+
+    fn shared(&self) -> Arc<str> {
+        self.into()
+    }
+}
+
+impl Text for Arc<str> {
+    fn text(&self) -> &str {
+        self
+    }
+
+    fn shared(&self) -> Arc<str> {
+        Self::clone(self)
     }
 }
 
@@ -325,7 +365,7 @@ mod tests {
                 _ => filter,
             };
             if chance.below(10) < if step / 5_000 % 2 == 0 { 7 } else { 1 } {
-                let stream = interest.hold(&text).unwrap();
+                let stream = interest.hold(text.as_str()).unwrap();
                 let (same, holders) = naive.entry(text.clone()).or_insert((stream, 0));
                 assert_eq!(*same, stream, "step {step} {text}");
                 *holders += 1;
@@ -370,7 +410,7 @@ mod tests {
     fn nothing_is_left_behind() {
         let streams = Streams::new();
         let texts = ["a/b", "$share/g/a/b", "a/+", "$share/g/a/+", "$share/h/a/+", "#"];
-        texts.iter().for_each(|text| assert!(streams.hold(text).is_ok()));
+        texts.iter().for_each(|text| assert!(streams.hold(*text).is_ok()));
         assert_eq!(streams.matching("a/b").len(), texts.len());
         texts.iter().for_each(|text| assert!(streams.release(text).is_some()));
         assert!(texts.iter().all(|text| streams.release(text).is_none()));

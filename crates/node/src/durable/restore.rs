@@ -166,9 +166,10 @@ impl Shard {
 
     fn restore_subscription(&mut self, slot: u32, s: &Subscription<'_>, needed: Sequence) {
         let is_held = s.options.qos() > QoS::AtMostOnce;
+        let text: Arc<str> = s.filter.into();
         if is_held {
             // Another stream of the same filter would be one that nobody holds any more.
-            let _ = self.router.adopt(s.filter, s.stream);
+            let _ = self.router.adopt(&text, s.stream);
         }
         if let Ok(Some(shared)) = SharedFilter::parse(s.filter) {
             let kept = is_held.then_some((s.stream, s.since));
@@ -179,7 +180,7 @@ impl Shard {
         let session = self.homes.session_ref(slot);
         let (options, subscription_id) = (s.options, s.subscription_id);
         let receiver = Receiver { session, options, subscription_id, since: 0 };
-        let done = self.router.index.subscribe(filter, receiver);
+        let done = self.router.index.subscribe_as(filter, || text, receiver);
         if done.first_for_filter {
             self.router.want(filter.as_str());
         }
