@@ -144,6 +144,13 @@ impl Router {
         }
     }
 
+    /// As [`want`](Self::want), at start: nobody routes yet.
+    pub fn want_restored(&self, filter: &str) {
+        if self.interest.reactors() > 1 {
+            self.interest.restore(self.me.trailing_zeros() as usize, filter);
+        }
+    }
+
     /// Its last subscription of `filter` has gone.
     pub fn unwant(&self, filter: &str) {
         if self.interest.reactors() > 1 {

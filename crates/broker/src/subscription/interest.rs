@@ -89,7 +89,11 @@ impl Interest {
     /// The reactor's first subscription of this filter came. When this returns, every later
     /// [`Interest::stamp`] and [`Interest::mask`] of a matching topic tells so.
     pub fn add(&self, reactor: usize, filter: &str) {
-        let reactor = self.checked(reactor);
+        self.enter(self.checked(reactor), filter);
+        self.bump(filter);
+    }
+
+    fn enter(&self, reactor: u8, filter: &str) {
         if is_wildcard(filter) {
             let mut wildcard = write(&self.wildcard);
             if let Some(id) = wildcard.tree.get(filter) {
@@ -111,7 +115,6 @@ impl Interest {
                 }
             }
         }
-        self.bump(filter);
     }
 
     /// The reactor's last subscription of this filter went. Each call undoes one
@@ -187,16 +190,24 @@ impl Interest {
 
     /// A session that the log has holds this filter, which has this stream there. Counted, whatever
     /// the answer is. All adoptions come before the first [`Interest::hold`] that could begin a
-    /// stream.
+    /// stream, and before anybody looks at a stamp.
     pub fn adopt(&self, text: &(impl Text + ?Sized), stream: StreamId) -> Result<(), OtherStream> {
-        let adopted = self.streams.adopt(text, stream);
-        self.bump(filter_of(text.text()));
-        adopted
+        self.streams.adopt(text, stream)
+    }
+
+    /// As [`Interest::add`], at start: nobody has looked at a stamp.
+    pub fn restore(&self, reactor: usize, filter: &str) {
+        self.enter(self.checked(reactor), filter);
     }
 
     /// So many filters are about to be adopted.
     pub fn reserve(&self, filters: usize) {
         self.streams.reserve(filters);
+        if self.reactors > 1 {
+            for table in &self.exact {
+                write(table).reserve(filters.div_ceil(LOCKS), |e| e.hash);
+            }
+        }
     }
 
     /// The streams that a publish to `topic` belongs to, each once, lowest number first; empty when

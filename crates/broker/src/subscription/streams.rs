@@ -111,7 +111,11 @@ impl Streams {
         text: &(impl Text + ?Sized),
         stream: StreamId,
     ) -> Result<(), OtherStream> {
-        self.next.fetch_max(u64::from(stream.0) + 1, Ordering::Relaxed);
+        let next = u64::from(stream.0) + 1;
+        // Most come in order or not at all: other reactors adopt at the same time.
+        if self.next.load(Ordering::Relaxed) < next {
+            self.next.fetch_max(next, Ordering::Relaxed);
+        }
         self.step(text, |held| match held {
             Some(held) => {
                 held.holders += 1;

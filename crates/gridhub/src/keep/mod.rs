@@ -6,6 +6,7 @@
 
 mod bell;
 mod cleaning;
+mod folding;
 mod open;
 mod reading;
 mod state;

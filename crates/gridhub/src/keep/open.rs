@@ -2,8 +2,9 @@
 
 use crate::config::Durability;
 use crate::disk::{FileDisk, SyncTimes, Syncing};
+use crate::keep::folding::Folding;
 use anyhow::Context;
-use node::journal::{Found, Replay};
+use node::journal::Found;
 use node::resume;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,30 +48,28 @@ pub fn open(
         Ok(disk.with_context(|| format!("cannot use {shown}"))?.with(syncing))
     };
     let options = Options { segment_bytes: SEGMENT_BYTES, identity: identity()? };
-    let mut replay = Replay::new();
+    let mut folding = Folding::start()?;
     let mut bad = None;
     let own = disk()?;
     let syncs = own.sync_times();
     let recovered = Log::open(own, options.clone(), |record| {
-        let taken = match record.namespace == namespace {
-            true => replay.take(record).map_err(|error| error.to_string()),
-            false => Err(format!("it belongs to namespace {}", record.namespace.0)),
-        };
-        if let Err(error) = taken {
-            bad.get_or_insert(format!("record {}: {error}", record.sequence.0));
+        if let Err(error) = folding.take(record, namespace) {
+            bad.get_or_insert(error);
         }
     });
+    let folded = folding.finish();
     let recovered = recovered.with_context(|| {
         format!("cannot read the log in {shown}; `gridhub repair` shows what can be done")
     })?;
-    if let Some(bad) = bad {
-        anyhow::bail!("cannot read the log in {shown}: {bad}; was it written by a later version?");
-    }
+    let replay = bad.map_or(folded, Err).map_err(|bad| {
+        anyhow::anyhow!("cannot read the log in {shown}: {bad}; was it written by a later version?")
+    })?;
     if let Some(cut) = recovered.cut {
         let (file, offset) = (cut.file, cut.offset);
         tracing::warn!(file, offset, "an unfinished end of the log was cut off");
     }
     let (mut log, mut found) = (recovered.log, replay.finish());
+    log.reserve(found.sessions.len());
     let end = resume(&mut log, &mut found, namespace).context("cannot write the log")?;
     let place = (directory.to_owned(), durability);
     Ok(Opened { log, disk: Arc::new(disk()?), place, syncs, options, found, end })

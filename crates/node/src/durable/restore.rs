@@ -182,7 +182,7 @@ impl Shard {
         let receiver = Receiver { session, options, subscription_id, since: 0 };
         let done = self.router.index.subscribe_as(filter, || text, receiver);
         if done.first_for_filter {
-            self.router.want(filter.as_str());
+            self.router.want_restored(filter.as_str());
         }
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         session.filters.push(done.filter_id);

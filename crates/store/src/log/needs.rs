@@ -49,6 +49,11 @@ pub enum Need {
 }
 
 impl<D: Disk> Log<D> {
+    /// So many streams are about to be held: at a start.
+    pub fn reserve(&self, streams: usize) {
+        self.shared.lock().streams.reserve(streams);
+    }
+
     /// Takes in what has changed, in order.
     pub fn tell(&self, needs: impl IntoIterator<Item = Need>) {
         tell(&self.shared, needs);

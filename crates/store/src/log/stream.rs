@@ -139,6 +139,11 @@ impl Streams {
         }
     }
 
+    /// So many streams are about to be held.
+    pub fn reserve(&mut self, streams: usize) {
+        self.idle.reserve(streams);
+    }
+
     /// Somebody reads the stream behind `after` from now on.
     pub fn hold(&mut self, id: StreamId, after: Sequence) {
         if !self.busy.contains_key(&id) {
