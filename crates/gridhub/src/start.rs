@@ -78,7 +78,7 @@ struct Begin {
     log_end: Sequence,
     clock_record: Option<Sequence>,
     first_session: SessionId,
-    sessions: Vec<FoundSession>,
+    sessions: Arc<Vec<FoundSession>>,
     rest: Arc<Found>,
 }
 
@@ -124,6 +124,7 @@ pub fn start(
         None => (common.begins(), Vec::new()),
     };
     let mut waiting = Waiting::default();
+    let found: Vec<_> = begins.iter().map(|begin| Arc::clone(&begin.sessions)).collect();
     let begins = begins.into_iter().zip(Latch::all(count));
     for (me, (poll, begin)) in polls.into_iter().zip(begins).enumerate() {
         let sockets = Reactor::sockets(&poll, listening)?;
@@ -135,6 +136,8 @@ pub fn start(
     }
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
+    // A million of them take a while to free; nobody waits for that. Without a thread it is here.
+    let _ = std::thread::Builder::new().spawn(move || drop(found));
     let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
     Ok(DataPlane { hub: common.hub(watch), requests, reactors, log })
 }
@@ -198,7 +201,7 @@ impl Waiting {
 
 /// What a reactor's thread does first.
 struct Restoring {
-    sessions: Vec<FoundSession>,
+    sessions: Arc<Vec<FoundSession>>,
     rest: Arc<Found>,
     authenticator: Arc<Authenticator>,
     clock: Clock,
@@ -209,8 +212,8 @@ impl Restoring {
         let Self { sessions, rest, authenticator, clock } = self;
         let principal = |owner: &node::journal::Owner<'_>| authenticator.recall(owner);
         let nobody = authenticator.nobody();
-        let restored = Restored { sessions, rest: &rest, principal: &principal, nobody };
-        shard.restore(restored, clock.now())
+        let restored = Restored { sessions: &sessions, rest: &rest, principal: &principal, nobody };
+        shard.restore(&restored, clock.now())
     }
 }
 
@@ -223,7 +226,7 @@ impl Common {
             log_end: Sequence(0),
             clock_record: None,
             first_session: SessionId(1),
-            sessions: Vec::new(),
+            sessions: Arc::default(),
             rest: Arc::default(),
         };
         (0..self.count).map(begin).collect()
@@ -253,7 +256,7 @@ impl Common {
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.count, Vec::new);
         for session in std::mem::take(&mut found.sessions) {
-            homes[home_of(session.client().as_str(), self.count)].push(session);
+            homes[home_of(session.client_text(), self.count)].push(session);
         }
         self.settings.interest.reserve(homes.iter().map(Vec::len).sum());
         let begin = |(me, sessions)| Begin {
@@ -262,7 +265,7 @@ impl Common {
             log_end: *end,
             clock_record: found.clock_record,
             first_session: found.next_session,
-            sessions,
+            sessions: Arc::new(sessions),
             rest: Arc::clone(&rest),
         };
         homes.into_iter().enumerate().map(begin).collect()

@@ -19,7 +19,17 @@ pub struct Home {
     folder: PathBuf,
     tls: Arc<ClientConfig>,
     token: String,
+    cores: Cores,
     running: Option<Running>,
+}
+
+/// What the server has of the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cores {
+    /// The first core and one reactor, so that the load has another.
+    First,
+    /// All of them, as users start it.
+    All,
 }
 
 struct Running {
@@ -44,7 +54,7 @@ impl Home {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new(binary: &Path, folder: &Path) -> Result<Self> {
+    pub fn new(binary: &Path, folder: &Path, cores: Cores) -> Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
@@ -53,20 +63,30 @@ impl Home {
         let identity = identity(binary, &folder)?;
         let text = |name: &str| identity[name].as_str().map(str::to_owned).context("a ready line");
         let limits = LIMITS.iter().map(|line| (*line).to_owned()).collect();
-        let options = Options { reactors: 1, core: Some(0), limits };
+        let reactors = match cores {
+            Cores::First => 1,
+            Cores::All => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let options = Options { reactors, core: None, limits };
         std::fs::write(folder.join("gridhub.toml"), configuration(&options))?;
         let (tls, token) = (trust(Path::new(&text("ca_file")?))?, text("token")?);
-        Ok(Self { binary: binary.to_owned(), folder, tls, token, running: None })
+        Ok(Self { binary: binary.to_owned(), folder, tls, token, cores, running: None })
     }
 
-    /// Starts the process on the first core; this thread goes to the second, if there is one.
-    /// Tells how long it took to be ready.
+    /// Starts the process on its cores; where that is the first one, this thread goes to the
+    /// second, if there is one. Tells how long it took to be ready.
     ///
     /// # Errors
     /// When it ends before that.
     pub fn start(&mut self) -> Result<Duration> {
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(&self.binary);
+        let mut command = match self.cores {
+            Cores::First => {
+                let mut pinned = Command::new("taskset");
+                pinned.args(["-c", "0"]).arg(&self.binary);
+                pinned
+            }
+            Cores::All => Command::new(&self.binary),
+        };
         command.args(["serve", "--json", "--config", "gridhub.toml"]);
         let begun = Instant::now();
         let (child, line) = ready(command, &self.folder)?;
@@ -76,7 +96,9 @@ impl Home {
         let https = Https::new(target.ports.https, Arc::clone(&target.tls), target.token.clone());
         self.running = Some(Running { child, target, https });
         // The first call narrows what the second would be told.
-        let _ = stay_on(1);
+        if self.cores == Cores::First {
+            let _ = stay_on(1);
+        }
         Ok(took)
     }
 

@@ -1,7 +1,7 @@
 //! How long an acknowledgement takes at 20,000 messages a second for a session that is away, beside
 //! what the disk takes for the same bytes.
 
-use super::home::Home;
+use super::home::{Cores, Home};
 use super::raw::Raw;
 use super::{Numbers, Place};
 use crate::engine::{Engine, Event, Heard, Key, Outgoing, Plan};
@@ -26,7 +26,7 @@ use std::time::Duration;
 /// # Errors
 /// When the server or the disk fails.
 pub fn run(place: Place<'_>) -> Result<Numbers> {
-    let mut home = Home::new(place.binary, place.folder)?;
+    let mut home = Home::new(place.binary, place.folder, Cores::First)?;
     home.start()?;
     let phase = Duration::from_secs(if place.size == Size::Full { 2 } else { 1 });
     let mut stream = Stream::new(&home)?;

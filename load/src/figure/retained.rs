@@ -2,7 +2,7 @@
 //! returns, and not as much as there is.
 
 use super::crowd::{Crowd, Work};
-use super::home::Home;
+use super::home::{Cores, Home};
 use super::{Numbers, Place};
 use crate::engine::{Engine, Event, Plan};
 use crate::waiting::until;
@@ -18,7 +18,8 @@ use std::time::Duration;
 /// When the server fails, or a read returns another number of messages.
 pub fn run(place: Place<'_>) -> Result<Numbers> {
     let messages = place.of(1_000_000);
-    let (mut home, mut numbers) = (Home::new(place.binary, place.folder)?, Numbers::default());
+    let (mut home, mut numbers) =
+        (Home::new(place.binary, place.folder, Cores::First)?, Numbers::default());
     home.start()?;
     let mut engine = Engine::new(home.target()?)?;
     let empty = home.used()?;

@@ -2,7 +2,7 @@
 //! what a session without a connection costs in memory.
 
 use super::crowd::{Crowd, Work};
-use super::home::Home;
+use super::home::{Cores, Home};
 use super::{Numbers, Place};
 use crate::engine::{Engine, Event, Heard, Plan};
 use crate::waiting::{PATIENCE, until};
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 /// When the server fails, or does not find again what it kept.
 pub fn run(place: Place<'_>) -> Result<Numbers> {
     let (sessions, retained) = (place.of(1_000_000), place.of(1_000_000));
-    let (mut home, mut numbers) = (Home::new(place.binary, place.folder)?, Numbers::default());
+    let (mut home, mut numbers) =
+        (Home::new(place.binary, place.folder, Cores::All)?, Numbers::default());
     home.start()?;
     let mut engine = Engine::new(home.target()?)?;
     let empty = home.used()?;

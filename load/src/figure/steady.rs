@@ -2,7 +2,7 @@
 //! that reads, while a hundredth of them, all over the log, waits for another that is away.
 
 use super::crowd::{Crowd, Work};
-use super::home::Home;
+use super::home::{Cores, Home};
 use super::{Numbers, Place};
 use crate::engine::{Engine, Event, Heard, Key, Plan};
 use crate::proof::Size;
@@ -18,7 +18,8 @@ use std::fmt::Write as _;
 /// When the server fails, or the session that reads lacks a message.
 pub fn run(place: Place<'_>) -> Result<Numbers> {
     let messages = place.of(10_000_000);
-    let (mut home, mut numbers) = (Home::new(place.binary, place.folder)?, Numbers::default());
+    let (mut home, mut numbers) =
+        (Home::new(place.binary, place.folder, Cores::First)?, Numbers::default());
     home.start()?;
     let mut engine = Engine::new(home.target()?)?;
     let away = engine.add(Plan::new(Version::V5, "away").lasting(86_400));

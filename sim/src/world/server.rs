@@ -87,8 +87,8 @@ impl Server {
         let principal = |owner: &Owner<'_>| authority.recall(owner);
         for (shard, sessions) in self.shards.iter_mut().zip(homes) {
             let (rest, nobody) = (&rest, authority.nobody());
-            let restored = Restored { sessions, rest, principal: &principal, nobody };
-            shard.restore(restored, now);
+            let restored = Restored { sessions: &sessions, rest, principal: &principal, nobody };
+            shard.restore(&restored, now);
         }
     }
 }

@@ -38,8 +38,9 @@ pub struct Found {
 
 /// What a start has found for one reactor.
 pub struct Restored<'a> {
-    /// The sessions at home there.
-    pub sessions: Vec<FoundSession>,
+    /// The sessions at home there. They stay with whoever started: freed on many threads at once
+    /// they would cost more than all else.
+    pub sessions: &'a [FoundSession],
     /// What concerns all reactors.
     pub rest: &'a Found,
     /// Who the owner of a session is now; `None` = nobody has that name any more.
@@ -52,7 +53,7 @@ impl Shard {
     /// Takes in sessions of an earlier run: before the first turn, while nobody publishes.
     /// Gives how many have to end: in the first turn, once every reactor has all of its own and a
     /// will finds whoever is to have it.
-    pub fn restore(&mut self, r: Restored<'_>, now: Now) -> usize {
+    pub fn restore(&mut self, r: &Restored<'_>, now: Now) -> usize {
         self.homes.now = now;
         let now_ms = now.wall_ms;
         let mut ended = 0;
@@ -67,7 +68,7 @@ impl Shard {
             let principal = (r.principal)(&now.owner);
             // Its session is about to end, and its will may not be sent.
             let owner = principal.as_ref().unwrap_or(&r.nobody);
-            let (slot, due) = self.restore_one(&found, &now, owner, now_ms);
+            let (slot, due) = self.restore_one(found, &now, owner, now_ms);
             timers.push((slot, due));
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
             let shares = lists.is_some_and(|durable| {

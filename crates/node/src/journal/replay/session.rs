@@ -53,8 +53,12 @@ impl FoundSession {
 
     /// Its client identifier.
     pub fn client(&self) -> ClientId {
-        let client = SessionBegun::client_of(&self.begun);
-        client.and_then(|text| ClientId::parse(text).ok()).expect(DECODED)
+        ClientId::parse(self.client_text()).expect(DECODED)
+    }
+
+    /// The same, as it was written.
+    pub fn client_text(&self) -> &str {
+        SessionBegun::client_of(&self.begun).expect(DECODED)
     }
 
     /// How far its delivery has come. Without a word of it the cursor is 0: each subscription
