@@ -16,17 +16,17 @@ pub(crate) struct Backlog {
     taken: Sequence,
     /// The last one that was left in the log; not above `taken` = it keeps up.
     left: Sequence,
-    /// What was left and not read yet. After a start an estimate until it has been read.
-    waiting: Waiting,
     /// A read is under way.
     reading: bool,
-    /// What of it is not to be delivered; in most backlogs nothing.
-    gaps: Option<Box<Gaps>>,
+    /// What lies behind `taken`; absent where nothing does.
+    behind: Option<Box<Behind>>,
 }
 
-/// What of a backlog does not come when it is read.
+/// What was left in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Gaps {
+struct Behind {
+    /// How much, and not read yet. After a start an estimate until it has been read.
+    waiting: Waiting,
     /// The oldest so many of those that wait.
     dropped: u64,
     /// Messages beyond `taken` that were dropped as the newest, or are known to be done from before
@@ -43,6 +43,14 @@ struct Gaps {
 pub(crate) struct Waiting {
     pub messages: u64,
     pub bytes: u64,
+}
+
+impl Waiting {
+    /// One message less; not below zero where the count was an estimate.
+    fn less(&mut self, bytes: usize) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes as u64);
+    }
 }
 
 /// What to do with a message that is pushed.
@@ -74,9 +82,10 @@ impl Backlog {
     /// A session after a start: it has taken everything up to `taken`; what the log holds for it
     /// up to `end` is to be read.
     pub fn behind(taken: Sequence, end: Sequence, waiting: Waiting, dropped: u64) -> Self {
-        let mut backlog = Self { taken, left: end, waiting, reading: false, gaps: None };
-        if dropped > 0 {
-            backlog.gaps().dropped = dropped;
+        let mut backlog = Self { taken, left: end, reading: false, behind: None };
+        if dropped > 0 || waiting != Waiting::default() {
+            let behind = backlog.left_behind();
+            (behind.waiting, behind.dropped) = (waiting, dropped);
         }
         backlog
     }
@@ -95,29 +104,28 @@ impl Backlog {
             self.taken = sequence;
             return Push::Take;
         }
-        if let Some(gaps) = &mut self.gaps {
-            gaps.left_before = self.left;
-        }
-        self.left = sequence;
-        self.waiting.messages += 1;
-        self.waiting.bytes += bytes as u64;
+        let before = std::mem::replace(&mut self.left, sequence);
+        let behind = self.left_behind();
+        behind.left_before = before;
+        behind.waiting.messages += 1;
+        behind.waiting.bytes += bytes as u64;
         Push::Leave
     }
 
     /// What waits in the log, without what will be dropped.
     pub fn waiting(&self) -> Waiting {
-        self.waiting
+        self.behind.as_ref().map_or(Waiting::default(), |behind| behind.waiting)
     }
 
     /// The oldest message that waits is dropped to make room; false if none waits. Its bytes are
     /// those of an average one: nobody has read it.
     pub fn drop_oldest(&mut self) -> bool {
-        let Some(bytes) = self.waiting.bytes.checked_div(self.waiting.messages) else {
-            return false;
-        };
-        self.waiting.messages -= 1;
-        self.waiting.bytes -= bytes;
-        self.gaps().dropped += 1;
+        let Some(behind) = &mut self.behind else { return false };
+        let waiting = &mut behind.waiting;
+        let Some(bytes) = waiting.bytes.checked_div(waiting.messages) else { return false };
+        waiting.messages -= 1;
+        waiting.bytes -= bytes;
+        behind.dropped += 1;
         true
     }
 
@@ -129,40 +137,41 @@ impl Backlog {
     /// The message that was left last is dropped as the newest. Between two messages of one stream
     /// lies nothing of its own, so that many in a row are one range.
     pub fn skip_newest(&mut self, bytes: usize) {
-        self.waiting.messages = self.waiting.messages.saturating_sub(1);
-        self.waiting.bytes = self.waiting.bytes.saturating_sub(bytes as u64);
         let (taken, left) = (self.taken, self.left);
-        let gaps = self.gaps();
-        let in_a_row = gaps.skipped == gaps.left_before && gaps.skipped > taken;
-        let first = if in_a_row { Sequence(gaps.skipped.0 + 1) } else { left };
-        gaps.done.add_last(first..=left);
-        gaps.skipped = left;
+        let behind = self.left_behind();
+        behind.waiting.less(bytes);
+        let in_a_row = behind.skipped == behind.left_before && behind.skipped > taken;
+        let first = if in_a_row { Sequence(behind.skipped.0 + 1) } else { left };
+        behind.done.add_last(first..=left);
+        behind.skipped = left;
     }
 
     /// What is done beyond what was taken, known from before a restart.
     pub fn knows(&mut self, done: Done) {
         self.taken = self.taken.max(done.cursor());
         if !done.is_plain() {
-            self.gaps().done = done;
+            self.left_behind().done = done;
         }
     }
 
     /// What need not be delivered any more, if everything up to `cursor` need not. What lies before
     /// it is not asked for again.
     pub fn done(&mut self, cursor: Sequence) -> Done {
-        let Some(gaps) = &mut self.gaps else { return Done::up_to(cursor) };
-        let done = gaps.done.beginning_at(cursor);
-        gaps.done = done.clone();
-        if gaps.dropped == 0 && done.is_plain() {
-            self.gaps = None;
+        let Some(behind) = &mut self.behind else { return Done::up_to(cursor) };
+        let done = behind.done.beginning_at(cursor);
+        behind.done = done.clone();
+        let is_empty = behind.dropped == 0 && behind.waiting == Waiting::default();
+        if is_empty && done.is_plain() {
+            self.behind = None;
         }
         done
     }
 
-    fn gaps(&mut self) -> &mut Gaps {
-        self.gaps.get_or_insert_with(|| {
+    fn left_behind(&mut self) -> &mut Behind {
+        self.behind.get_or_insert_with(|| {
             let (none, done) = (Sequence(0), Done::up_to(Sequence(0)));
-            Box::new(Gaps { dropped: 0, done, left_before: none, skipped: none })
+            let (waiting, dropped) = (Waiting::default(), 0);
+            Box::new(Behind { waiting, dropped, done, left_before: none, skipped: none })
         })
     }
 
@@ -170,8 +179,9 @@ impl Backlog {
     pub fn give_back(&mut self, first: Sequence, messages: u64, bytes: u64) {
         self.left = self.left.max(self.taken);
         self.taken = Sequence(first.0 - 1);
-        self.waiting.messages += messages;
-        self.waiting.bytes += bytes;
+        let waiting = &mut self.left_behind().waiting;
+        waiting.messages += messages;
+        waiting.bytes += bytes;
     }
 
     /// Begins a read, if there is something to read or `more` asks for it, and none is under way:
@@ -188,18 +198,15 @@ impl Backlog {
     pub fn read(&mut self, sequence: Sequence, bytes: usize) -> Read {
         debug_assert!(sequence > self.taken, "the log's order");
         self.taken = sequence;
-        if let Some(gaps) = &mut self.gaps {
-            if gaps.done.contains(sequence) {
-                return Read::Drop;
-            }
-            if gaps.dropped > 0 {
-                gaps.dropped -= 1;
-                return Read::Drop;
-            }
+        let Some(behind) = &mut self.behind else { return Read::Take };
+        if behind.done.contains(sequence) {
+            return Read::Drop;
         }
-        // Not below zero where the count was an estimate.
-        self.waiting.messages = self.waiting.messages.saturating_sub(1);
-        self.waiting.bytes = self.waiting.bytes.saturating_sub(bytes as u64);
+        if behind.dropped > 0 {
+            behind.dropped -= 1;
+            return Read::Drop;
+        }
+        behind.waiting.less(bytes);
         Read::Take
     }
 
@@ -217,9 +224,8 @@ impl Backlog {
         {
             // Pushes that were read already are known by this.
             self.taken = self.taken.max(up_to);
-            self.waiting = Waiting::default();
-            if let Some(gaps) = &mut self.gaps {
-                gaps.dropped = 0;
+            if let Some(behind) = &mut self.behind {
+                (behind.waiting, behind.dropped) = (Waiting::default(), 0);
             }
         }
         !self.keeps_up()
@@ -233,7 +239,7 @@ impl Backlog {
     /// Messages that will be dropped when they are read: to be remembered across a restart with
     /// what is done.
     pub fn dropped(&self) -> u64 {
-        self.gaps.as_ref().map_or(0, |gaps| gaps.dropped)
+        self.behind.as_ref().map_or(0, |behind| behind.dropped)
     }
 }
 

@@ -192,4 +192,4 @@ static NONE: Exchanges = Exchanges {
     by_group: Vec::new(),
 };
 
-const _: () = assert!(size_of::<Durable>() <= 184);
+const _: () = assert!(size_of::<Durable>() <= 168);
