@@ -203,6 +203,11 @@ impl Shard {
         self.tell_account();
         self.homes.end_notices();
         self.work_left = more || !self.fanout.is_empty() || self.shares_left();
+        self.show();
+    }
+
+    /// What there is, for whoever asks for the counters.
+    pub(crate) fn show(&self) {
         let subscriptions = self.router.index.subscriptions() + self.homes.shares.len();
         let counters = &self.homes.counters;
         counters.openings.set(self.homes.meter.openings.get() as u64);

@@ -87,6 +87,8 @@ impl Shard {
         }
         self.homes.timers.arm_all(timers);
         self.perform.flush_needs();
+        // A reactor that nobody speaks to has no turn.
+        self.show();
         ended
     }
 
