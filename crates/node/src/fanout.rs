@@ -133,8 +133,7 @@ impl Fanout {
     /// Somebody publishes.
     #[inline]
     pub fn hears(&mut self, origin: Origin, now_ms: u64) {
-        if self.last != Some(origin) {
-            self.last = Some(origin);
+        if self.last != Some(origin) && self.last.replace(origin).is_some() {
             self.others_until_ms = now_ms + OTHERS_EXPECTED_MS;
         }
     }
@@ -265,6 +264,7 @@ mod tests {
         let origin = |slot| Origin { reactor: 0, slot, generation: 0 };
         assert_eq!(fanout.share(64, 0), 64);
         fanout.hears(origin(1), 100);
+        assert_eq!(fanout.share(64, 100), 64, "nobody else is there");
         fanout.hears(origin(2), 110);
         assert_eq!((fanout.share(64, 129), fanout.share(3, 129)), (16, 1));
         // One alone may take its time.
