@@ -78,6 +78,8 @@ pub(crate) struct Exchanges {
     pub unloaded: Vec<(PacketId, Sequence)>,
     /// Those from before the restart that a group had given.
     pub by_group: Vec<PacketId>,
+    /// Messages of groups that the client had to the end, and until when that is told.
+    finished: VecDeque<(Sequence, u64)>,
 }
 
 /// How far a subscription's stream is needed.
@@ -117,6 +119,25 @@ impl Durable {
     /// What is under way, to change it.
     pub fn exchanges_mut(&mut self) -> &mut Exchanges {
         self.exchanges.get_or_insert_default()
+    }
+
+    /// The client has had a message of a group to the end. The group tells the log within
+    /// milliseconds, but maybe on another reactor: until then a start would have it give it again.
+    pub fn finishes(&mut self, sequence: Sequence, now_ms: u64) {
+        self.exchanges_mut().finished.push_back((sequence, now_ms + GROUP_TOLD_MS));
+    }
+
+    /// The same for one from before the start: its group may have nobody for a while.
+    pub fn had_finished(&mut self, finished: &[Sequence], now_ms: u64) {
+        let until_ms = now_ms + GROUP_FOUND_MS;
+        self.exchanges_mut().finished.extend(finished.iter().map(|at| (*at, until_ms)));
+    }
+
+    /// What of it is to be told.
+    fn finished(&mut self, now_ms: u64) -> Vec<Sequence> {
+        let Some(exchanges) = &mut self.exchanges else { return Vec::new() };
+        exchanges.finished.retain(|(_, until_ms)| *until_ms > now_ms);
+        exchanges.finished.iter().map(|(sequence, _)| *sequence).collect()
     }
 
     /// Gives back what an absence of exchanges does not need.
@@ -175,12 +196,13 @@ impl Durable {
 
 impl Exchanges {
     fn is_empty(&self) -> bool {
-        let Self { received, steps, unsent, unloaded, by_group } = self;
+        let Self { received, steps, unsent, unloaded, by_group, finished } = self;
         received.is_empty()
             && steps.is_empty()
             && unsent.is_empty()
             && unloaded.is_empty()
             && by_group.is_empty()
+            && finished.is_empty()
     }
 }
 
@@ -190,6 +212,32 @@ static NONE: Exchanges = Exchanges {
     unsent: VecDeque::new(),
     unloaded: Vec::new(),
     by_group: Vec::new(),
+    finished: VecDeque::new(),
 };
 
+/// Groups tell the log twice a second.
+const GROUP_TOLD_MS: u64 = 2_000;
+const GROUP_FOUND_MS: u64 = 60_000;
+
 const _: () = assert!(size_of::<Durable>() <= 168);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Sum;
+
+    #[test]
+    fn what_of_a_group_was_finished_is_told_until_the_group_has() {
+        let mut durable = Durable::new(SessionId(1), Sequence(0), Sum::default().hold());
+        assert_eq!(durable.finished(0), []);
+        durable.had_finished(&[Sequence(3)], 0);
+        durable.finishes(Sequence(7), 10);
+        assert_eq!(durable.finished(GROUP_TOLD_MS), [3, 7].map(Sequence));
+        assert_eq!(durable.finished(GROUP_TOLD_MS + 10), [Sequence(3)]);
+        durable.shrink();
+        assert_eq!(durable.finished(GROUP_FOUND_MS - 1), [Sequence(3)]);
+        assert_eq!(durable.finished(GROUP_FOUND_MS), []);
+        durable.shrink();
+        assert!(durable.exchanges.is_none());
+    }
+}

@@ -50,12 +50,13 @@ impl Shard {
         self.end_refused();
         // First: what a session forgets here, its group has told.
         self.keep_groups();
+        let now_ms = self.homes.now.mono_ms;
         for session in std::mem::take(&mut self.homes.progress.sessions) {
             let found = self.homes.sessions.get_mut(session.slot, session.generation);
             let Some(s) = found else { continue };
             let Some(durable) = s.durable.as_deref_mut() else { continue };
             durable.is_changed = false;
-            let Some(progress) = s.progress() else { continue };
+            let Some(progress) = s.progress(now_ms) else { continue };
             let needed = needed_behind(&progress);
             self.keep(session.slot, &Entry::Progress(progress), Kind::Progress, Then::Nothing);
             self.advance(session.slot, needed);
@@ -79,11 +80,12 @@ impl Shard {
 
 impl Session {
     /// Its delivery as it is now.
-    fn progress(&mut self) -> Option<Progress> {
+    fn progress(&mut self, now_ms: u64) -> Option<Progress> {
         let durable = self.durable.as_deref_mut()?;
         let first = self.queue.as_ref().and_then(|q| q.first_logged());
         let cursor = durable.cursor_before(first);
         let done = durable.backlog.done(cursor);
+        let finished = durable.finished(now_ms);
         let durable = &*durable;
         let under_way = self.outbound.unacknowledged().filter_map(|u| {
             let (packet_id, exchange) = (u.packet_id, u.exchange);
@@ -102,6 +104,7 @@ impl Session {
             dropped: durable.backlog.dropped(),
             under_way: under_way.collect(),
             received: durable.exchanges().received.clone(),
+            finished,
         };
         Some(behind(progress, &durable.exchanges().steps))
     }
@@ -174,6 +177,7 @@ mod tests {
             dropped: 3,
             under_way: under_way.to_vec(),
             received: received.iter().map(|n| id(*n)).collect(),
+            finished: Vec::new(),
         };
         let open = [7, 8].map(|n| under_way(n as u16, n, Exchange::Published2));
         let mut released = open;

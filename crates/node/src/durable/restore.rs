@@ -127,6 +127,7 @@ impl Shard {
         let by_group = shared.map(|u| u.packet_id).collect();
         let exchanges = Exchanges { received, by_group, unloaded, ..Exchanges::default() };
         durable.exchanges = Some(Box::new(exchanges));
+        durable.had_finished(reached.finished(), self.homes.now.mono_ms);
         durable.shrink();
         durable.backlog.knows(done);
         let (state, due) = state(now, now_ms);

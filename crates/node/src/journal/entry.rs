@@ -279,6 +279,7 @@ mod tests {
                 under_way(2, u64::MAX, Exchange::Released),
             ],
             received: [9, 1].map(|n| PacketId::new(n).unwrap()).into(),
+            finished: vec![Sequence(1_200), Sequence(8)],
         })
     }
 

@@ -26,6 +26,9 @@ pub struct Progress {
     pub under_way: Vec<UnderWay>,
     /// Identifiers of QoS 2 that wait for the client's PUBREL, in the order of arrival.
     pub received: Vec<PacketId>,
+    /// Messages of QoS 2 of shared groups that the client has had to the end lately: their groups,
+    /// which may be on another reactor, may not have told yet.
+    pub finished: Vec<Sequence>,
 }
 
 /// One exchange with a client.
@@ -75,6 +78,15 @@ impl Progress {
         for packet_id in &self.received {
             w.packet_id(*packet_id);
         }
+        if self.finished.is_empty() {
+            return;
+        }
+        w.number(self.finished.len() as u64);
+        let mut before = self.done.cursor();
+        for sequence in &self.finished {
+            w.distance(*sequence, before);
+            before = *sequence;
+        }
     }
 
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, Fault> {
@@ -88,7 +100,18 @@ impl Progress {
             Ok(one)
         })?;
         let received = r.list(1, Reader::packet_id)?;
-        Ok(Self { session, done, dropped, under_way, received })
+        let mut finished = Vec::new();
+        if r.end().is_err() {
+            let mut before = done.cursor();
+            finished = r.list(1, |r| {
+                before = r.distance(before)?;
+                Ok(before)
+            })?;
+            if finished.is_empty() {
+                return Err(Fault::Malformed("a list that may be absent is empty"));
+            }
+        }
+        Ok(Self { session, done, dropped, under_way, received, finished })
     }
 
     pub(super) const KIND: Kind = Kind(4);

@@ -24,13 +24,15 @@ pub struct Reached {
     /// In the order in which they began; the oldest end first, so that it is looked for there.
     under_way: VecDeque<UnderWay>,
     received: VecDeque<PacketId>,
+    finished: Vec<Sequence>,
 }
 
 impl Reached {
     /// A session that begins: nothing up to `since` is for it.
     pub fn new(session: SessionId, since: Sequence) -> Self {
         let (under_way, received) = (VecDeque::new(), VecDeque::new());
-        Self { session, done: Done::up_to(since), dropped: 0, under_way, received }
+        let (done, finished) = (Done::up_to(since), Vec::new());
+        Self { session, done, dropped: 0, under_way, received, finished }
     }
 
     /// Takes in one more entry, in the order of the log. What tells of another session, or of
@@ -77,6 +79,7 @@ impl Reached {
             dropped: self.dropped,
             under_way: self.under_way.iter().copied().collect(),
             received: self.received.iter().copied().collect(),
+            finished: self.finished.clone(),
         }
     }
 
@@ -109,6 +112,11 @@ impl Reached {
     /// what is published as PUBLISH with DUP, what is released as PUBREL.
     pub fn under_way(&self) -> impl Iterator<Item = UnderWay> {
         self.under_way.iter().copied()
+    }
+
+    /// Messages of shared groups that were had to the end, and whose groups may not know.
+    pub fn finished(&self) -> &[Sequence] {
+        &self.finished
     }
 
     /// Inbound QoS 2 identifiers that wait for PUBREL, in the order of arrival.
@@ -152,7 +160,8 @@ impl Reached {
 impl From<Progress> for Reached {
     fn from(p: Progress) -> Self {
         let (under_way, received) = (p.under_way.into(), p.received.into());
-        Self { session: p.session, done: p.done, dropped: p.dropped, under_way, received }
+        let Progress { session, done, dropped, finished, .. } = p;
+        Self { session, done, dropped, under_way, received, finished }
     }
 }
 
@@ -225,6 +234,7 @@ mod tests {
                 under_way: under_way.collect(),
                 received: self.received.iter().map(|n| id(*n)).collect(),
                 dropped: self.below(9) as u64,
+                finished: Vec::new(),
             })
         }
 

@@ -72,7 +72,8 @@ impl FoundSession {
         self.begun.windows(SHARE.len()).any(|bytes| bytes == SHARE)
     }
 
-    /// QoS 2 messages that it has under way: nobody else may get them (MQTT 5, 4.8.2-5).
+    /// QoS 2 messages that it has under way, or had lately: nobody else may get them (MQTT 5,
+    /// 4.8.2-5).
     pub fn begun(&self) -> Vec<Sequence> {
         if self.progress.is_none() {
             return Vec::new();
@@ -81,7 +82,7 @@ impl FoundSession {
         // At QoS 1 the group offers it again: who had it may be gone for good.
         let begun = reached.under_way();
         let begun = begun.filter(|u| u.via == Via::Group && u.exchange != Exchange::Published1);
-        begun.map(|u| u.sequence).collect()
+        begun.map(|u| u.sequence).chain(reached.finished().iter().copied()).collect()
     }
 
     /// Records that the next [`SessionBegun`] of the session overtakes: the last one, and what
