@@ -14,7 +14,6 @@ use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::session::AliasError;
 use mqtt::wire::{Ack, AckKind, AckOut, Diagnostics, Publish, Version, encoder};
-use store::op::Sequence;
 
 /// A whole packet as it lies in the read buffer.
 #[derive(Clone, Copy)]
@@ -324,16 +323,11 @@ impl Shard {
 
     /// PUBCOMP: an outbound QoS 2 exchange is over.
     pub(crate) fn on_pubcomp(&mut self, link: u32, a: &Ack<'_>) {
-        let now_ms = self.homes.now.mono_ms;
         let Some((_, slot, session)) = self.homes.attached(link) else { return };
         let Ok(kept) = session.outbound.pubcomp(a.packet_id) else { return };
         let held_up = session.is_held_up();
-        if let Some((delivery, member)) = kept.and_then(|d| d.member.map(|member| (d, member))) {
-            let sequence = Sequence(delivery.publication.sequence());
-            if let Some(durable) = session.durable.as_deref_mut().filter(|_| sequence.0 > 0) {
-                durable.finishes(sequence, now_ms);
-            }
-            self.homes.shares.finished(member);
+        if let Some(delivery) = kept {
+            self.homes.had_to_the_end(slot, &delivery);
         }
         self.homes.changed(slot);
         if held_up {

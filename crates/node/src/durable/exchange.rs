@@ -131,6 +131,18 @@ impl Via {
 }
 
 impl Homes {
+    /// PUBCOMP: a shared group has its member's credit back.
+    pub(crate) fn had_to_the_end(&mut self, slot: u32, delivery: &Delivery) {
+        let Some(member) = delivery.member else { return };
+        let sequence = Sequence(delivery.publication.sequence());
+        let (session, now_ms) = (self.sessions.at_mut(slot), self.now.mono_ms);
+        let durable = session.and_then(|s| s.durable.as_deref_mut());
+        if let Some(durable) = durable.filter(|_| sequence.0 > 0) {
+            durable.finishes(sequence, now_ms);
+        }
+        self.shares.finished(member);
+    }
+
     /// The log knows of an exchange: its PUBLISH goes out, or waits for a connection.
     pub(super) fn send_begun(&mut self, session: SessionRef, packet_id: PacketId) {
         let Some(s) = self.sessions.get_mut(session.slot, session.generation) else { return };
