@@ -326,9 +326,7 @@ impl Shard {
         let Some((_, slot, session)) = self.homes.attached(link) else { return };
         let Ok(kept) = session.outbound.pubcomp(a.packet_id) else { return };
         let held_up = session.is_held_up();
-        if let Some(delivery) = kept {
-            self.homes.had_to_the_end(slot, &delivery);
-        }
+        self.homes.had_to_the_end(slot, a.packet_id, kept.as_ref());
         self.homes.changed(slot);
         if held_up {
             self.homes.pump(slot);

@@ -131,16 +131,24 @@ impl Via {
 }
 
 impl Homes {
-    /// PUBCOMP: a shared group has its member's credit back.
-    pub(crate) fn had_to_the_end(&mut self, slot: u32, delivery: &Delivery) {
-        let Some(member) = delivery.member else { return };
-        let sequence = Sequence(delivery.publication.sequence());
-        let (session, now_ms) = (self.sessions.at_mut(slot), self.now.mono_ms);
+    /// PUBCOMP: a shared group has its member's credit back, and what it gave is over.
+    pub(crate) fn had_to_the_end(&mut self, slot: u32, id: PacketId, kept: Option<&Delivery>) {
+        let now_ms = self.now.mono_ms;
+        let session = self.sessions.at_mut(slot);
         let durable = session.and_then(|s| s.durable.as_deref_mut());
-        if let Some(durable) = durable.filter(|_| sequence.0 > 0) {
-            durable.finishes(sequence, now_ms);
+        let given = kept.and_then(|delivery| Some((delivery.member?, &delivery.publication)));
+        if let Some(durable) = durable {
+            let before = durable.exchanges().by_group.iter().position(|(given, _)| *given == id);
+            if let Some(at) = before {
+                let (_, sequence) = durable.exchanges_mut().by_group.swap_remove(at);
+                durable.had_finished(&[sequence], now_ms);
+            } else if let Some((_, publication)) = given.filter(|(_, p)| p.sequence() > 0) {
+                durable.finishes(Sequence(publication.sequence()), now_ms);
+            }
         }
-        self.shares.finished(member);
+        if let Some((member, _)) = given {
+            self.shares.finished(member);
+        }
     }
 
     /// The log knows of an exchange: its PUBLISH goes out, or waits for a connection.

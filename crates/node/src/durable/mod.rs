@@ -77,7 +77,7 @@ pub(crate) struct Exchanges {
     /// Exchanges from before the restart whose messages have not been read.
     pub unloaded: Vec<(PacketId, Sequence)>,
     /// Those from before the restart that a group had given.
-    pub by_group: Vec<PacketId>,
+    pub by_group: Vec<(PacketId, Sequence)>,
     /// Messages of groups that the client had to the end, and until when that is told.
     finished: VecDeque<(Sequence, u64)>,
 }

@@ -1,7 +1,7 @@
 //! How far deliveries have come, told to the log at most a second late (core.md 2).
 
 use super::entries::{Kind, Then};
-use super::{Durable, Standing, Step};
+use super::{Durable, Exchanges, Standing, Step};
 use crate::homes::Homes;
 use crate::journal::{Entry, Progress, Reached, Released, UnderWay, Via};
 use crate::session::{Delivery, Session};
@@ -90,8 +90,10 @@ impl Session {
         let under_way = self.outbound.unacknowledged().filter_map(|u| {
             let (packet_id, exchange) = (u.packet_id, u.exchange);
             let kept = u.kept.map(|d| Sequence(d.publication.sequence()));
-            let unloaded = || durable.exchanges().unloaded.iter().find(|(id, _)| *id == packet_id);
-            let sequence = kept.or_else(|| unloaded().map(|(_, sequence)| *sequence));
+            let Exchanges { unloaded, by_group, .. } = durable.exchanges();
+            // A released one of a group has no message here, and is still not to be given again.
+            let mut before = unloaded.iter().chain(by_group).filter(|(id, _)| *id == packet_id);
+            let sequence = kept.or_else(|| before.next().map(|(_, sequence)| *sequence));
             let sequence = sequence.unwrap_or(Sequence(0));
             // What was never in the log cannot be taken up again.
             let is_kept = sequence.0 > 0 || exchange == Exchange::Released;
@@ -113,8 +115,8 @@ impl Session {
 impl Durable {
     /// By what an exchange came.
     fn via_of(&self, id: PacketId, kept: Option<&Delivery>) -> Via {
-        let is_shared =
-            kept.is_some_and(|d| d.member.is_some()) || self.exchanges().by_group.contains(&id);
+        let is_shared = kept.is_some_and(|d| d.member.is_some())
+            || self.exchanges().by_group.iter().any(|(given, _)| *given == id);
         if is_shared { Via::Group } else { Via::Own }
     }
 

@@ -124,7 +124,7 @@ impl Shard {
         let own = under_way.iter().filter(|u| u.via == Via::Own);
         own.clone().for_each(|u| done.add(u.sequence));
         let shared = under_way.iter().filter(|u| u.via == Via::Group);
-        let by_group = shared.map(|u| u.packet_id).collect();
+        let by_group = shared.map(|u| (u.packet_id, u.sequence)).collect();
         let exchanges = Exchanges { received, by_group, unloaded, ..Exchanges::default() };
         durable.exchanges = Some(Box::new(exchanges));
         durable.had_finished(reached.finished(), self.homes.now.mono_ms);
