@@ -150,9 +150,11 @@ impl Reached {
     }
 
     fn end(&mut self, at: usize) {
-        let over = self.under_way.remove(at).filter(|one| one.via == Via::Own);
-        if let Some(one) = over {
-            self.done.add(one.sequence);
+        match self.under_way.remove(at) {
+            Some(one) if one.via == Via::Own => self.done.add(one.sequence),
+            // Its group may not know.
+            Some(one) if one.exchange != Exchange::Published1 => self.finished.push(one.sequence),
+            Some(_) | None => {}
         }
     }
 }
