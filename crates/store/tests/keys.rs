@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use crashdisk::{CrashDisk, below};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::log::{Batch, Hold, Kind, Log, Need, Options, Records};
 use store::op::{NamespaceId, Sequence};
 
@@ -21,6 +21,8 @@ struct Latest {
 struct Store {
     log: Log<CrashDisk>,
     keys: BTreeMap<u64, Latest>,
+    /// Records that are not released when their key gets another.
+    held_too: BTreeSet<Sequence>,
 }
 
 impl Store {
@@ -40,7 +42,7 @@ impl Store {
             };
             keys.insert(word(0), latest);
         });
-        let mut store = Self { log: log.unwrap().log, keys };
+        let mut store = Self { log: log.unwrap().log, keys, held_too: BTreeSet::new() };
         for at in superseded {
             store.log.tell([Need::Release(at)]);
         }
@@ -62,7 +64,7 @@ impl Store {
         let at = self.log.commit(&mut batch).unwrap().first;
         let before = self.keys.remove(&key);
         let oldest = before.map_or(at, |before| before.oldest);
-        if let Some(before) = before {
+        if let Some(before) = before.filter(|before| !self.held_too.contains(&before.at)) {
             self.log.tell([Need::Release(before.at)]);
         }
         if value == 0 {
@@ -74,6 +76,17 @@ impl Store {
 
     fn tombstones_left(&mut self) -> usize {
         self.log.cleaner().release_tombstones()
+    }
+
+    /// Fills segments with other keys, then these once more: what they were filled with first is
+    /// needed while the segments end, and not any more when they are cleaned.
+    fn fill(&mut self) {
+        for key in (1_000..1_040).chain(1_000..1_040) {
+            self.put(key, 1, 3_000);
+            self.clean();
+        }
+        self.log.cleaner().renew().unwrap();
+        self.clean();
     }
 
     fn clean(&mut self) -> usize {
@@ -135,6 +148,26 @@ fn the_latest_of_each_key_is_found_and_what_is_gone_stays_gone() {
         }
         assert_eq!(store.clean(), 0, "seed {seed}");
     }
+}
+
+/// The session of its publisher may hold a record that others of the key have replaced: a start
+/// that finds only that would give the key an old value again.
+#[test]
+fn a_removal_stays_while_another_holds_what_came_before_it() {
+    let disk = CrashDisk::new(1);
+    let mut store = Store::open(&disk);
+    store.put(1, 1, 100);
+    let held = store.keys[&1].at;
+    store.held_too.insert(held);
+    store.put(1, 2, 100);
+    store.put(1, 0, 100);
+    store.fill();
+    disk.crash();
+    let mut store = Store::open(&disk);
+    assert!(!store.keys.contains_key(&1), "an old value is back");
+    store.log.tell([Need::Release(held)]);
+    store.fill();
+    assert_eq!(store.clean(), 0, "the removal is not needed any more");
 }
 
 fn options() -> Options {

@@ -71,13 +71,14 @@ impl Shard {
             let (slot, due) = self.restore_one(found, &now, owner, now_ms);
             timers.push((slot, due));
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
-            let shares = lists.is_some_and(|durable| {
-                let all = durable.by_progress.len();
+            let has_steps = lists.is_some_and(|durable| {
+                let has_steps = found.has_steps();
                 durable.by_progress.retain(|at| !r.rest.shared.contains(at));
-                durable.by_progress.len() < all
+                has_steps
             });
-            if shares {
-                // That is in its next progress.
+            if has_steps {
+                // Its next progress has them all, what it shares included, and lets them go: a
+                // retained message among them may be of a topic that is gone soon.
                 self.homes.changed(slot);
             }
             if principal.is_none() || now.expiry_s == 0 {

@@ -4,7 +4,7 @@
 //! made it durable before.
 
 use super::Log;
-use super::catalog::{Catalog, Shared};
+use super::catalog::{Catalog, Segment, Shared};
 use super::record::StreamId;
 use super::rewrite::Cleaner;
 use crate::disk::Disk;
@@ -86,12 +86,16 @@ impl<D: Disk> Cleaner<D> {
     }
 
     /// Whether a record from `from` up to below `to` that was released may be found held by the
-    /// next start: it lies in a segment whose footer says so, or that has none.
+    /// next start: it lies in a segment whose footer says so, or that has none. So is `from` if it
+    /// was not released: somebody else holds it too.
     pub fn may_return(&self, from: Sequence, to: Sequence) -> bool {
         let catalog = self.shared.lock();
         let first = catalog.base_of(from);
+        let is_held = |(base, segment): (&u64, &Segment<D::File>)| {
+            *base <= from.0 && segment.held.holds(Sequence(*base), from)
+        };
         let mut segments = catalog.segments.range(first..to.0.max(first));
-        from < to && segments.any(|(_, segment)| segment.held.stale() > 0)
+        from < to && segments.any(|one| is_held(one) || one.1.held.stale() > 0)
     }
 }
 

@@ -91,6 +91,11 @@ impl FoundSession {
         std::iter::once(self.records.begun).chain(self.records.changes.iter().copied())
     }
 
+    /// Whether something was delivered behind its last [`Progress`].
+    pub fn has_steps(&self) -> bool {
+        !self.records.delivery.is_empty()
+    }
+
     /// Records that the next [`Progress`] overtakes: the last one, and what was delivered behind
     /// it, messages whose QoS 2 identifiers it does not know included.
     pub fn by_progress(&self) -> impl Iterator<Item = Sequence> {
