@@ -12,6 +12,11 @@ impl Latency {
         self.0.push(u32::try_from(us).unwrap_or(u32::MAX));
     }
 
+    /// All samples of another.
+    pub fn join(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
     /// How many.
     pub fn count(&self) -> usize {
         self.0.len()

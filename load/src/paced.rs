@@ -68,16 +68,20 @@ pub struct Outcome {
 }
 
 impl Paced {
-    /// Connects and subscribes, then sends. Samples go to phase 0 until told otherwise.
+    /// Connects and subscribes, then sends. Samples go to phase 0, for what is not measured, until
+    /// told otherwise; there are `phases` more.
     ///
     /// # Errors
     /// When the clients cannot connect.
-    pub fn start(target: Target, pace: Pace) -> Result<Self> {
+    pub fn start(target: Target, pace: Pace, phases: usize) -> Result<Self> {
         let (phase, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (ready, is_ready) = channel();
         let (p, s) = (Arc::clone(&phase), Arc::clone(&stop));
         let thread = std::thread::Builder::new().name("paced".into());
-        let thread = thread.spawn(move || run(target, pace, &p, &s, &ready))?;
+        let thread = thread.spawn(move || {
+            let stream = Stream::new(target, pace, phases)?;
+            run(stream, &p, &s, &ready)
+        })?;
         if is_ready.recv().is_err() {
             thread.join().map_err(|_| anyhow::anyhow!("the paced stream panicked"))??;
             bail!("the paced stream ended before it began");
@@ -85,7 +89,7 @@ impl Paced {
         Ok(Self { thread, phase, stop })
     }
 
-    /// What comes from now on counts for this phase, below [`Paced::PHASES`].
+    /// What comes from now on counts for this phase.
     pub fn phase(&self, phase: usize) {
         self.phase.store(phase, Ordering::Relaxed);
     }
@@ -98,9 +102,6 @@ impl Paced {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| anyhow::anyhow!("the paced stream panicked"))?
     }
-
-    /// How many phases there are; the first is for what is not measured.
-    pub const PHASES: usize = 5;
 }
 
 struct Stream {
@@ -119,14 +120,13 @@ struct Stream {
 }
 
 fn run(
-    target: Target,
-    pace: Pace,
+    mut stream: Stream,
     phase: &AtomicUsize,
     stop: &AtomicBool,
     ready: &Sender<()>,
 ) -> Result<Outcome> {
     go_first();
-    let mut stream = Stream::new(target, pace)?;
+    let pace = stream.pace;
     let timer = timer()?;
     let fd = timer.as_raw_fd();
     let registry = stream.engine.registry();
@@ -158,7 +158,7 @@ fn run(
 }
 
 impl Stream {
-    fn new(target: Target, pace: Pace) -> Result<Self> {
+    fn new(target: Target, pace: Pace, phases: usize) -> Result<Self> {
         let mut engine = Engine::new(target)?;
         let mut publishers = Vec::new();
         for n in 0..pace.pairs {
@@ -169,7 +169,7 @@ impl Stream {
             engine.connect(publisher);
             publishers.push(publisher);
         }
-        let phases = || (0..Paced::PHASES).map(|_| Latency::default()).collect();
+        let phases = || vec![Latency::default(); phases + 1];
         Ok(Self {
             engine,
             clock: Clock::new(),

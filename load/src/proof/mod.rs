@@ -45,7 +45,7 @@ type Proof = (&'static str, &'static str, u64, fn(&Path, Scale) -> Result<Report
 /// Every proof.
 pub const PROOFS: [Proof; 4] = [
     ("stall", "100 publishers at full speed into stalled subscribers", 300, stall::run),
-    ("fanout", "1 to 9,000 beside a paced stream", 60, fanout::run),
+    ("fanout", "1 to 9,000 beside a paced stream", 66, fanout::run),
     ("reconnect", "15,000 clients lost and back at once", 60, reconnect::run),
     ("takeover", "many connections fight for one client id", 60, takeover::run),
 ];

@@ -31,7 +31,7 @@ pub fn run(binary: &Path, scale: Scale) -> Result<Report> {
     ];
     let mut server = Server::start(binary, &Options { reactors: 1, core: Some(0), limits })?;
     let before = server.metrics()?;
-    let paced = Paced::start(server.target(), scale.pace())?;
+    let paced = Paced::start(server.target(), scale.pace(), 3)?;
     give_way();
     let mut engine = Engine::new(server.target())?;
     let mut flood = Flood::connect(&mut engine, scale.of(100, 20), PAYLOAD_BYTES)?;
