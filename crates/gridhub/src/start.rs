@@ -249,7 +249,6 @@ impl Common {
         let Opened { found, end, .. } = opened;
         let rest = Arc::new(Found {
             shared: found.shared.iter().map(|(at, _)| *at).collect(),
-            begun: found.sessions.iter().flat_map(FoundSession::begun).collect(),
             groups: std::mem::take(&mut found.groups),
         });
         self.settings.keys.restore(&found.requests, |at| rest.shared.contains(&at));

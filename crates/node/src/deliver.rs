@@ -8,7 +8,6 @@ use crate::durable::{Begin, Way};
 use crate::effect::Notice;
 use crate::frames::{Frames, append};
 use crate::homes::Homes;
-use crate::journal::Via;
 use crate::link::Link;
 use crate::losses::{Recovered, Tell};
 use crate::measured::fit;
@@ -208,7 +207,7 @@ impl Homes {
             // Its PUBLISH goes out when the log knows of it (core.md 2).
             durable.exchanges_mut().unsent.push_back(id);
             let session = self.session_ref(slot);
-            let via = Via::of(&delivery);
+            let via = self.via_of(&delivery);
             self.begun.push(Begin { session, packet_id: id, sequence, via });
             return true;
         }
@@ -220,6 +219,7 @@ impl Homes {
 
     /// Ends an exchange whose PUBLISH is too large for the client (MQTT 5, 3.1.2-25).
     pub fn as_if_delivered(&mut self, slot: u32, id: PacketId) {
+        self.exchange_over(slot, id);
         let Some(session) = self.sessions.at_mut(slot) else { return };
         let ended = session.outbound.puback(id).or_else(|_| session.outbound.pubrec_refused(id));
         if let Some(member) = ended.ok().flatten().and_then(|d| d.member) {

@@ -269,6 +269,7 @@ impl Shard {
         if let Ok(kept) = session.outbound.puback(a.packet_id) {
             session.answered(a.packet_id);
             let held_up = session.is_held_up();
+            self.homes.exchange_over(slot, a.packet_id);
             self.homes.over(kept);
             self.homes.changed(slot);
             if held_up {
@@ -285,6 +286,7 @@ impl Shard {
         session.answered(a.packet_id);
         if a.reason.is_error() {
             if let Ok(kept) = session.outbound.pubrec_refused(a.packet_id) {
+                self.homes.exchange_over(slot, a.packet_id);
                 self.homes.over(kept);
                 self.homes.changed(slot);
             }

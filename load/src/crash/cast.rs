@@ -63,10 +63,12 @@ impl Cast {
         let reader = ledger.reader("joins".to_owned(), Kind::Session);
         cast.subscriber(engine, &JOINS, reader, later(settings));
         if settings.has(Part::Shared) {
-            let reader = ledger.reader("crew".to_owned(), Kind::Group);
-            for row in MEMBERS {
-                let filters = vec![Filter::new("$share/crew/crash/#", QoS::ExactlyOnce)];
-                cast.subscriber(engine, row, reader, filters);
+            for (group, filter, members) in GROUPS {
+                let reader = ledger.reader(group.to_owned(), Kind::Group);
+                for row in members {
+                    let filters = vec![Filter::new(filter, QoS::ExactlyOnce)];
+                    cast.subscriber(engine, row, reader, filters);
+                }
             }
         }
         cast
@@ -204,7 +206,12 @@ const SUBSCRIBERS: &[Hearer] = &[
 
 const JOINS: Hearer = hearer("joins", V5, Habit::Steady, &[]);
 
-const MEMBERS: &[Hearer] =
+/// Each message goes to both: what one has must not keep it from the other.
+const GROUPS: [(&str, &str, &[Hearer]); 2] =
+    [("crew", "$share/crew/crash/#", CREW), ("watch", "$share/watch/crash/+/+", WATCH)];
+const CREW: &[Hearer] =
     &[hearer("member-v5", V5, Habit::Steady, &[]), hearer("member-v311", V311, Habit::Comes, &[])];
+const WATCH: &[Hearer] =
+    &[hearer("watch-v5", V5, Habit::Comes, &[]), hearer("watch-v311", V311, Habit::Steady, &[])];
 
 const EXPIRY_S: u32 = 86_400;

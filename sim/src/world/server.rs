@@ -71,7 +71,6 @@ impl Server {
         let found = opened.found;
         let rest = Found {
             shared: found.shared.iter().map(|(at, _)| *at).collect(),
-            begun: found.sessions.iter().flat_map(FoundSession::begun).collect(),
             groups: found.groups,
         };
         self.keys.restore(&found.requests, |at| rest.shared.contains(&at));

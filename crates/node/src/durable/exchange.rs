@@ -1,5 +1,6 @@
 //! QoS 2 where the log has to know of each step before the peer does (core.md 2).
 
+use super::Given;
 use super::entries::{Kind, Then};
 use crate::homes::Homes;
 use crate::journal::{Direction, Entry, Released, Sent, Via};
@@ -124,29 +125,39 @@ impl Shard {
     }
 }
 
-impl Via {
-    pub(crate) fn of(delivery: &Delivery) -> Self {
-        if delivery.member.is_some() { Self::Group } else { Self::Own }
-    }
-}
-
 impl Homes {
+    /// By what a message came to a session that is kept.
+    pub(crate) fn via_of(&self, delivery: &Delivery) -> Via {
+        delivery.member.map_or(Via::Own, |member| self.shares.via(member))
+    }
+
+    /// An exchange of a session is over: the log need not keep what a group gave by it.
+    pub(crate) fn exchange_over(&mut self, slot: u32, id: PacketId) -> Option<Given> {
+        let session = self.sessions.at_mut(slot)?;
+        let given = session.durable.as_deref_mut()?.take_given(id)?;
+        self.needs.extend(given.leave());
+        Some(given)
+    }
+
     /// PUBCOMP: a shared group has its member's credit back, and what it gave is over.
     pub(crate) fn had_to_the_end(&mut self, slot: u32, id: PacketId, kept: Option<&Delivery>) {
         let now_ms = self.now.mono_ms;
+        let before = self.exchange_over(slot, id);
+        let given = kept.filter(|delivery| delivery.publication.sequence() > 0);
+        let via = given.map_or(Via::Own, |delivery| self.via_of(delivery));
         let session = self.sessions.at_mut(slot);
-        let durable = session.and_then(|s| s.durable.as_deref_mut());
-        let given = kept.and_then(|delivery| Some((delivery.member?, &delivery.publication)));
-        if let Some(durable) = durable {
-            let before = durable.exchanges().by_group.iter().position(|(given, _)| *given == id);
-            if let Some(at) = before {
-                let (_, sequence) = durable.exchanges_mut().by_group.swap_remove(at);
-                durable.had_finished(&[sequence], now_ms);
-            } else if let Some((_, publication)) = given.filter(|(_, p)| p.sequence() > 0) {
-                durable.finishes(Sequence(publication.sequence()), now_ms);
+        if let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) {
+            match (before, via, given) {
+                (Some(Given { stream, sequence, .. }), ..) => {
+                    durable.had_finished(&[(stream, sequence)], now_ms);
+                }
+                (None, Via::Group(stream), Some(given)) => {
+                    durable.finishes(stream, Sequence(given.publication.sequence()), now_ms);
+                }
+                _ => {}
             }
         }
-        if let Some((member, _)) = given {
+        if let Some(member) = kept.and_then(|delivery| delivery.member) {
             self.shares.finished(member);
         }
     }
@@ -179,7 +190,7 @@ impl Homes {
         for packet_id in &durable.exchanges().unsent {
             if let Some(kept) = s.outbound.kept(*packet_id) {
                 let sequence = Sequence(kept.publication.sequence());
-                let via = Via::of(kept);
+                let via = self.via_of(kept);
                 self.begun.push(Begin { session, packet_id: *packet_id, sequence, via });
             }
         }

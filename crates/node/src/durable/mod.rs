@@ -4,8 +4,8 @@
 //! Owns what a session is to the log: its name there, the records that carry it, how far it has
 //! read. [`entries`] writes them, [`attaching`] and [`ending`] are the ends of a connection as the
 //! log has them, [`endings`] who waits for the latter, [`delivery`] takes messages or leaves them
-//! there, [`reading`] gets them back, [`exchange`] is QoS 2, [`progress`] what is told late. A
-//! session of a namespace in memory has none of it.
+//! there, [`reading`] gets them back, [`exchange`] is QoS 2, [`given`] what came of shared groups,
+//! [`progress`] what is told late. A session of a namespace in memory has none of it.
 
 mod attaching;
 mod clock;
@@ -14,6 +14,7 @@ mod ending;
 mod endings;
 mod entries;
 mod exchange;
+mod given;
 mod progress;
 mod reading;
 mod restore;
@@ -25,6 +26,7 @@ pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES, Way};
 pub(crate) use endings::{Endings, Waits};
 pub(crate) use entries::{Kept, NO_STREAM, Then};
 pub(crate) use exchange::{Begin, Step};
+pub(crate) use given::Given;
 pub(crate) use progress::Changed;
 pub(crate) use reading::Read;
 pub use reading::{ReadAnswer, ReadJob, answer};
@@ -76,10 +78,10 @@ pub(crate) struct Exchanges {
     pub unsent: VecDeque<PacketId>,
     /// Exchanges from before the restart whose messages have not been read.
     pub unloaded: Vec<(PacketId, Sequence)>,
-    /// Those from before the restart that a group had given.
-    pub by_group: Vec<(PacketId, Sequence)>,
+    /// Those with what a group had given, before the restart or before its member left.
+    pub by_group: Vec<Given>,
     /// Messages of groups that the client had to the end, and until when that is told.
-    finished: VecDeque<(Sequence, u64)>,
+    finished: VecDeque<((StreamId, Sequence), u64)>,
 }
 
 /// How far a subscription's stream is needed.
@@ -123,21 +125,29 @@ impl Durable {
 
     /// The client has had a message of a group to the end. The group tells the log within
     /// milliseconds, but maybe on another reactor: until then a start would have it give it again.
-    pub fn finishes(&mut self, sequence: Sequence, now_ms: u64) {
-        self.exchanges_mut().finished.push_back((sequence, now_ms + GROUP_TOLD_MS));
+    pub fn finishes(&mut self, stream: StreamId, sequence: Sequence, now_ms: u64) {
+        self.exchanges_mut().finished.push_back(((stream, sequence), now_ms + GROUP_TOLD_MS));
     }
 
-    /// The same for one from before the start: its group may have nobody for a while.
-    pub fn had_finished(&mut self, finished: &[Sequence], now_ms: u64) {
+    /// The same of what an earlier run gave: its group has heard of it at the start, and tells once
+    /// every reactor has its sessions.
+    pub fn had_finished(&mut self, finished: &[(StreamId, Sequence)], now_ms: u64) {
         let until_ms = now_ms + GROUP_FOUND_MS;
         self.exchanges_mut().finished.extend(finished.iter().map(|at| (*at, until_ms)));
     }
 
+    /// An exchange is over: what a group had given by it, if the list has that.
+    pub fn take_given(&mut self, id: PacketId) -> Option<Given> {
+        let by_group = &mut self.exchanges.as_deref_mut()?.by_group;
+        let at = by_group.iter().position(|given| given.packet_id == id)?;
+        Some(by_group.swap_remove(at))
+    }
+
     /// What of it is to be told.
-    fn finished(&mut self, now_ms: u64) -> Vec<Sequence> {
+    fn finished(&mut self, now_ms: u64) -> Vec<(StreamId, Sequence)> {
         let Some(exchanges) = &mut self.exchanges else { return Vec::new() };
         exchanges.finished.retain(|(_, until_ms)| *until_ms > now_ms);
-        exchanges.finished.iter().map(|(sequence, _)| *sequence).collect()
+        exchanges.finished.iter().map(|(one, _)| *one).collect()
     }
 
     /// Gives back what an absence of exchanges does not need.
@@ -185,12 +195,14 @@ impl Durable {
 
     /// Everything that the log need not keep once the session's end is a fact.
     pub fn into_needs(self, ended: Sequence) -> impl Iterator<Item = Need> {
-        let Self { first, by_snapshot, by_progress, streams, .. } = self;
+        let Self { first, by_snapshot, by_progress, streams, exchanges, .. } = self;
+        let given = exchanges.map(|exchanges| exchanges.by_group).unwrap_or_default();
+        let given = given.into_iter().filter_map(Given::leave);
         let records = by_snapshot.into_iter().chain(by_progress).map(Need::Release);
         let holds = streams
             .into_iter()
             .map(|Standing { stream, stands, .. }| Need::Leave { stream, after: stands });
-        records.chain(holds).chain([Need::Bury { oldest: first, at: ended }])
+        records.chain(holds).chain(given).chain([Need::Bury { oldest: first, at: ended }])
     }
 }
 
@@ -230,12 +242,13 @@ mod tests {
     fn what_of_a_group_was_finished_is_told_until_the_group_has() {
         let mut durable = Durable::new(SessionId(1), Sequence(0), Sum::default().hold());
         assert_eq!(durable.finished(0), []);
-        durable.had_finished(&[Sequence(3)], 0);
-        durable.finishes(Sequence(7), 10);
-        assert_eq!(durable.finished(GROUP_TOLD_MS), [3, 7].map(Sequence));
-        assert_eq!(durable.finished(GROUP_TOLD_MS + 10), [Sequence(3)]);
+        let [three, seven] = [3, 7].map(|n| (StreamId(1), Sequence(n)));
+        durable.had_finished(&[three], 0);
+        durable.finishes(seven.0, seven.1, 10);
+        assert_eq!(durable.finished(GROUP_TOLD_MS), [three, seven]);
+        assert_eq!(durable.finished(GROUP_TOLD_MS + 10), [three]);
         durable.shrink();
-        assert_eq!(durable.finished(GROUP_FOUND_MS - 1), [Sequence(3)]);
+        assert_eq!(durable.finished(GROUP_FOUND_MS - 1), [three]);
         assert_eq!(durable.finished(GROUP_FOUND_MS), []);
         durable.shrink();
         assert!(durable.exchanges.is_none());

@@ -4,11 +4,11 @@ use super::entries::{Kind, Then};
 use super::{Durable, Exchanges, Standing, Step};
 use crate::homes::Homes;
 use crate::journal::{Entry, Progress, Reached, Released, UnderWay, Via};
-use crate::session::{Delivery, Session};
+use crate::session::Session;
 use crate::shard::Shard;
+use crate::share::Memberships;
 use crate::timers::Timer;
 use broker::subscription::SessionRef;
-use mqtt::packet_id::PacketId;
 use mqtt::session::Exchange;
 use store::log::Need;
 use store::op::Sequence;
@@ -52,11 +52,11 @@ impl Shard {
         self.keep_groups();
         let now_ms = self.homes.now.mono_ms;
         for session in std::mem::take(&mut self.homes.progress.sessions) {
-            let found = self.homes.sessions.get_mut(session.slot, session.generation);
-            let Some(s) = found else { continue };
+            let Homes { sessions, shares, .. } = &mut self.homes;
+            let Some(s) = sessions.get_mut(session.slot, session.generation) else { continue };
             let Some(durable) = s.durable.as_deref_mut() else { continue };
             durable.is_changed = false;
-            let Some(progress) = s.progress(now_ms) else { continue };
+            let Some(progress) = s.progress(shares, now_ms) else { continue };
             let needed = needed_behind(&progress);
             self.keep(session.slot, &Entry::Progress(progress), Kind::Progress, Then::Nothing);
             self.advance(session.slot, needed);
@@ -80,7 +80,7 @@ impl Shard {
 
 impl Session {
     /// Its delivery as it is now.
-    fn progress(&mut self, now_ms: u64) -> Option<Progress> {
+    fn progress(&mut self, shares: &Memberships, now_ms: u64) -> Option<Progress> {
         let durable = self.durable.as_deref_mut()?;
         let first = self.queue.as_ref().and_then(|q| q.first_logged());
         let cursor = durable.cursor_before(first);
@@ -92,12 +92,18 @@ impl Session {
             let kept = u.kept.map(|d| Sequence(d.publication.sequence()));
             let Exchanges { unloaded, by_group, .. } = durable.exchanges();
             // A released one of a group has no message here, and is still not to be given again.
-            let mut before = unloaded.iter().chain(by_group).filter(|(id, _)| *id == packet_id);
-            let sequence = kept.or_else(|| before.next().map(|(_, sequence)| *sequence));
+            let given = by_group.iter().find(|given| given.packet_id == packet_id);
+            let before = || unloaded.iter().find(|(id, _)| *id == packet_id);
+            let sequence = kept.or_else(|| given.map(|given| given.sequence));
+            let sequence = sequence.or_else(|| before().map(|(_, sequence)| *sequence));
             let sequence = sequence.unwrap_or(Sequence(0));
             // What was never in the log cannot be taken up again.
             let is_kept = sequence.0 > 0 || exchange == Exchange::Released;
-            let via = durable.via_of(packet_id, u.kept);
+            let via = match (given, u.kept.and_then(|d| d.member)) {
+                (Some(given), _) => Via::Group(given.stream),
+                (None, Some(member)) => shares.via(member),
+                (None, None) => Via::Own,
+            };
             is_kept.then_some(UnderWay { packet_id, sequence, exchange, via })
         });
         let progress = Progress {
@@ -113,13 +119,6 @@ impl Session {
 }
 
 impl Durable {
-    /// By what an exchange came.
-    fn via_of(&self, id: PacketId, kept: Option<&Delivery>) -> Via {
-        let is_shared = kept.is_some_and(|d| d.member.is_some())
-            || self.exchanges().by_group.iter().any(|(given, _)| *given == id);
-        if is_shared { Via::Group } else { Via::Own }
-    }
-
     /// Everything up to here is done, or under way: what waits in memory begins with `first`.
     fn cursor_before(&self, first: Option<Sequence>) -> Sequence {
         first.map_or(self.backlog.taken(), |first| Sequence(first.0 - 1))

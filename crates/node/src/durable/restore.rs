@@ -3,7 +3,7 @@
 //! Owns how a found session becomes a living one. Nobody is connected: whoever was is lost since
 //! the stop (core.md 7).
 
-use super::{Durable, Exchanges, Standing};
+use super::{Durable, Exchanges, Given, Standing};
 use crate::backlog::Backlog;
 use crate::journal::{
     FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, Via,
@@ -30,8 +30,6 @@ use store::op::Sequence;
 pub struct Found {
     /// What shared groups had done, whose home may be any reactor.
     pub groups: Vec<FoundGroup>,
-    /// Messages of QoS 2 under way to any session.
-    pub begun: HashSet<Sequence, RandomState>,
     /// Records with several holders: no session releases them.
     pub shared: HashSet<Sequence, RandomState>,
 }
@@ -59,7 +57,7 @@ impl Shard {
         let mut ended = 0;
         let end = Sequence(self.heard.up_to);
         self.homes.heard = end;
-        self.homes.kept_groups.restore(&r.rest.groups, r.rest.begun.clone(), end);
+        self.homes.kept_groups.restore(&r.rest.groups, end);
         let mut timers = Vec::with_capacity(r.sessions.len());
         self.homes.reserve(r.sessions.len());
         self.router.index.reserve(r.sessions.len());
@@ -124,8 +122,8 @@ impl Shard {
         let mut done = reached.done().clone();
         let own = under_way.iter().filter(|u| u.via == Via::Own);
         own.clone().for_each(|u| done.add(u.sequence));
-        let shared = under_way.iter().filter(|u| u.via == Via::Group);
-        let by_group = shared.map(|u| (u.packet_id, u.sequence)).collect();
+        let by_group: Vec<Given> = under_way.iter().filter_map(Given::found).collect();
+        by_group.iter().filter_map(|g| g.hold()).for_each(|need| self.perform.need(need));
         let exchanges = Exchanges { received, by_group, unloaded, ..Exchanges::default() };
         durable.exchanges = Some(Box::new(exchanges));
         durable.had_finished(reached.finished(), self.homes.now.mono_ms);

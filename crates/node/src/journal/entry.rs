@@ -267,7 +267,7 @@ mod tests {
             packet_id: PacketId::new(n).unwrap(),
             sequence: Sequence(sequence),
             exchange,
-            via: if n % 2 == 0 { Via::Group } else { Via::Own },
+            via: if n % 2 == 0 { Via::Group(StreamId(700)) } else { Via::Own },
         };
         Entry::Progress(Progress {
             session,
@@ -279,7 +279,7 @@ mod tests {
                 under_way(2, u64::MAX, Exchange::Released),
             ],
             received: [9, 1].map(|n| PacketId::new(n).unwrap()).into(),
-            finished: vec![Sequence(1_200), Sequence(8)],
+            finished: vec![(StreamId(7), Sequence(1_200)), (StreamId(300), Sequence(8))],
         })
     }
 
@@ -289,6 +289,7 @@ mod tests {
         let [one, other] = sessions();
         let (outbound, inbound) = (Direction::Outbound, Direction::Inbound);
         let detached = |will| Detached { session, expiry_s: 9, ends_at_ms: 9_000, will };
+        let sent = |via| Entry::Sent(Sent { session, packet_id, sequence: Sequence(3), via });
         let attached = |version, will, source| {
             let owner = owner(source);
             Entry::Attached(Attached { session, version, expiry_s: 300, will, owner })
@@ -299,7 +300,8 @@ mod tests {
             other,
             Entry::SessionEnded(SessionEnded { session }),
             progress(session),
-            Entry::Sent(Sent { session, packet_id, sequence: Sequence(3), via: Via::Group }),
+            sent(Via::Own),
+            sent(Via::Group(StreamId(900))),
             Entry::Released(Released { session, packet_id, direction: outbound }),
             Entry::Released(Released { session, packet_id, direction: inbound }),
             Entry::Clock(Clock { wall_ms: 1_800_000_000_000 }),
@@ -308,6 +310,7 @@ mod tests {
                 taken: Sequence(90),
                 dropped: 3,
                 open: vec![Sequence(4), Sequence(5), Sequence(90)],
+                done: vec![Sequence(91), Sequence(300)],
             }),
             Entry::Subscribed(Subscribed { session, subscriptions: subscriptions(4) }),
             Entry::Unsubscribed(Unsubscribed { session, filters: vec!["a/+", "$share/g/b/#"] }),
@@ -378,6 +381,6 @@ mod tests {
     #[test]
     fn kinds_keep_their_numbers() {
         let kinds: Vec<u8> = all().iter().map(|entry| entry.kind().0).collect();
-        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 6, 8, 9, 14, 10, 11, 12, 12, 13, 13]);
+        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 5, 6, 8, 9, 14, 10, 11, 12, 12, 13, 13]);
     }
 }

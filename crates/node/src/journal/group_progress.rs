@@ -7,6 +7,7 @@
 //! number  messages to be dropped when they are read
 //! list    of numbers: what was taken and is not finished, each by its distance from the one
 //!         before it, the first one from 0
+//! list    the same of what is finished beyond that; absent if there is nothing
 //! ```
 
 use super::reader::{Fault, Reader};
@@ -25,6 +26,9 @@ pub struct GroupProgress {
     pub dropped: u64,
     /// What was taken and nobody has finished, ascending.
     pub open: Vec<Sequence>,
+    /// What is finished behind `taken`, ascending: sessions had it before a start, and the group
+    /// has not come so far again.
+    pub done: Vec<Sequence>,
 }
 
 impl GroupProgress {
@@ -34,11 +38,9 @@ impl GroupProgress {
         w.number(u64::from(self.stream.0));
         w.number(self.taken.0);
         w.number(self.dropped);
-        w.number(self.open.len() as u64);
-        let mut before = 0;
-        for Sequence(open) in &self.open {
-            w.number(open - before);
-            before = *open;
+        write_ascending(&mut w, &self.open);
+        if !self.done.is_empty() {
+            write_ascending(&mut w, &self.done);
         }
     }
 
@@ -46,20 +48,73 @@ impl GroupProgress {
         r.version(VERSION)?;
         let (stream, taken) = (StreamId(r.number_u32()?), r.sequence()?);
         let dropped = r.number()?;
-        let mut before: u64 = 0;
-        let open = r.list(1, |r| {
-            let distance = r.number()?;
-            before = before.checked_add(distance).filter(|_| distance > 0).ok_or(ORDER)?;
-            Ok(Sequence(before))
-        })?;
-        if open.last().is_some_and(|last| *last > taken) {
+        let open = ascending(r)?;
+        let done = if r.end().is_err() { ascending(r)? } else { Vec::new() };
+        let is_beyond = |last: &Sequence| *last > taken;
+        if open.last().is_some_and(is_beyond) || !done.first().is_none_or(is_beyond) {
             return Err(ORDER);
         }
-        Ok(Self { stream, taken, dropped, open })
+        Ok(Self { stream, taken, dropped, open, done })
+    }
+
+    /// A session has had this message, or has it under way at QoS 2, which the group did not tell.
+    /// Gives whether it is news.
+    pub fn finish(&mut self, sequence: Sequence) -> bool {
+        let list = if sequence <= self.taken { &mut self.open } else { &mut self.done };
+        match (list.binary_search(&sequence), sequence <= self.taken) {
+            (Ok(at), true) => drop(list.remove(at)),
+            (Err(at), false) => list.insert(at, sequence),
+            (Ok(_), false) | (Err(_), true) => return false,
+        }
+        true
     }
 
     pub(super) const KIND: Kind = Kind(14);
 }
 
+fn write_ascending(w: &mut Writer<'_>, list: &[Sequence]) {
+    w.number(list.len() as u64);
+    let mut before = 0;
+    for Sequence(one) in list {
+        w.number(one - before);
+        before = *one;
+    }
+}
+
+fn ascending(r: &mut Reader<'_>) -> Result<Vec<Sequence>, Fault> {
+    let mut before: u64 = 0;
+    r.list(1, |r| {
+        let distance = r.number()?;
+        before = before.checked_add(distance).filter(|_| distance > 0).ok_or(ORDER)?;
+        Ok(Sequence(before))
+    })
+}
+
 const VERSION: u8 = 1;
-const ORDER: Fault = Fault::Malformed("open messages do not ascend up to what was taken");
+const ORDER: Fault =
+    Fault::Malformed("open messages do not ascend up to what was taken, or done ones behind it");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sessions_have_is_open_no_more_or_done_behind() {
+        let mut progress = GroupProgress {
+            stream: StreamId(1),
+            taken: Sequence(10),
+            dropped: 0,
+            open: [4, 7].map(Sequence).into(),
+            done: Vec::new(),
+        };
+        let news: Vec<bool> = [7, 5, 20, 12, 20, 7].map(|n| progress.finish(Sequence(n))).into();
+        assert_eq!(news, [true, false, true, true, false, false]);
+        assert_eq!(
+            (&*progress.open, &*progress.done),
+            (&[Sequence(4)][..], &[12, 20].map(Sequence)[..])
+        );
+        let mut bytes = Vec::new();
+        progress.encode(&mut bytes);
+        assert_eq!(GroupProgress::decode(&mut Reader::new(&bytes)), Ok(progress));
+    }
+}

@@ -7,7 +7,7 @@ use super::session_id::SessionId;
 use super::writer::Writer;
 use mqtt::packet_id::PacketId;
 use mqtt::session::Exchange;
-use store::log::Kind;
+use store::log::{Kind, StreamId};
 use store::op::Sequence;
 
 /// A snapshot of one session's delivery. Once it is durable, all records of the session that tell
@@ -26,9 +26,9 @@ pub struct Progress {
     pub under_way: Vec<UnderWay>,
     /// Identifiers of QoS 2 that wait for the client's PUBREL, in the order of arrival.
     pub received: Vec<PacketId>,
-    /// Messages of QoS 2 of shared groups that the client has had to the end lately: their groups,
-    /// which may be on another reactor, may not have told yet.
-    pub finished: Vec<Sequence>,
+    /// Messages of QoS 2 of shared groups, by their streams, that the client has had to the end
+    /// lately: their groups, which may be on another reactor, may not have told yet.
+    pub finished: Vec<(StreamId, Sequence)>,
 }
 
 /// One exchange with a client.
@@ -49,9 +49,9 @@ pub struct UnderWay {
 pub enum Via {
     /// A subscription of its own, or what was retained.
     Own,
-    /// A shared group, which gives it to nobody else: the same message may come by the session's
-    /// own subscription too.
-    Group,
+    /// A shared group, which gives it to nobody else, by its stream: the same message may come by
+    /// another group, or by the session's own subscription too.
+    Group(StreamId),
 }
 
 impl Progress {
@@ -69,8 +69,11 @@ impl Progress {
                 Exchange::Published2 => PUBLISHED_2,
                 Exchange::Released => RELEASED,
             };
-            let via = u64::from(one.via == Via::Group) << VIA_AT;
+            let via = u64::from(one.via != Via::Own) << VIA_AT;
             w.number(u64::from(one.packet_id.get()) << EXCHANGE_BITS | via | stands);
+            if let Via::Group(stream) = one.via {
+                w.number(u64::from(stream.0));
+            }
             w.distance(one.sequence, before);
             before = one.sequence;
         }
@@ -83,7 +86,8 @@ impl Progress {
         }
         w.number(self.finished.len() as u64);
         let mut before = self.done.cursor();
-        for sequence in &self.finished {
+        for (stream, sequence) in &self.finished {
+            w.number(u64::from(stream.0));
             w.distance(*sequence, before);
             before = *sequence;
         }
@@ -103,9 +107,10 @@ impl Progress {
         let mut finished = Vec::new();
         if r.end().is_err() {
             let mut before = done.cursor();
-            finished = r.list(1, |r| {
+            finished = r.list(FINISHED_BYTES_MIN, |r| {
+                let stream = StreamId(r.number_u32()?);
                 before = r.distance(before)?;
-                Ok(before)
+                Ok((stream, before))
             })?;
             if finished.is_empty() {
                 return Err(Fault::Malformed("a list that may be absent is empty"));
@@ -117,10 +122,19 @@ impl Progress {
     pub(super) const KIND: Kind = Kind(4);
 }
 
+impl Via {
+    /// The stream of the group.
+    pub fn stream(self) -> Option<StreamId> {
+        match self {
+            Self::Own => None,
+            Self::Group(stream) => Some(stream),
+        }
+    }
+}
+
 impl UnderWay {
     fn read(r: &mut Reader<'_>, before: Sequence) -> Result<Self, Fault> {
         let head = r.number()?;
-        let via = if head & 1 << VIA_AT == 0 { Via::Own } else { Via::Group };
         let exchange = match head & ((1 << VIA_AT) - 1) {
             PUBLISHED_1 => Exchange::Published1,
             PUBLISHED_2 => Exchange::Published2,
@@ -128,6 +142,10 @@ impl UnderWay {
             _ => return Err(Fault::Malformed("an exchange has no such state")),
         };
         let packet_id = packet_id(head >> EXCHANGE_BITS)?;
+        let via = match head & 1 << VIA_AT {
+            0 => Via::Own,
+            _ => Via::Group(StreamId(r.number_u32()?)),
+        };
         Ok(Self { packet_id, sequence: r.distance(before)?, exchange, via })
     }
 }
@@ -139,3 +157,4 @@ const PUBLISHED_1: u64 = 0;
 const PUBLISHED_2: u64 = 1;
 const RELEASED: u64 = 2;
 const UNDER_WAY_BYTES_MIN: usize = 2;
+const FINISHED_BYTES_MIN: usize = 2;

@@ -13,6 +13,7 @@ use super::session_id::SessionId;
 use mqtt::packet_id::PacketId;
 use mqtt::session::Exchange;
 use std::collections::VecDeque;
+use store::log::StreamId;
 use store::op::Sequence;
 
 /// The delivery to one session, as far as the log knows of it.
@@ -24,7 +25,7 @@ pub struct Reached {
     /// In the order in which they began; the oldest end first, so that it is looked for there.
     under_way: VecDeque<UnderWay>,
     received: VecDeque<PacketId>,
-    finished: Vec<Sequence>,
+    finished: Vec<(StreamId, Sequence)>,
 }
 
 impl Reached {
@@ -115,7 +116,7 @@ impl Reached {
     }
 
     /// Messages of shared groups that were had to the end, and whose groups may not know.
-    pub fn finished(&self) -> &[Sequence] {
+    pub fn finished(&self) -> &[(StreamId, Sequence)] {
         &self.finished
     }
 
@@ -150,11 +151,14 @@ impl Reached {
     }
 
     fn end(&mut self, at: usize) {
-        match self.under_way.remove(at) {
-            Some(one) if one.via == Via::Own => self.done.add(one.sequence),
-            // Its group may not know.
-            Some(one) if one.exchange != Exchange::Published1 => self.finished.push(one.sequence),
-            Some(_) | None => {}
+        let Some(one) = self.under_way.remove(at) else { return };
+        match one.via {
+            Via::Own => self.done.add(one.sequence),
+            // It may not know.
+            Via::Group(stream) if one.exchange != Exchange::Published1 => {
+                self.finished.push((stream, one.sequence));
+            }
+            Via::Group(_) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use super::reader::{Fault, Reader};
 use super::session_id::SessionId;
 use super::writer::Writer;
 use mqtt::packet_id::PacketId;
-use store::log::Kind;
+use store::log::{Kind, StreamId};
 use store::op::Sequence;
 
 /// A QoS 2 PUBLISH goes out once this is a fact (core.md 2): after a restart it is sent again with
@@ -32,14 +32,23 @@ impl Sent {
         w.session(self.session);
         w.packet_id(self.packet_id);
         w.sequence(self.sequence);
-        w.byte(u8::from(self.via == Via::Group));
+        match self.via {
+            Via::Own => w.byte(0),
+            Via::Group(stream) => {
+                w.byte(1);
+                w.number(u64::from(stream.0));
+            }
+        }
     }
 
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.version(VERSION)?;
         let (session, packet_id) = (r.session()?, r.packet_id()?);
         let sequence = r.sequence()?;
-        let via = if r.flags(1)? == 0 { Via::Own } else { Via::Group };
+        let via = match r.flags(1)? {
+            0 => Via::Own,
+            _ => Via::Group(StreamId(r.number_u32()?)),
+        };
         Ok(Self { session, packet_id, sequence, via })
     }
 

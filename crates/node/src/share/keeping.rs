@@ -129,9 +129,8 @@ impl Shard {
             }
         };
         for publication in messages {
-            let is_begun = self.homes.kept_groups.is_begun(Sequence(publication.sequence()));
             let Some(kept) = self.homes.kept_groups.get(group) else { return };
-            if let Some(own) = kept.read(&publication, is_begun, &account) {
+            if let Some(own) = kept.read(&publication, &account) {
                 self.handing_out().offer_own(group, own);
             }
         }

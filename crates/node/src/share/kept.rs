@@ -13,7 +13,7 @@ use broker::budget::Account;
 use broker::publication::Publication;
 use broker::share::{GroupRef, KeptJoin, MemberId};
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 use store::log::{Cursor, Need, ReadEnd, StreamId};
@@ -26,8 +26,6 @@ pub(crate) struct KeptGroups {
     members: HashMap<MemberId, GroupRef, RandomState>,
     /// What an earlier run has done, by stream, until somebody is there for it.
     found: HashMap<StreamId, FoundGroup, RandomState>,
-    /// Messages of QoS 2 that sessions had begun before the restart: nobody else gets them.
-    begun: HashSet<Sequence, RandomState>,
     /// The log's end at start.
     end: Sequence,
     /// Groups that may have something to read.
@@ -56,8 +54,8 @@ pub(crate) struct KeptGroup {
     pub backlog: Backlog,
     /// What was taken, ascending, with what tells whether it is over.
     open: VecDeque<(Sequence, Weak<Publication>)>,
-    /// What an earlier run had taken, and what of it was open.
-    before: Option<(Sequence, BTreeSet<Sequence>)>,
+    /// What an earlier run had done.
+    before: Option<Before>,
     members: usize,
     /// The record of its progress.
     pub record: Option<Sequence>,
@@ -67,13 +65,21 @@ pub(crate) struct KeptGroup {
     reading: Reading,
 }
 
+/// How far a group was in an earlier run.
+struct Before {
+    taken: Sequence,
+    /// What of that was open.
+    open: BTreeSet<Sequence>,
+    /// What sessions have behind it.
+    done: BTreeSet<Sequence>,
+}
+
 impl Default for KeptGroups {
     fn default() -> Self {
         Self {
             all: HashMap::default(),
             members: HashMap::default(),
             found: HashMap::default(),
-            begun: HashSet::default(),
             end: Sequence(0),
             wanted: Vec::new(),
             parked: 0,
@@ -83,14 +89,9 @@ impl Default for KeptGroups {
 
 impl KeptGroups {
     /// What an earlier run has left.
-    pub fn restore(
-        &mut self,
-        found: &[FoundGroup],
-        begun: HashSet<Sequence, RandomState>,
-        end: Sequence,
-    ) {
+    pub fn restore(&mut self, found: &[FoundGroup], end: Sequence) {
         self.found = found.iter().map(|group| (group.progress.stream, group.clone())).collect();
-        (self.begun, self.end) = (begun, end);
+        self.end = end;
     }
 
     /// A membership that the log keeps.
@@ -196,11 +197,6 @@ impl KeptGroups {
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
-
-    /// Whether a session had begun an exchange with this message before the restart.
-    pub fn is_begun(&self, sequence: Sequence) -> bool {
-        self.begun.contains(&sequence)
-    }
 }
 
 impl KeptGroup {
@@ -213,18 +209,20 @@ impl KeptGroup {
         let (stream, mut since) = (join.stream, join.since);
         let mut backlog = Backlog::live(heard.max(since));
         let (mut before, mut record, mut stands) = (None, None, since);
+        let mut is_changed = false;
         if let Some(found) = found {
             // The group of an earlier run: what nobody has finished is read again.
             let cursor = found.cursor();
-            let GroupProgress { taken, open, dropped, .. } = found.progress;
-            record = found.at;
-            before = Some((taken, open.into_iter().collect()));
+            let GroupProgress { stream: _, taken, dropped, open, done } = found.progress;
+            (record, is_changed) = (found.at, found.is_behind);
+            let (open, done) = (open.into_iter().collect(), done.into_iter().collect());
+            before = Some(Before { taken, open, done });
             // A member that came later was granted it later.
             (stands, since) = (cursor, since.min(cursor));
             backlog = Backlog::behind(cursor, start, Waiting::default(), dropped);
         }
         let (open, cursor) = (VecDeque::new(), None);
-        let (members, is_changed, reading) = (1, false, Reading::Idle);
+        let (members, reading) = (1, Reading::Idle);
         Self {
             stream,
             since,
@@ -264,15 +262,10 @@ impl KeptGroup {
     pub fn read(
         &mut self,
         p: &Arc<Publication>,
-        is_begun: bool,
         account: &Arc<Account>,
     ) -> Option<Arc<Publication>> {
         let sequence = Sequence(p.sequence());
-        let was_done = self
-            .before
-            .as_ref()
-            .is_some_and(|(taken, open)| sequence <= *taken && !open.contains(&sequence));
-        if was_done || is_begun {
+        if self.before.as_ref().is_some_and(|before| before.is_done(sequence)) {
             self.backlog.pass(sequence);
             return None;
         }
@@ -305,17 +298,18 @@ impl KeptGroup {
         self.open.retain(|(_, left)| left.strong_count() > 0);
         let mut open: Vec<Sequence> = self.open.iter().map(|(sequence, _)| *sequence).collect();
         let taken = self.backlog.taken();
-        if let Some((before, was_open)) = &self.before {
-            // What has not been read again is open as it was.
-            open.extend(was_open.range(Sequence(taken.0 + 1)..));
-            let taken = taken.max(*before);
-            return (self.tell(taken, open), None);
+        if let Some(before) = &self.before {
+            // What has not been read again is as it was.
+            open.extend(before.open.range(Sequence(taken.0 + 1)..));
+            let taken = taken.max(before.taken);
+            let done = before.done.range(Sequence(taken.0 + 1)..).copied().collect();
+            return (self.tell(taken, open, done), None);
         }
         let to = open.first().map_or(taken, |first| Sequence(first.0 - 1));
         let (stream, from) = (self.stream, self.stands);
         let need = (from < to).then_some(Need::Advance { stream, from, to });
         self.stands = from.max(to);
-        (self.tell(taken, open), need)
+        (self.tell(taken, open, Vec::new()), need)
     }
 
     /// Whether something is over that the log does not know.
@@ -338,8 +332,8 @@ impl KeptGroup {
         self.bytes.set(self.backlog.waiting().bytes as usize);
     }
 
-    fn tell(&self, taken: Sequence, open: Vec<Sequence>) -> GroupProgress {
-        GroupProgress { stream: self.stream, taken, dropped: self.backlog.dropped(), open }
+    fn tell(&self, taken: Sequence, open: Vec<Sequence>, done: Vec<Sequence>) -> GroupProgress {
+        GroupProgress { stream: self.stream, taken, dropped: self.backlog.dropped(), open, done }
     }
 
     fn take(&mut self, p: &Arc<Publication>, account: &Arc<Account>) -> Arc<Publication> {
@@ -349,6 +343,15 @@ impl KeptGroup {
         self.open.push_back((Sequence(p.sequence()), Arc::downgrade(&own)));
         self.is_changed = true;
         own
+    }
+}
+
+impl Before {
+    fn is_done(&self, sequence: Sequence) -> bool {
+        if sequence <= self.taken {
+            return !self.open.contains(&sequence);
+        }
+        self.done.contains(&sequence)
     }
 }
 

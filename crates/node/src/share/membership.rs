@@ -5,9 +5,9 @@
 
 use super::Mail;
 use crate::counters::Loss;
-use crate::durable::NO_STREAM;
+use crate::durable::{Given, NO_STREAM};
 use crate::homes::Homes;
-use crate::journal::Subscription;
+use crate::journal::{Subscription, Via};
 use crate::session::{Delivery, Queue, Session, Shares};
 use broker::publication::Publication;
 use broker::router::Ids;
@@ -18,7 +18,7 @@ use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::Exchange;
 use std::sync::Arc;
-use store::log::StreamId;
+use store::log::{Need, StreamId};
 use store::op::Sequence;
 
 /// The memberships of the sessions at home on one reactor.
@@ -62,6 +62,11 @@ impl Memberships {
     pub fn stream_of(&self, member: MemberId) -> Option<(StreamId, Sequence)> {
         let m = self.of.get(&member)?;
         m.stream.map(|stream| (stream, m.since))
+    }
+
+    /// By what a message came that this member has. Whoever ends a membership has told which.
+    pub fn via(&self, member: MemberId) -> Via {
+        Via::Group(self.stream_of(member).map_or(NO_STREAM, |(stream, _)| stream))
     }
 
     /// A membership as the log has it.
@@ -155,6 +160,10 @@ impl Homes {
             session.shares = None;
         }
         self.shares.returned_all(take_out(session, |m| m == member));
+        if let Some((stream, _)) = self.shares.stream_of(member) {
+            // The group may end: the session has what it was sent, and keeps that itself.
+            self.needs.extend(keep_given(session, member, stream));
+        }
         self.shares.of.remove(&member);
         self.shares.mail.push((member, Mail::Left));
         Some(Former { member, text })
@@ -318,6 +327,23 @@ impl Homes {
             tell(shares, &mut self.shares.mail, Presence::Stalled);
         }
     }
+}
+
+/// Remembers exchanges with what a group gave to a member that leaves. Gives what the log has to
+/// keep for them.
+fn keep_given(session: &mut Session, member: MemberId, stream: StreamId) -> Vec<Need> {
+    let Some(durable) = session.durable.as_deref_mut() else { return Vec::new() };
+    let given = session.outbound.unacknowledged().filter_map(|u| {
+        let delivery = u.kept.filter(|d| d.member == Some(member))?;
+        let sequence = Sequence(delivery.publication.sequence());
+        Some(Given::new(u.packet_id, sequence, stream, u.exchange))
+    });
+    let given: Vec<Given> = given.collect();
+    let needs = given.iter().filter_map(|given| given.hold()).collect();
+    if !given.is_empty() {
+        durable.exchanges_mut().by_group.extend(given);
+    }
+    needs
 }
 
 fn tell(shares: &Shares, mail: &mut Vec<(MemberId, Mail)>, presence: Presence) {

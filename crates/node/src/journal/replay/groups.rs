@@ -13,6 +13,8 @@ pub struct FoundGroup {
     pub progress: GroupProgress,
     /// The record that says so.
     pub at: Option<Sequence>,
+    /// Sessions say more than that record.
+    pub is_behind: bool,
 }
 
 impl FoundGroup {
@@ -28,7 +30,7 @@ pub(super) struct Groups(BTreeMap<StreamId, FoundGroup>);
 
 impl Groups {
     pub fn take(&mut self, at: Sequence, progress: &GroupProgress, needs: &mut Needs) {
-        let found = FoundGroup { progress: progress.clone(), at: Some(at) };
+        let found = FoundGroup { progress: progress.clone(), at: Some(at), is_behind: false };
         if let Some(before) = self.0.insert(progress.stream, found) {
             before.at.into_iter().for_each(|at| needs.let_go(at));
         }

@@ -229,7 +229,7 @@ impl History {
             0 => Entry::Progress(self.progress(session)),
             1 | 2 => {
                 let sequence = Sequence(self.last);
-                let via = self.pick(&[Via::Own, Via::Group]);
+                let via = self.pick(&[Via::Own, Via::Group(StreamId(1))]);
                 Entry::Sent(Sent { session, packet_id, sequence, via })
             }
             3 => Entry::Released(Released { session, packet_id, direction }),

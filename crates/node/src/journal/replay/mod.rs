@@ -88,7 +88,8 @@ pub struct Found {
 
 impl Found {
     /// Completes the groups: each begins where the first of its members was granted, if nothing
-    /// says more. Gives the records of those that nobody subscribes to any more.
+    /// says more, and gives nobody what sessions have of it. Gives the records of those that nobody
+    /// subscribes to any more.
     pub fn end_groups(&mut self) -> Vec<Sequence> {
         let mut begun: BTreeMap<StreamId, Sequence> = BTreeMap::new();
         for session in self.sessions.iter().filter(|session| session.may_share()) {
@@ -104,10 +105,24 @@ impl Found {
             begun.remove(&group.progress.stream);
         }
         let new = begun.into_iter().map(|(stream, taken)| FoundGroup {
-            progress: GroupProgress { stream, taken, dropped: 0, open: Vec::new() },
+            progress: GroupProgress {
+                stream,
+                taken,
+                dropped: 0,
+                open: Vec::new(),
+                done: Vec::new(),
+            },
             at: None,
+            is_behind: false,
         });
-        self.groups = kept.into_iter().chain(new).collect();
+        let mut groups: BTreeMap<StreamId, FoundGroup> =
+            kept.into_iter().chain(new).map(|group| (group.progress.stream, group)).collect();
+        for (stream, sequence) in self.sessions.iter().flat_map(FoundSession::begun) {
+            if let Some(group) = groups.get_mut(&stream) {
+                group.is_behind |= group.progress.finish(sequence);
+            }
+        }
+        self.groups = groups.into_values().collect();
         ended.into_iter().filter_map(|group| group.at).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::entry::Entry;
 use super::super::presence::{Attached, Detached, Presence, WillLeft};
-use super::super::progress::{Progress, Via};
+use super::super::progress::Progress;
 use super::super::reached::Reached;
 use super::super::session_begun::SessionBegun;
 use super::super::session_id::SessionId;
@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use mqtt::client_id::ClientId;
 use mqtt::session::Exchange;
 use std::fmt;
-use store::log::Kind;
+use store::log::{Kind, StreamId};
 use store::op::Sequence;
 
 /// A session as the log has it. It is kept as one whole entry of each kind and read when asked.
@@ -72,17 +72,17 @@ impl FoundSession {
         self.begun.windows(SHARE.len()).any(|bytes| bytes == SHARE)
     }
 
-    /// QoS 2 messages that it has under way, or had lately: nobody else may get them (MQTT 5,
-    /// 4.8.2-5).
-    pub fn begun(&self) -> Vec<Sequence> {
+    /// QoS 2 messages of groups, by stream, that it has under way, or had lately: nobody else may
+    /// get them (MQTT 5, 4.8.2-5).
+    pub(super) fn begun(&self) -> Vec<(StreamId, Sequence)> {
         if self.progress.is_none() {
             return Vec::new();
         }
         let reached = self.reached();
         // At QoS 1 the group offers it again: who had it may be gone for good.
-        let begun = reached.under_way();
-        let begun = begun.filter(|u| u.via == Via::Group && u.exchange != Exchange::Published1);
-        begun.map(|u| u.sequence).chain(reached.finished().iter().copied()).collect()
+        let begun = reached.under_way().filter(|u| u.exchange != Exchange::Published1);
+        let begun = begun.filter_map(|u| Some((u.via.stream()?, u.sequence)));
+        begun.chain(reached.finished().iter().copied()).collect()
     }
 
     /// Records that the next [`SessionBegun`] of the session overtakes: the last one, and what
