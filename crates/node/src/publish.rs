@@ -1,6 +1,7 @@
 //! PUBLISH from a client and the packets that acknowledge, in both directions (MQTT 5, 4.3).
 
 use crate::counters::Loss;
+use crate::durable::Given;
 use crate::ingress::{Verdict, Who};
 use crate::link::LinkId;
 use crate::pace::Step;
@@ -269,7 +270,8 @@ impl Shard {
         if let Ok(kept) = session.outbound.puback(a.packet_id) {
             session.answered(a.packet_id);
             let held_up = session.is_held_up();
-            self.homes.exchange_over(slot, a.packet_id);
+            let given = session.take_given(a.packet_id);
+            self.homes.needs.extend(given.and_then(Given::leave));
             self.homes.over(kept);
             self.homes.changed(slot);
             if held_up {

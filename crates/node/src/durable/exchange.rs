@@ -5,7 +5,7 @@ use super::entries::{Kind, Then};
 use crate::homes::Homes;
 use crate::journal::{Direction, Entry, Released, Sent, Via};
 use crate::link::LinkId;
-use crate::session::{Delivery, Origin};
+use crate::session::{Delivery, Origin, Session};
 use crate::shard::Shard;
 use broker::subscription::SessionRef;
 use engine::Outcome;
@@ -125,6 +125,14 @@ impl Shard {
     }
 }
 
+impl Session {
+    /// An exchange is over: what a group had given by it, if that is in the list.
+    #[inline]
+    pub(crate) fn take_given(&mut self, id: PacketId) -> Option<Given> {
+        self.durable.as_deref_mut()?.take_given(id)
+    }
+}
+
 impl Homes {
     /// By what a message came to a session that is kept.
     pub(crate) fn via_of(&self, delivery: &Delivery) -> Via {
@@ -133,8 +141,7 @@ impl Homes {
 
     /// An exchange of a session is over: the log need not keep what a group gave by it.
     pub(crate) fn exchange_over(&mut self, slot: u32, id: PacketId) -> Option<Given> {
-        let session = self.sessions.at_mut(slot)?;
-        let given = session.durable.as_deref_mut()?.take_given(id)?;
+        let given = self.sessions.at_mut(slot)?.take_given(id)?;
         self.needs.extend(given.leave());
         Some(given)
     }

@@ -136,7 +136,8 @@ impl Durable {
         self.exchanges_mut().finished.extend(finished.iter().map(|at| (*at, until_ms)));
     }
 
-    /// An exchange is over: what a group had given by it, if the list has that.
+    /// What a group had given by an exchange, which is over, if that is in the list.
+    #[inline]
     pub fn take_given(&mut self, id: PacketId) -> Option<Given> {
         let by_group = &mut self.exchanges.as_deref_mut()?.by_group;
         let at = by_group.iter().position(|given| given.packet_id == id)?;
