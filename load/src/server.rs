@@ -45,7 +45,9 @@ impl Server {
         let identity = identity(binary, &folder)?;
         let text = |name: &str| identity[name].as_str().map(str::to_owned).context("a ready line");
         let (token, ca) = (text("token")?, text("ca_file")?);
-        std::fs::write(folder.join("gridhub.toml"), configuration(options))?;
+        // What is proven of this server is about connections; the crash proof is about the log.
+        let settings = format!("durability = \"memory\"\n{}", configuration(options));
+        std::fs::write(folder.join("gridhub.toml"), settings)?;
         let mut command = match options.core {
             None => Command::new(binary),
             Some(core) => {

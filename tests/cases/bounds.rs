@@ -21,7 +21,7 @@ fn bounded(site: &Site, bounds: &str) -> Server {
          {{ name = \"hear\", properties = {{ clientGroupName = \"$all\", topicSpaceName = \"all\", \
          permission = \"Subscriber\" }} }}]\n{bounds}\n"
     );
-    site.serve(&site.configure("reactors = 1", &more))
+    site.serve(&site.configure("durability = \"memory\"\nreactors = 1", &more))
 }
 
 /// A request with a token that may do everything.

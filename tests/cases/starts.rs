@@ -50,7 +50,6 @@ fn one_process_a_data_directory() {
     assert!(said(&output).contains(&dev.pid().to_string()), "{}", said(&output));
     // Nor is a log mended that somebody writes.
     let data = site.path().join("kept");
-    std::fs::create_dir(data.join("log")).unwrap();
     for mode in ["--dry-run", "--apply"] {
         let words = ["repair", "--data", data.to_str().unwrap(), mode];
         let output = Verb::new(&words).output();

@@ -11,7 +11,7 @@ use crate::latch::Latch;
 use crate::net::{
     Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use broker::access::{Authorizer, SessionQuota};
 use broker::budget::Budget;
 use broker::rate::SharedBucket;
@@ -96,7 +96,8 @@ pub fn start(
     listening: &[Listening],
 ) -> anyhow::Result<DataPlane> {
     let mut opened = match (config.durability, &config.data) {
-        (Durability::Memory, _) | (_, None) => None,
+        (Durability::Memory, _) => None,
+        (_, None) => bail!("what is kept needs a data directory"),
         (durability, Some(data)) => Some(open(&data.join(LOG), durability, NAMESPACE)?),
     };
     if let Some(opened) = &opened {

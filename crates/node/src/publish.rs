@@ -1,7 +1,6 @@
 //! PUBLISH from a client and the packets that acknowledge, in both directions (MQTT 5, 4.3).
 
 use crate::counters::Loss;
-use crate::durable::Given;
 use crate::ingress::{Verdict, Who};
 use crate::link::LinkId;
 use crate::pace::Step;
@@ -271,8 +270,7 @@ impl Shard {
             session.answered(a.packet_id);
             let held_up = session.is_held_up();
             let given = session.take_given(a.packet_id);
-            self.homes.needs.extend(given.and_then(Given::leave));
-            self.homes.over(kept);
+            self.homes.over(kept, given);
             self.homes.changed(slot);
             if held_up {
                 self.homes.pump(slot);
@@ -288,8 +286,8 @@ impl Shard {
         session.answered(a.packet_id);
         if a.reason.is_error() {
             if let Ok(kept) = session.outbound.pubrec_refused(a.packet_id) {
-                self.homes.exchange_over(slot, a.packet_id);
-                self.homes.over(kept);
+                let given = session.take_given(a.packet_id);
+                self.homes.over(kept, given);
                 self.homes.changed(slot);
             }
             return self.homes.pump(slot);

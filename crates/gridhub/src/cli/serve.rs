@@ -66,11 +66,13 @@ impl Serve {
 
 /// What is promised, at start.
 fn tell_durability(config: &Config) {
+    let data = config.data.as_ref().map(|data| data.display().to_string()).unwrap_or_default();
     match config.durability {
         Durability::Disk => {
-            tracing::info!("durability is disk: what is acknowledged is on it");
+            tracing::info!(data, "durability is disk: what is acknowledged is on it");
         }
         Durability::Os => tracing::info!(
+            data,
             "durability is os: the end of the process takes nothing, that of the machine may take \
              what was acknowledged last"
         ),

@@ -157,10 +157,12 @@ const REACTORS_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     /// Paths of the mistakes in `text`.
     fn paths(text: &str) -> Vec<String> {
-        let config: Config = toml::from_str(text).expect("readable");
+        let mut config: Config = toml::from_str(text).expect("readable");
+        config.resolve_paths(Path::new("/etc"));
         check(&config).into_iter().map(|mistake| mistake.path).collect()
     }
 
@@ -169,7 +171,6 @@ mod tests {
         let base = "listeners.mqtt = [\"127.0.0.1:1883\"]\n";
         let rows: &[(&str, &[&str])] = &[
             ("", &[]),
-            ("durability = \"os\"", &["durability"]),
             ("reactors = 0", &["reactors"]),
             ("reactors = 65", &["reactors"]),
             ("namespace.name = \"a\"", &["namespace.name"]),

@@ -130,6 +130,7 @@ const ENV_PREFIX: &str = "GRIDHUB__";
 
 #[cfg(test)]
 mod tests {
+    use super::super::Durability;
     use super::*;
 
     const BASE: &str = "[listeners]\nmqtt = [\"127.0.0.1:0\"]\n";
@@ -157,8 +158,8 @@ mod tests {
 
     #[test]
     fn a_mistake_of_meaning_names_its_place_too() {
-        let text = format!("durability = \"disk\"\n{BASE}");
-        assert!(errors(&text, &[]).starts_with("g.toml:1:1: durability: "));
+        let text = format!("reactors = 65\n{BASE}");
+        assert!(errors(&text, &[]).starts_with("g.toml:1:1: reactors: "));
     }
 
     #[test]
@@ -193,5 +194,19 @@ mod tests {
         let mut config = Config { data: Some("d".into()), ..Config::default() };
         config.resolve_paths(Path::new("/etc/g"));
         assert_eq!(config.data.as_deref(), Some(Path::new("/etc/g/d")));
+    }
+
+    #[test]
+    fn what_is_kept_has_a_directory_beside_the_file() {
+        for (durability, data) in [
+            (Durability::Disk, Some(Path::new("/etc/g/gridhub-data"))),
+            (Durability::Os, Some(Path::new("/etc/g/gridhub-data"))),
+            (Durability::Memory, None),
+        ] {
+            let mut config = Config { durability, ..Config::default() };
+            config.resolve_paths(Path::new("/etc/g"));
+            assert_eq!(config.data.as_deref(), data);
+        }
+        assert_eq!(Config::default().durability, Durability::Disk);
     }
 }

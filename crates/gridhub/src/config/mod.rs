@@ -32,7 +32,8 @@ use registry::{BindingEntry, ClientEntry, GroupEntry, TopicSpaceEntry};
 pub struct Config {
     /// What an acknowledgement waits for.
     pub durability: Durability,
-    /// Directory for what gridhub keeps; locked, so that only one process uses it.
+    /// Directory for what gridhub keeps; locked, so that only one process uses it. What a file
+    /// does not name lies beside it, where something is kept.
     pub data: Option<PathBuf>,
     /// Reactor threads, 1 to 64; absent = the cores the process may use.
     pub reactors: Option<usize>,
@@ -97,11 +98,11 @@ pub enum Profile {
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// `fdatasync`.
+    #[default]
     Disk,
     /// Written to the operating system: the end of the machine may take the last of it.
     Os,
     /// Nothing: what is kept is lost when the process ends.
-    #[default]
     Memory,
 }
 
@@ -276,6 +277,9 @@ pub enum LogLevel {
 impl Config {
     /// Makes relative paths relative to `base` (the directory of the file they stand in).
     pub fn resolve_paths(&mut self, base: &Path) {
+        if self.durability != Durability::Memory {
+            self.data.get_or_insert_with(|| DATA.into());
+        }
         let resolve = |path: &mut PathBuf| *path = base.join(&*path);
         self.data.iter_mut().for_each(resolve);
         self.tls.cert_file.iter_mut().for_each(resolve);
@@ -337,3 +341,6 @@ pub fn algorithms() -> Vec<Algorithm> {
 
 const TOKEN_LEEWAY: HumanDuration = HumanDuration::new(std::time::Duration::from_secs(30));
 const SYS_INTERVAL: HumanDuration = HumanDuration::new(std::time::Duration::from_secs(10));
+
+/// The data directory of a file that names none.
+const DATA: &str = "gridhub-data";

@@ -244,8 +244,9 @@ impl Homes {
         }
     }
 
-    /// An exchange is over.
-    pub fn over(&mut self, kept: Option<Delivery>) {
+    /// An exchange is over, and what a group had given by it before.
+    pub fn over(&mut self, kept: Option<Delivery>, given: Option<Given>) {
+        self.needs.extend(given.and_then(Given::leave));
         let Some(delivery) = kept else { return };
         if let Some(watch) = &delivery.publication.watch {
             watch.delivered();
