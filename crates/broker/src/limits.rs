@@ -112,7 +112,7 @@ pub struct Limits {
     /// Bytes buffered before the CONNECT is decided. At it reading stops.
     pub first_read_bytes_max: usize,
     /// Receivers of fan-out jobs a turn, each with up to four messages (more count as one more),
-    /// so that one publish to a hundred thousand does not delay others; a quarter of it while
+    /// so that one publish to a hundred thousand does not delay others; an eighth of it while
     /// others publish. At it the job goes on in the next turn.
     pub fanout_per_turn_max: usize,
     /// Unacknowledged publishes of one publisher in the log's queue. At it: its socket is not

@@ -140,7 +140,7 @@ impl Fanout {
 
     /// To how many receivers a turn sends: fewer of `max` while others publish, who wait for it.
     pub fn share(&self, max: usize, now_ms: u64) -> usize {
-        if now_ms < self.others_until_ms { (max / 4).max(1) } else { max }
+        if now_ms < self.others_until_ms { (max / 8).max(1) } else { max }
     }
 
     /// Runs jobs up to a cost of `left`, which it takes from that; gives publishers of which less
@@ -266,7 +266,7 @@ mod tests {
         fanout.hears(origin(1), 100);
         assert_eq!(fanout.share(64, 100), 64, "nobody else is there");
         fanout.hears(origin(2), 110);
-        assert_eq!((fanout.share(64, 129), fanout.share(3, 129)), (16, 1));
+        assert_eq!((fanout.share(64, 129), fanout.share(3, 129)), (8, 1));
         // One alone may take its time.
         fanout.hears(origin(2), 125);
         assert_eq!(fanout.share(64, 130), 64);
