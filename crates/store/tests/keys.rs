@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use crashdisk::{CrashDisk, below};
+use crashdisk::{CrashDisk, Fault, below};
 use std::collections::{BTreeMap, BTreeSet};
+use store::disk::Disk;
 use store::log::{Batch, Hold, Kind, Log, Need, Options, Records};
 use store::op::{NamespaceId, Sequence};
 
@@ -168,6 +169,28 @@ fn a_removal_stays_while_another_holds_what_came_before_it() {
     store.log.tell([Need::Release(held)]);
     store.fill();
     assert_eq!(store.clean(), 0, "the removal is not needed any more");
+}
+
+/// The next start finds as many segments as there are behind a cleaning that went well, whatever
+/// failed in those before it.
+#[test]
+fn what_was_removed_once_is_certain_by_the_next_cleaning() {
+    let mut failed = 0;
+    for after in 0..30 {
+        let disk = CrashDisk::new(after);
+        let mut store = Store::open(&disk);
+        for value in 1..100 {
+            store.put(2, value, 3_000);
+        }
+        disk.plan(after, Fault::Broken);
+        failed += usize::from(store.log.cleaner().clean(SEGMENT).is_err());
+        // What is removed here would take the rest with it.
+        while store.log.cleaner().clean(SEGMENT).unwrap().removed > 0 {}
+        let names = disk.list().unwrap();
+        disk.crash();
+        assert_eq!(disk.list().unwrap(), names, "call {after} failed");
+    }
+    assert!(failed > 3, "{failed}");
 }
 
 fn options() -> Options {

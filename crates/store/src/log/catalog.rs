@@ -7,12 +7,15 @@ use super::stream::Streams;
 use super::tombstones::Tombstones;
 use crate::op::Sequence;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The catalog, shared.
 pub(super) struct Shared<F> {
     catalog: Mutex<Catalog<F>>,
     tombstones: Mutex<Tombstones>,
+    /// The cleaner has changed names that may not be durable.
+    pub names: AtomicBool,
     /// Of this log.
     pub identity: u64,
 }
@@ -68,7 +71,8 @@ pub(super) struct Place<F> {
 
 impl<F> Shared<F> {
     pub fn new(identity: u64, catalog: Catalog<F>) -> Self {
-        Self { catalog: Mutex::new(catalog), tombstones: Mutex::default(), identity }
+        let names = AtomicBool::new(false);
+        Self { catalog: Mutex::new(catalog), tombstones: Mutex::default(), names, identity }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Catalog<F>> {

@@ -17,6 +17,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Removes and rewrites segments; what is no longer needed is told to it too (`needs`). On any
 /// thread; one cleaning at a time.
@@ -117,13 +118,21 @@ impl<D: Disk> Cleaner<D> {
     fn remove_unneeded(&self) -> Result<usize, CleanError> {
         let unneeded = self.unneeded();
         for (base, name) in &unneeded {
+            self.shared.names.store(true, Relaxed);
             self.disk.remove(name)?;
             self.shared.lock().segments.remove(base);
         }
-        if !unneeded.is_empty() {
-            self.disk.sync_names()?;
+        // What could not be made certain before is now, or nothing goes on from it.
+        if self.shared.names.load(Relaxed) {
+            self.sync_names()?;
         }
         Ok(unneeded.len())
+    }
+
+    fn sync_names(&self) -> Result<(), CleanError> {
+        self.disk.sync_names()?;
+        self.shared.names.store(false, Relaxed);
+        Ok(())
     }
 
     /// Segments that may be removed, in order.
@@ -161,14 +170,16 @@ impl<D: Disk> Cleaner<D> {
         let last = last.unwrap_or(new.last);
         let listed = new.segment.held.len();
         let (segment, parts) = new.finish(identity, last)?;
+        self.shared.names.store(true, Relaxed);
         self.disk.rename(&unfinished, &segment.name)?;
-        self.disk.sync_names()?;
+        self.sync_names()?;
         let written = segment.bytes;
         self.install(run, segment, listed, &parts);
+        self.shared.names.store(true, Relaxed);
         for old in &olds[1..] {
             self.disk.remove(&old.name)?;
         }
-        self.disk.sync_names()?;
+        self.sync_names()?;
         Ok(written)
     }
 
