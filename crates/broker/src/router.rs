@@ -220,13 +220,17 @@ impl Router {
         &self.authorizer
     }
 
-    /// What these subscriptions of a session add up to for one message.
+    /// What these subscriptions of a session add up to for one message: of those with No Local
+    /// nothing, if it published that itself (MQTT 5, 3.8.3-3).
     pub fn target(
         &self,
         session: SessionRef,
         filters: impl Iterator<Item = FilterId>,
+        publisher: Option<SessionRef>,
     ) -> Option<Target> {
-        one(filters.filter_map(|filter| self.index.get(filter, session)))
+        let is_own = publisher == Some(session);
+        let all = filters.filter_map(|filter| self.index.get(filter, session));
+        one(all.filter(|receiver| !(is_own && receiver.options.no_local())))
     }
 
     /// Receivers of a publish that another reactor has authorized.
@@ -371,6 +375,7 @@ mod tests {
     use crate::share::MemberId;
     use crate::subscription::ReceiverOptions;
     use mqtt::qos::QoS;
+    use mqtt::topic::TopicFilter;
 
     /// With one reactor, where nobody counts interest, and from another one.
     #[test]
@@ -394,6 +399,32 @@ mod tests {
                 assert_eq!(streams("t/1"), None, "{text} has none");
             }
         }
+    }
+
+    /// As the live way has two targets of such a session (`target::merge`).
+    #[test]
+    fn what_a_session_published_itself_comes_by_what_is_not_no_local() {
+        let interest = Arc::new(Interest::new(1));
+        let mut router = Router::new(Authorizer::new(&Limits::open()), interest, 0);
+        let session = SessionRef { slot: 3, generation: 1 };
+        let mut subscribe = |text: &str, qos, no_local| {
+            let options = ReceiverOptions::new(qos, no_local, false);
+            let receiver = Receiver { session, options, subscription_id: 0, since: 0 };
+            let filter = TopicFilter::parse(text).unwrap();
+            router.index.subscribe_as(filter, || text.into(), receiver).filter_id
+        };
+        let filters =
+            [subscribe("#", QoS::ExactlyOnce, true), subscribe("a/#", QoS::AtMostOnce, false)];
+        let other = SessionRef { slot: 4, generation: 1 };
+        let qos = |which: &[FilterId], publisher| {
+            let target = router.target(session, which.iter().copied(), publisher);
+            target.map(|t| t.options.qos())
+        };
+        for publisher in [None, Some(other)] {
+            assert_eq!(qos(&filters, publisher), Some(QoS::ExactlyOnce));
+        }
+        assert_eq!(qos(&filters, Some(session)), Some(QoS::AtMostOnce));
+        assert_eq!(qos(&filters[..1], Some(session)), None);
     }
 
     /// In the middle of a turn of the group's home: it has taken its post and reads sockets.

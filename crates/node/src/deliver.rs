@@ -201,14 +201,17 @@ impl Homes {
         };
         let sequence = Sequence(delivery.publication.sequence());
         if delivery.qos == QoS::ExactlyOnce
-            && sequence.0 > 0
             && let Some(durable) = session.durable.as_deref_mut()
+            && (sequence.0 > 0 || !durable.exchanges().unsent.is_empty())
         {
-            // Its PUBLISH goes out when the log knows of it (core.md 2).
+            // Its PUBLISH goes out when the log knows of it (core.md 2), or behind those of which
+            // it has to know first.
             durable.exchanges_mut().unsent.push_back(id);
-            let session = self.session_ref(slot);
-            let via = self.via_of(&delivery);
-            self.begun.push(Begin { session, packet_id: id, sequence, via });
+            if sequence.0 > 0 {
+                let session = self.session_ref(slot);
+                let via = self.via_of(&delivery);
+                self.begun.push(Begin { session, packet_id: id, sequence, via });
+            }
             return true;
         }
         if !self.send(slot, &delivery, id.get(), false) {

@@ -3,9 +3,9 @@
 //! of delayed acknowledgements, 9,000 for each message and on the server's core because it is
 //! loopback, stop every thread there for up to 2 ms.
 //!
-//! The stream alone and beside each take turns of half a second, and the median of the turns' ratios
-//! is judged: what else the machine does comes in bursts, and in two parts of a run of twenty
-//! seconds each it decides the 99th percentile of either.
+//! The stream alone and beside each take turns of half a second, and the median of the turns'
+//! ratios is judged: what else the machine does comes in bursts, and in two parts of a run of
+//! twenty seconds each it decides the 99th percentile of either.
 
 use super::{Rule, Scale, Size, judge};
 use crate::engine::{Engine, Event, Heard, Key, Outgoing, Plan};

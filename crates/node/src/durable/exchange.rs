@@ -174,6 +174,23 @@ impl Homes {
         let Some(s) = self.sessions.get_mut(session.slot, session.generation) else { return };
         let Some(durable) = s.durable.as_deref_mut() else { return };
         durable.exchanges_mut().unsent.retain(|id| *id != packet_id);
+        self.send_open(session, packet_id);
+        while let Some(next) = self.take_passing(session) {
+            self.send_open(session, next);
+        }
+    }
+
+    /// The next exchange that waits for those before it only: its message is not in the log.
+    fn take_passing(&mut self, session: SessionRef) -> Option<PacketId> {
+        let s = self.sessions.get_mut(session.slot, session.generation)?;
+        let unsent = &mut s.durable.as_deref_mut()?.exchanges.as_deref_mut()?.unsent;
+        let kept = s.outbound.kept(*unsent.front()?);
+        let is_passing = kept.is_none_or(|delivery| delivery.publication.sequence() == 0);
+        if is_passing { unsent.pop_front() } else { None }
+    }
+
+    fn send_open(&mut self, session: SessionRef, packet_id: PacketId) {
+        let Some(s) = self.sessions.get_mut(session.slot, session.generation) else { return };
         if s.link().is_none() {
             return;
         }
@@ -195,7 +212,8 @@ impl Homes {
         let Some(s) = self.sessions.at(slot) else { return };
         let Some(durable) = s.durable.as_deref() else { return };
         for packet_id in &durable.exchanges().unsent {
-            if let Some(kept) = s.outbound.kept(*packet_id) {
+            let kept = s.outbound.kept(*packet_id);
+            if let Some(kept) = kept.filter(|kept| kept.publication.sequence() > 0) {
                 let sequence = Sequence(kept.publication.sequence());
                 let via = self.via_of(kept);
                 self.begun.push(Begin { session, packet_id: *packet_id, sequence, via });

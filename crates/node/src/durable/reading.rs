@@ -3,7 +3,7 @@
 //! A reactor never reads a file: [`answer`] does, on a thread of its own, and its answer is a
 //! post. Until then nothing else is read for the session.
 
-use super::Standing;
+use super::{Durable, Standing};
 use crate::backlog::Read as Taken;
 use crate::counters::Loss;
 use crate::effect::Notice;
@@ -183,11 +183,6 @@ impl Shard {
             return;
         }
         let Some(t) = target else { return };
-        let is_own = m.publisher == Some(durable.id);
-        let for_own = t.options.is_for_own();
-        if (t.options.no_local() || for_own) && is_own != for_own {
-            return;
-        }
         if m.publication.expired(now_ms) {
             return self.homes.drop_one(slot, Loss::Expired);
         }
@@ -208,12 +203,13 @@ impl Shard {
     fn target_of(&self, slot: u32, m: &Message) -> Option<Target> {
         let name = self.homes.session_ref(slot);
         let session = self.homes.sessions.at(slot)?;
-        let streams = &session.durable.as_deref()?.streams;
+        let Durable { id, streams, .. } = session.durable.as_deref()?;
+        let publisher = (m.publisher == Some(*id)).then_some(name);
         let sequence = m.publication.sequence();
         let reads = |s: &&Standing| m.streams.contains(&s.stream) && s.since.0 < sequence;
         let read = streams.iter().filter(reads).map(|s| s.filter);
         if streams.len() == session.filters.len() {
-            return self.router.target(name, read);
+            return self.router.target(name, read, publisher);
         }
         // Those at QoS 0 have no stream, but their identifiers count (MQTT 5, 3.3.4).
         let topic = m.publication.message.topic();
@@ -222,7 +218,7 @@ impl Shard {
             !has_stream
                 && TopicFilter::parse(self.router.index.filter(*id)).is_ok_and(|f| f.matches(topic))
         });
-        self.router.target(name, read.chain(others))
+        self.router.target(name, read.chain(others), publisher)
     }
 
     /// The message of an exchange that began before a restart.
