@@ -244,9 +244,12 @@ impl Homes {
         }
     }
 
-    /// An exchange is over, and what a group had given by it before.
+    /// An exchange is over, and with it what a group had given before.
+    #[inline]
     pub fn over(&mut self, kept: Option<Delivery>, given: Option<Given>) {
-        self.needs.extend(given.and_then(Given::leave));
+        if let Some(given) = given {
+            self.needs.extend(given.leave());
+        }
         let Some(delivery) = kept else { return };
         if let Some(watch) = &delivery.publication.watch {
             watch.delivered();
