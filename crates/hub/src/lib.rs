@@ -3,3 +3,5 @@
 //! values. Refuses to know connections, the log and HTTP.
 
 pub mod errors;
+pub mod identity;
+pub mod sas;
