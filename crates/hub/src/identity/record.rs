@@ -46,6 +46,18 @@ impl Packed {
         &self.0
     }
 
+    /// The ids of device and module, read in place: for an index that keeps no copy of them.
+    pub fn names(&self) -> (&str, Option<&str>) {
+        let read = || {
+            let r = &mut Reader::new(&self.0);
+            let (_version, flags) = (r.byte()?, r.byte()?);
+            let device = r.text()?;
+            let module = if flags & MODULE == 0 { None } else { Some(r.text()?) };
+            Ok::<_, BadRecord>((device, module))
+        };
+        read().expect("it was encoded or decoded before")
+    }
+
     /// The identity.
     pub fn unpack(&self) -> Identity {
         Identity::decode(&self.0).expect("it was encoded or decoded before")

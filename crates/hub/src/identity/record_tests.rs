@@ -17,6 +17,9 @@ fn any_identity_comes_back_the_same() {
         let packed = Packed::from(&original);
         assert_eq!(packed.unpack(), original, "seed {seed}");
         assert_eq!(Packed::read(packed.bytes()), Ok(packed.clone()), "seed {seed}");
+        let id = original.id();
+        let names = (id.device.as_str(), id.module.as_ref().map(ModuleId::as_str));
+        assert_eq!(packed.names(), names, "seed {seed}");
         // Equal thumbprints may differ in case, which has to come back too.
         assert_eq!(encoded(&packed.unpack()), packed.bytes(), "seed {seed}");
     }
