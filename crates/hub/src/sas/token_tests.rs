@@ -68,6 +68,26 @@ fn forms_that_clients_send() {
     }
 }
 
+/// Made with the standard library of Python, in the spellings of three SDKs.
+#[test]
+fn tokens_of_another_maker() {
+    let rows = [
+        "sr=localhost%3A8444%2Fdevices%2FD1%2Fmodules%2Fm\
+         &sig=hjCeRpyn4k3KxM7rWIhNG/GZ3Nf2tlc358s8%2BaZETz4%3D&se=1600990800",
+        "sr=localhost%2fdevices%2fD1%2fmodules%2fm\
+         &sig=mX7AJAbobnIoCIXc9hRxYSIrvnyM%2FpvMNKr1PVjSOoI%3D&se=1600990795&skn=",
+        "sr=localhost&sig=SnicLdh5ZeUvtnhMkUZ7wBLWdt3tdnpHdiv3zH00VCM%3D&se=1600990795\
+         &skn=iothubowner",
+    ];
+    let module = Target { hosts: HOSTS, path: &["devices", "D1", "modules", "m"] };
+    for fields in rows {
+        let text = format!("SharedAccessSignature {fields}");
+        assert!(judge(&text, &module).is_ok(), "{text}");
+    }
+    let device = format!("SharedAccessSignature {}", rows[0]);
+    assert_eq!(judge(&device, &D1), Err(SignatureError::Resource));
+}
+
 #[test]
 fn the_decoded_resource_may_be_what_was_signed() {
     let mac = BASE64_STANDARD.encode(vector_key().sign(&["localhost/devices/D1", "\n1600990795"]));
