@@ -1,0 +1,43 @@
+//! Who is registered: devices and modules, their proofs, and the hub's policies (iot-hub A4, A5,
+//! C2, C3).
+//!
+//! Owns the records and what may become of them, their JSON documents and their bytes in the log.
+//! Refuses to know twins, connections, HTTP, and where keys, numbers and the time come from: they
+//! are arguments.
+
+mod activity;
+mod admission;
+mod authentication;
+mod bulk;
+#[cfg(test)]
+pub(crate) mod chance;
+mod change;
+mod document;
+mod etag;
+#[cfg(test)]
+mod examples;
+mod id;
+mod member;
+mod moment;
+mod policy;
+mod reader;
+mod record;
+mod registered;
+mod wanted;
+mod writer;
+
+pub use activity::{Activity, ConnectionState};
+pub use admission::{Candidate, Certificate, Chain, Denied, Signer};
+pub use authentication::{Authentication, AuthenticationType, Thumbprint, Thumbprints};
+pub use bulk::{BulkChange, BulkResult, BulkRow, ImportMode, RowError, TwinRow};
+pub use change::{
+    Change, Fresh, Loss, Neighbours, Standing, create, delete, not_found, put, standing, update,
+};
+pub use etag::{Etag, Generation, IfMatch};
+pub use id::{DeviceId, IdentityId, ModuleId, NameError};
+pub use moment::Moment;
+pub use policy::{DEFAULT_POLICIES, Policies, Policy, PolicyError, Right, Rights};
+pub use reader::BadRecord;
+pub use record::Packed;
+pub use registered::{Device, Edge, Identity, Module, Part, Status};
+pub use wanted::{Wanted, WantedAuthentication};
