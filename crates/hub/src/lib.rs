@@ -1,3 +1,5 @@
 //! What devices mean: identities, twins, commands, methods and telemetry of an IoT hub, as
 //! decisions without IO. Records, input and the time come as arguments; what follows goes out as
 //! values. Refuses to know connections, the log and HTTP.
+
+pub mod json;
