@@ -3,3 +3,4 @@
 //! values. Refuses to know connections, the log and HTTP.
 
 pub mod json;
+pub mod twin;

@@ -162,9 +162,7 @@ impl<'a> Parser<'a> {
                     return Err(wrong);
                 }
                 match self.unit()? {
-                    low @ 0xDC00..=0xDFFF => {
-                        0x1_0000 + ((first - 0xD800) << 10) + (low - 0xDC00)
-                    }
+                    low @ 0xDC00..=0xDFFF => 0x1_0000 + ((first - 0xD800) << 10) + (low - 0xDC00),
                     _ => return Err(wrong),
                 }
             }
