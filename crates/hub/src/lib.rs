@@ -3,4 +3,5 @@
 //! values. Refuses to know connections, the log and HTTP.
 
 pub mod json;
+pub mod query;
 pub mod twin;

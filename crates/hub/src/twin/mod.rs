@@ -33,8 +33,10 @@ mod tree;
 
 pub use about::{About, Authentication, Connection, Status};
 pub use change::{Change, Notification, patch, patch_reported, replace};
-pub use etag::Etag;
+pub(crate) use document::{write_capabilities, write_texts, write_thumbprints};
+pub use etag::{Etag, EtagText};
 pub use limits::*;
+pub use metadata::{Versions, write_metadata};
 pub use node::{Kind, Node, Stamp};
 pub use precondition::{IfMatch, IfVersion};
 pub use record::{Edit, Mode, Part, Record};
