@@ -184,9 +184,15 @@ mod tests {
 
     fn sample() -> Twin {
         twin(
-            r#"{"location":{"region":"US","floor":3},"odd-name":{"x":1},"null":"n","order":[7,{"k":"v"}]}"#,
+            concat!(
+                r#"{"location":{"region":"US","floor":3},"odd-name":{"x":1},"null":"n","#,
+                r#""order":[7,{"k":"v"}]}"#
+            ),
             r#"{"level":1.0,"on":true}"#,
-            r#"{"level":1,"text":"It's \u00e9","deep":{"a":{"b":[1,2]}},"z":-2.5,"day":"2020-01-01"}"#,
+            concat!(
+                r#"{"level":1,"text":"It's \u00e9","deep":{"a":{"b":[1,2]}},"z":-2.5,"#,
+                r#""day":"2020-01-01"}"#
+            ),
         )
     }
 
@@ -334,12 +340,13 @@ mod tests {
             ),
             ("SELECT tags.town FROM devices", "{}"),
             (
-                "SELECT TOP 5 properties.desired.level, properties.reported.deep AS 'd d' FROM devices",
+                "SELECT TOP 5 properties.desired.level, properties.reported.deep AS 'd d' \
+                 FROM devices",
                 r#"{"level":1.0,"d d":{"a":{"b":[1,2]}}}"#,
             ),
             (
-                "SELECT statusReason, tags.order[1] AS [[o]], capabilities FROM devices",
-                r#"{"statusReason":"since \"then\"","o":{"k":"v"},"capabilities":{"iotEdge":false}}"#,
+                "SELECT statusReason AS s, tags.order[1] AS [[o]], capabilities FROM devices",
+                r#"{"s":"since \"then\"","o":{"k":"v"},"capabilities":{"iotEdge":false}}"#,
             ),
             (
                 "SELECT properties.reported.$metadata.z AS m FROM devices",
@@ -456,16 +463,30 @@ mod tests {
         let select = "SELECT properties.reported.s AS s, COUNT() AS n FROM devices";
         let by = "GROUP BY properties.reported.s";
         for (query, expected) in [
-            (format!("{select} {by}"), &[r#"{"s":"on","n":2}"#, r#"{"s":"off","n":1}"#, r#"{"n":1}"#][..]),
-            (format!("{select} WHERE properties.reported.n > 2 {by}"), &[r#"{"s":"off","n":1}"#, r#"{"s":"on","n":1}"#]),
+            (
+                format!("{select} {by}"),
+                &[r#"{"s":"on","n":2}"#, r#"{"s":"off","n":1}"#, r#"{"n":1}"#][..],
+            ),
+            (
+                format!("{select} WHERE properties.reported.n > 2 {by}"),
+                &[r#"{"s":"off","n":1}"#, r#"{"s":"on","n":1}"#],
+            ),
             (select.replace("properties.reported.s AS s, ", ""), &[r#"{"n":4}"#]),
-            ("SELECT COUNT(), COUNT() AS c FROM devices WHERE deviceId = 'none'".into(), &[r#"{"$1":0,"c":0}"#]),
+            (
+                "SELECT COUNT(), COUNT() AS c FROM devices WHERE deviceId = 'none'".into(),
+                &[r#"{"$1":0,"c":0}"#],
+            ),
             (format!("{select} WHERE deviceId = 'none' {by}"), &[]),
             (format!("SELECT TOP 1 COUNT() FROM devices {by}"), &[r#"{"$1":2}"#]),
-            (format!("SELECT properties.reported.s FROM devices {by}"), &[r#"{"s":"on"}"#, r#"{"s":"off"}"#, "{}"]),
+            (
+                format!("SELECT properties.reported.s FROM devices {by}"),
+                &[r#"{"s":"on"}"#, r#"{"s":"off"}"#, "{}"],
+            ),
             (
                 "SELECT SUM(properties.reported.n) AS sum, AVG(properties.reported.n), \
-                 MIN(properties.reported.n) AS least, MAX(properties.reported.n) AS most FROM devices".into(),
+                 MIN(properties.reported.n) AS least, MAX(properties.reported.n) AS most \
+                 FROM devices"
+                    .into(),
                 &[r#"{"sum":7.5,"$2":2.5,"least":1,"most":4}"#],
             ),
             (

@@ -120,7 +120,7 @@ fn decide(twin: &Twin, edits: Vec<Edit>, now_ms: u64) -> Result<Change, Refused>
         return Ok(Change { twin: twin.clone(), record: None });
     }
     let record = Record { version: twin.version.saturating_add(1), at_ms: now_ms, edits };
-    let next = twin.apply(&record).ok().flatten().unwrap_or_else(|| twin.clone());
+    let next = twin.after(&record);
     record.edits.iter().try_for_each(|edit| next.check_size(edit.part))?;
     Ok(Change { twin: next, record: Some(record) })
 }
@@ -321,14 +321,17 @@ mod tests {
             (r#"{"tags":{"b":2}}"#, Mode::Merge, r#"{"a":1,"b":2}"#, r#"{"x":{"y":1},"z":2"#, None),
             (r#"{"tags":{"b":2}}"#, Mode::Replace, r#"{"b":2}"#, r#"{"x":{"y":1},"z":2"#, None),
             (
-                r#"{"deviceId":"d","properties":{"desired":{"x":{"y":null},"w":1.0},"reported":5}}"#,
+                r#"{"etag":1,"properties":{"desired":{"x":{"y":null},"w":1.0},"reported":5}}"#,
                 Mode::Merge,
                 r#"{"a":1}"#,
                 r#"{"x":{},"z":2,"w":1.0"#,
                 Some(r#"{"x":{"y":null},"w":1.0,"$version":3}"#),
             ),
             (
-                r#"{"tags":null,"properties":{"desired":{"x":{"q":null},"$version":9,"$metadata":{"x":{}}}}}"#,
+                concat!(
+                    r#"{"tags":null,"properties":{"desired":{"x":{"q":null},"#,
+                    r#""$version":9,"$metadata":{"x":{}}}}}"#
+                ),
                 Mode::Replace,
                 r#"{"a":1}"#,
                 r#"{"x":{}"#,

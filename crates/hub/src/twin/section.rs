@@ -33,8 +33,10 @@ impl Section {
         self.tree.root()
     }
 
-    /// After a write at `stamp`, whose version is the new one where the section keeps them.
-    pub(super) fn after(&self, edit: &Edit, stamp: Stamp) -> Self {
+    /// After a write, if there is one, at `stamp`, whose version is the new one where the section
+    /// keeps them.
+    pub(super) fn after(&self, edit: Option<&Edit>, stamp: Stamp) -> Self {
+        let Some(edit) = edit else { return self.clone() };
         let version = self.version.saturating_add(1);
         let (tree, removed) = match edit.mode {
             Mode::Merge => {
@@ -66,13 +68,36 @@ impl Section {
 /// The size of an object as B1.4 counts: characters but for control characters in keys and
 /// strings, 8 a number, 4 a boolean.
 pub(super) fn size(node: Node<'_>) -> usize {
-    let characters = |text: &str| text.chars().filter(|c| !c.is_control()).count();
     match node.kind {
         Kind::Null => 0,
         Kind::False | Kind::True => 4,
         Kind::Number => 8,
-        Kind::Text => characters(node.text()),
+        Kind::Text => characters(node.body),
         Kind::List => node.elements().map(size).sum(),
-        Kind::Object => node.entries().map(|(key, value)| characters(key) + size(value)).sum(),
+        Kind::Object => node.raw_entries().map(|(key, value)| characters(key) + size(value)).sum(),
+    }
+}
+
+/// How many characters of a text are no control characters, from its bytes: all of a section are
+/// counted for each write into it.
+fn characters(text: &[u8]) -> usize {
+    let counts = |byte: u8| byte & 0xC0 != 0x80 && byte >= b' ' && byte != 0x7F;
+    let all = text.iter().filter(|&&byte| counts(byte)).count();
+    let second_row = |pair: &&[u8]| pair[0] == 0xC2 && pair[1] < 0xA0;
+    if text.contains(&0xC2) { all - text.windows(2).filter(second_row).count() } else { all }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_those_that_are_no_controls() {
+        for n in 0..0x3000 {
+            let Some(c) = char::from_u32(n) else { continue };
+            let text = format!("a{c}\u{9f}é{c}\u{a0}");
+            let expected = text.chars().filter(|c| !c.is_control()).count();
+            assert_eq!(characters(text.as_bytes()), expected, "{n:x}");
+        }
     }
 }

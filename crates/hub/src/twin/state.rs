@@ -69,33 +69,32 @@ impl Twin {
         if record.version != self.version.saturating_add(1) {
             return Err(BadTwin::Gap);
         }
-        let mut next = self.clone();
-        next.version = record.version;
-        for edit in &record.edits {
-            next.write(edit, record.at_ms);
-        }
-        if record.edits.iter().any(|edit| edit.part != Part::Reported) {
-            next.etag = Etag(self.etag.0.saturating_add(1));
-        }
-        Ok(Some(next))
+        Ok(Some(self.after(record)))
     }
 
-    fn write(&mut self, edit: &Edit, at_ms: u64) {
-        match edit.part {
-            Part::Tags => {
-                let stamp = Stamp::default();
-                self.tags = match edit.mode {
-                    Mode::Merge => merge(self.tags.root(), edit.tree.root(), stamp).tree,
-                    Mode::Replace => plant(edit.tree.root(), stamp),
-                };
-            }
-            Part::Desired => {
-                let version = self.desired.version.saturating_add(1);
-                self.desired = self.desired.after(edit, Stamp { at_ms, version });
-            }
-            Part::Reported => {
-                self.reported = self.reported.after(edit, Stamp { at_ms, version: 0 });
-            }
+    /// The state after a record that is known to follow.
+    pub(super) fn after(&self, record: &Record) -> Self {
+        let etag = match record.edits.iter().any(|edit| edit.part != Part::Reported) {
+            true => Etag(self.etag.0.saturating_add(1)),
+            false => self.etag,
+        };
+        let at_ms = record.at_ms;
+        let desired = Stamp { at_ms, version: self.desired.version.saturating_add(1) };
+        let reported = Stamp { at_ms, version: 0 };
+        Self {
+            version: record.version,
+            etag,
+            tags: record.edit(Part::Tags).map_or_else(|| self.tags.clone(), |e| self.tagged(e)),
+            desired: self.desired.after(record.edit(Part::Desired), desired),
+            reported: self.reported.after(record.edit(Part::Reported), reported),
+        }
+    }
+
+    fn tagged(&self, edit: &Edit) -> Tree {
+        let stamp = Stamp::default();
+        match edit.mode {
+            Mode::Merge => merge(self.tags.root(), edit.tree.root(), stamp).tree,
+            Mode::Replace => plant(edit.tree.root(), stamp),
         }
     }
 
