@@ -50,3 +50,41 @@ fn write_since(object: &Node<'_>, since: u64, out: &mut Vec<u8>) -> usize {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{IfMatch, Twin, patch, replace};
+
+    #[test]
+    fn devices_get_what_they_missed_and_no_more() {
+        let wrote = |twin: &Twin, desired: &str| {
+            let request = format!("{{\"properties\":{{\"desired\":{desired}}}}}");
+            patch(twin, request.as_bytes(), &IfMatch::Any, 1).unwrap().twin
+        };
+        let missed = |twin: &Twin, seen| {
+            let missed = twin.catch_up(seen).map(|n| String::from_utf8(n.payload).unwrap());
+            missed.unwrap_or_else(|| "nothing".to_owned())
+        };
+        let twin = wrote(&Twin::new(0), r#"{"a":{"x":1,"y":2},"b":[1]}"#);
+        let twin = wrote(&twin, r#"{"a":{"x":3}}"#);
+        let twin = wrote(&twin, r#"{"c":1.0,"none":null}"#);
+        // The version that was seen, of 4.
+        for (seen, expected) in [
+            (0, r#"{"a":{"x":3,"y":2},"b":[1],"c":1.0,"$version":4}"#),
+            (1, r#"{"a":{"x":3,"y":2},"b":[1],"c":1.0,"$version":4}"#),
+            (2, r#"{"a":{"x":3},"c":1.0,"$version":4}"#),
+            (3, r#"{"c":1.0,"$version":4}"#),
+            (4, "nothing"),
+            (9, r#"{"a":{"x":3,"y":2},"b":[1],"c":1.0,"$version":4}"#),
+        ] {
+            assert_eq!(missed(&twin, seen), expected, "{seen}");
+        }
+        let removed = wrote(&wrote(&twin, r#"{"a":{"x":null}}"#), r#"{"d":true}"#);
+        let whole = r#"{"a":{"y":2},"b":[1],"c":1.0,"d":true,"$version":6}"#;
+        assert_eq!(missed(&removed, 4), whole);
+        assert_eq!(missed(&removed, 5), r#"{"d":true,"$version":6}"#);
+        let request = br#"{"properties":{"desired":{}}}"#;
+        let emptied = replace(&removed, request, &IfMatch::Any, 1).unwrap().twin;
+        assert_eq!(missed(&emptied, 6), r#"{"$version":7}"#);
+    }
+}

@@ -17,13 +17,14 @@ pub(super) struct Merged {
 /// `old` with `patch` merged into it.
 pub(super) fn merge(old: Node<'_>, patch: Node<'_>, stamp: Stamp) -> Merged {
     let mut removed = false;
-    let tree = Tree::build(|w| object(w, old, patch, stamp, &mut removed));
+    let len = old.body.len() + patch.body.len();
+    let tree = Tree::build(len, |w| object(w, old, patch, stamp, &mut removed));
     Merged { tree, removed }
 }
 
 /// The new section of a replacement: nulls are no keys.
 pub(super) fn plant(patch: Node<'_>, stamp: Stamp) -> Tree {
-    Tree::build(|w| planted(w, patch, stamp, Stamp::default()))
+    Tree::build(patch.body.len(), |w| planted(w, patch, stamp, Stamp::default()))
 }
 
 fn object(

@@ -24,7 +24,7 @@ pub(super) fn encode(part: Part, section: &Value<'_>, echo: Echo) -> Result<Tree
     };
     let mut encoder = Encoder { path: Vec::new() };
     let mut outcome = Ok(());
-    let tree = Tree::build(|w| {
+    let tree = Tree::build(0, |w| {
         let open = w.open(Kind::Object, STAMP, STAMP);
         let echoed = |key: &str| echo == Echo::LeftOut && matches!(key, "$version" | "$metadata");
         let mut members = members.iter().filter(|(key, _)| !echoed(key));

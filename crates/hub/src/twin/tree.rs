@@ -22,12 +22,12 @@ pub(super) enum Nulls {
 impl Tree {
     /// `{}`, written with a stamp.
     pub(super) fn empty(stamp: Stamp) -> Self {
-        Self::build(|w| w.leaf(Kind::Object, &[], stamp, Stamp::default()))
+        Self::build(0, |w| w.leaf(Kind::Object, &[], stamp, Stamp::default()))
     }
 
-    /// A tree of what `build` writes: one object, by our own code.
-    pub(super) fn build(build: impl FnOnce(&mut NodeWriter<'_>)) -> Self {
-        let mut bytes = Vec::new();
+    /// A tree of what `build` writes, which is about `len` bytes: one object, by our own code.
+    pub(super) fn build(len: usize, build: impl FnOnce(&mut NodeWriter<'_>)) -> Self {
+        let mut bytes = Vec::with_capacity(len + ROOT_BYTES_MAX);
         build(&mut NodeWriter(&mut bytes));
         Self { bytes: bytes.into_boxed_slice() }
     }
