@@ -4,7 +4,8 @@ use super::expression::{Comparison, Constant, Expression, Membership};
 use super::path::Path;
 
 /// The value at a path equals one of the constants, as far as the language says equal: `1` and
-/// `1.0` are, texts differ by case. None of the constants is null or undefined.
+/// `1.0` are, texts differ by case, and a moment of the document equals each text that says it.
+/// None of the constants is null or undefined.
 #[derive(Debug, Clone)]
 pub struct Equality<'e> {
     /// Where.

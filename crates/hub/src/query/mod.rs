@@ -14,7 +14,8 @@
 //! - Keys inside JSON (tags, properties, bodies) are taken as written; keywords, functions, roots,
 //!   fields of documents and names of message properties in any case.
 //! - A column without alias is called as the last name of its path, an aggregate `$1`, `$2` ...
-//! - Texts are compared and ordered by code point.
+//! - Texts are compared and ordered by code point; moments that a twin's document has
+//!   (`lastActivityTime`, `$lastUpdated`) as moments, with any text that says one.
 
 mod aggregate;
 mod body;

@@ -114,7 +114,7 @@ impl<'a> TwinDocument<'a> {
     fn field(&self, name: &str) -> Found<'a> {
         let about = self.about;
         let optional = |text: Option<&'a str>| text.map_or(Value::Undefined, Value::text_of);
-        let moment = |ms| Value::short(Timestamp::of(ms).as_str());
+        let moment = |ms| Value::Moment(Timestamp::of(ms));
         let number = |n| i64::try_from(n).map_or(Value::Undefined, |n| Value::Number(n.into()));
         Found::Plain(match name {
             "deviceId" => Value::text_of(about.device_id),
@@ -166,9 +166,7 @@ fn in_metadata<'a>(root: Node<'a>, versions: Versions, steps: &[Step]) -> Found<
     let Some(node) = walk(root, above) else { return Found::Nothing };
     match stamp {
         None => Found::Metadata(node, versions),
-        Some("$lastUpdated") => {
-            Found::Plain(Value::short(Timestamp::at(node.stamp.at_ms).as_str()))
-        }
+        Some("$lastUpdated") => Found::Plain(Value::Moment(Timestamp::at(node.stamp.at_ms))),
         Some("$lastUpdatedVersion") if versions == Versions::Shown => {
             let version = i64::try_from(node.stamp.version);
             version.map_or(Found::Nothing, |n| Found::Plain(Value::Number(n.into())))

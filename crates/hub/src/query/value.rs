@@ -1,6 +1,7 @@
 //! What an expression comes to for one document, borrowing from both. Refuses to know either.
 
 use super::number::Number;
+use crate::twin::Timestamp;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -17,8 +18,10 @@ pub enum Value<'d> {
     Number(Number),
     /// A text of the document or the query, or one that a function made.
     Text(Cow<'d, str>),
-    /// A text that a document makes of something else: a moment, an etag.
+    /// A text that a document makes of something else: an etag.
     Short(Short),
+    /// A moment that a document knows as one: compared as such with any text that says a moment.
+    Moment(Timestamp),
     /// An array, of which expressions see nothing more.
     List,
     /// An object, likewise.
@@ -67,6 +70,7 @@ impl<'d> Value<'d> {
         match self {
             Self::Text(text) => Some(text),
             Self::Short(short) => Some(short.as_str()),
+            Self::Moment(moment) => Some(moment.as_str()),
             _ => None,
         }
     }
@@ -107,6 +111,11 @@ impl<'d> Value<'d> {
         match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
             (Self::Number(a), Self::Number(b)) => Some(a.order(*b)),
+            (Self::Moment(_), _) | (_, Self::Moment(_)) => {
+                let (a, b) = (self.text()?, other.text()?);
+                let moments = Timestamp::ticks(a).zip(Timestamp::ticks(b));
+                Some(moments.map_or_else(|| a.cmp(b), |(a, b)| a.cmp(&b)))
+            }
             _ => Some(self.text()?.cmp(other.text()?)),
         }
     }
