@@ -241,7 +241,7 @@ mod tests {
             (r#"{"$version":1}"#.into(), Some("key '$version'")),
             (r#"{"$metadata":{}}"#.into(), Some("key '$metadata'")),
             (r#"{"a":[null]}"#.into(), Some("value of 'a': there is no null in an array")),
-            (list.into(), Some("value of 'a.b': there is no null inside an array")),
+            (list.into(), Some("value of 'a.b.c': there is no null in an array")),
             (r#"{"a":-4503599627370496}"#.into(), None),
             (r#"{"a":4503599627370496}"#.into(), Some("an integer is between")),
             (r#"{"a":-4503599627370497}"#.into(), Some("an integer is between")),

@@ -28,7 +28,8 @@ pub(super) fn encode(part: Part, section: &Value<'_>, echo: Echo) -> Result<Tree
         let open = w.open(Kind::Object, STAMP, STAMP);
         let echoed = |key: &str| echo == Echo::LeftOut && matches!(key, "$version" | "$metadata");
         let mut members = members.iter().filter(|(key, _)| !echoed(key));
-        outcome = members.try_for_each(|(key, value)| encoder.member(w, key, value, DEPTH_MAX));
+        outcome = members
+            .try_for_each(|(key, value)| encoder.member(w, key, value, DEPTH_MAX, Within::Objects));
         w.close(&open);
     });
     outcome?;
@@ -52,14 +53,14 @@ impl<'v> Encoder<'v> {
         key: &'v str,
         value: &'v Value<'v>,
         depth_left: usize,
+        within: Within,
     ) -> Result<(), Refused> {
         self.path.push(key);
         check_key(key).map_err(|rule| Refused::Key { path: self.path(), rule })?;
         w.key(key.as_bytes());
-        if matches!(value, Value::Null) {
-            w.leaf(Kind::Null, &[], STAMP, STAMP);
-        } else {
-            self.value(w, value, depth_left, Within::Objects)?;
+        match (value, within) {
+            (Value::Null, Within::Objects) => w.leaf(Kind::Null, &[], STAMP, STAMP),
+            _ => self.value(w, value, depth_left, within)?,
         }
         self.path.pop();
         Ok(())
@@ -96,33 +97,11 @@ impl<'v> Encoder<'v> {
                 let depth_left = self.below(depth_left)?;
                 let open = w.open(Kind::Object, STAMP, STAMP);
                 for (key, value) in members {
-                    if within == Within::List && matches!(value, Value::Null) {
-                        return Err(self.wrong("there is no null inside an array"));
-                    }
-                    match within {
-                        Within::Objects => self.member(w, key, value, depth_left)?,
-                        Within::List => self.listed_member(w, key, value, depth_left)?,
-                    }
+                    self.member(w, key, value, depth_left, within)?;
                 }
                 w.close(&open);
             }
         }
-        Ok(())
-    }
-
-    /// A member of an object somewhere in an array.
-    fn listed_member(
-        &mut self,
-        w: &mut NodeWriter<'_>,
-        key: &'v str,
-        value: &'v Value<'v>,
-        depth_left: usize,
-    ) -> Result<(), Refused> {
-        self.path.push(key);
-        check_key(key).map_err(|rule| Refused::Key { path: self.path(), rule })?;
-        w.key(key.as_bytes());
-        self.value(w, value, depth_left, Within::List)?;
-        self.path.pop();
         Ok(())
     }
 

@@ -50,7 +50,6 @@ impl Refused {
     pub fn code_name(&self) -> &'static str {
         match self {
             Self::VersionDiffers { .. } | Self::EtagDiffers => "PreconditionFailed",
-            Self::Json(_) | Self::NotAnObject("request") => "IotHubFormatError",
             _ => "ArgumentInvalid",
         }
     }
