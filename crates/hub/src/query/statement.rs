@@ -343,6 +343,7 @@ mod tests {
                 r#"{"id":"d1","version":4}"#,
             ),
             ("SELECT tags.town FROM devices", "{}"),
+            ("SELECT tags.from.x, tags.order[0] AS n FROM devices", r#"{"n":7}"#),
             (
                 "SELECT TOP 5 properties.desired.level, properties.reported.deep AS 'd d' \
                  FROM devices",
