@@ -48,8 +48,21 @@ impl Twin {
         out.push(b'}');
     }
 
+    /// The body of the event of an identity that is created or deleted (B6).
+    pub fn write_lifecycle_event(&self, about: &About<'_>, out: &mut Vec<u8>) {
+        let mut fields = Fields { out, count: 0 };
+        fields.out.push(b'{');
+        fields.text("deviceId", about.device_id);
+        fields.optional("moduleId", about.module_id);
+        fields.text("etag", self.etag.text().as_str());
+        fields.raw("version", self.version.to_string().as_bytes());
+        self.write_properties(fields.value("properties"));
+        out.push(b'}');
+    }
+
     /// The body of the `updateTwin` event of a record, which this is the state after: the changed
-    /// keys, with metadata and version of their sections.
+    /// keys, with metadata and version of their sections. That of a replacement is the whole twin,
+    /// as [`write_for_service`](Self::write_for_service) has it.
     pub fn write_update_event(&self, record: &Record, out: &mut Vec<u8>) {
         let mut fields = Fields { out, count: 0 };
         fields.out.push(b'{');
@@ -282,5 +295,12 @@ mod tests {
             stamp = stamp
         );
         assert_eq!(text(|out| twin.write_update_event(&record, out)), expected);
+        let about = About { device_id: "d", module_id: Some("m"), ..About::default() };
+        let expected = concat!(
+            r#"{"deviceId":"d","moduleId":"m","etag":"AAAAAAAAAAE=","version":2,"#,
+            r#""properties":{"desired":{"$metadata":{"$lastUpdated":"#
+        );
+        let born = text(|out| Twin::new(BORN).write_lifecycle_event(&about, out));
+        assert!(born.starts_with(expected) && born.ends_with(r#""$version":1}}}"#), "{born}");
     }
 }
