@@ -4,4 +4,7 @@
 
 pub mod errors;
 pub mod identity;
+pub mod json;
+pub mod query;
 pub mod sas;
+pub mod twin;
