@@ -8,3 +8,17 @@ pub mod json;
 pub mod query;
 pub mod sas;
 pub mod twin;
+
+mod bytes;
+#[cfg(test)]
+mod chance;
+mod etag;
+mod if_match;
+mod moment;
+mod short_text;
+
+pub use bytes::BadRecord;
+pub use etag::Etag;
+pub use if_match::IfMatch;
+pub use moment::Moment;
+pub use short_text::ShortText;

@@ -1,7 +1,7 @@
 //! Whether an identity is connected and when something of it was heard last (iot-hub B1.1, C3):
 //! beside the registry, since it changes with every connection. Refuses to know connections.
 
-use super::moment::Moment;
+use crate::Moment;
 
 /// What is known of an identity's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -178,12 +178,13 @@ impl Candidate<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::etag::{Etag, Generation};
+    use super::super::generation::Generation;
     use super::super::id::{DeviceId, ModuleId};
     use super::super::policy::Rights;
     use super::super::registered::{Device, Module};
     use super::super::{Edge, Thumbprints};
     use super::*;
+    use crate::Etag;
     use crate::sas::{Key, KeySlot};
 
     const WHEN: When = When { now_ms: 1_000, skew_ms: 0 };

@@ -31,9 +31,10 @@ impl Authentication {
 }
 
 /// `authentication.type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AuthenticationType {
     /// `sas`
+    #[default]
     Sas,
     /// `selfSigned`
     SelfSigned,

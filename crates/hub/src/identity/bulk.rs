@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::change::{Change, Fresh, Neighbours, create, delete, not_found, update};
-use super::etag::IfMatch;
 use super::id::{DeviceId, IdentityId, ModuleId, NameError};
 use super::member::{Members, format_error, object};
 use super::registered::Identity;
 use super::wanted::Wanted;
+use crate::IfMatch;
 use crate::errors::{ErrorCode, Refusal};
 
 /// One row: what shall become of one identity.
@@ -220,12 +220,12 @@ impl BulkRow {
         let module = module.map(ModuleId::parse).transpose();
         let id = IdentityId { device, module: module.map_err(|why| bad("moduleId", why))? };
         let wanted = || Wanted::of_members(members, id.clone());
-        let etag = || match members.filled("eTag")? {
-            Some(etag) => Ok(IfMatch::parse(Some(etag))),
-            None => {
-                let etag = members.filled("etag")?.ok_or_else(|| members.missing("eTag"))?;
-                Ok(IfMatch::parse(Some(etag)))
-            }
+        let etag = || -> Result<IfMatch, Refusal> {
+            let etag = match members.filled("eTag")? {
+                None => members.filled("etag")?,
+                given => given,
+            };
+            Ok(IfMatch::parse(Some(etag.ok_or_else(|| members.missing("eTag"))?)))
         };
         let action = match mode {
             ImportMode::Create => Action::Create(wanted()?),

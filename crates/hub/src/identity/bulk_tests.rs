@@ -1,9 +1,10 @@
 //! Bulk operations: rows of iot-hub C3, one a mode and state, and one a mistake.
 
-use super::super::chance::Chance;
+use super::super::Generation;
 use super::super::examples::{fresh, identity};
-use super::super::{Etag, Generation};
 use super::*;
+use crate::Etag;
+use crate::chance::Chance;
 
 const ROOM: Neighbours = Neighbours { identities: 1, modules_of_device: Some(0) };
 

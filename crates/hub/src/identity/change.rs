@@ -3,13 +3,13 @@
 //! HTTP and where chance comes from.
 
 use super::authentication::Authentication;
-use super::etag::{Etag, Generation, IfMatch};
+use super::generation::Generation;
 use super::id::{DeviceId, IdentityId};
-use super::moment::Moment;
 use super::registered::{Device, Edge, Identity, Module, Part, Status};
 use super::wanted::{Wanted, WantedAuthentication};
 use crate::errors::{ErrorCode, Refusal};
 use crate::sas::{Key, SymmetricKeys};
+use crate::{Etag, IfMatch, Moment};
 
 /// What only the outermost crate can give: fresh numbers and the time.
 #[derive(Clone)]
@@ -184,7 +184,7 @@ fn matching<'s>(
         return Err(precondition("an If-Match header with an etag or * is needed"));
     }
     let stored = stored.ok_or_else(|| not_found(id))?;
-    if !if_match.allows(stored.etag) {
+    if if_match.names_other_than(stored.etag.identity_text().as_str()) {
         return Err(precondition("the etag is not the present one, read the identity again"));
     }
     Ok(stored)

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::activity::Activity;
 use super::authentication::{Authentication, Thumbprint};
-use super::moment::Moment;
 use super::registered::{Device, Edge, Identity, Part};
+use crate::Moment;
 
 impl Identity {
     /// The `Device` or `Module` that the service API answers with, keys included.
@@ -16,7 +16,7 @@ impl Identity {
         let mut document = json!({
             "deviceId": self.device.as_str(),
             "generationId": self.generation.to_string(),
-            "etag": self.etag.to_string(),
+            "etag": self.etag.identity_text().as_str(),
             "connectionState": activity.state.as_str(),
             "connectionStateUpdatedTime": time(activity.state_updated),
             "lastActivityTime": time(activity.last_activity),

@@ -1,12 +1,13 @@
 //! Identities for the tests of this folder: fixed ones, and any that can be. Refuses to know what
 //! is tried.
 
-use super::chance::Chance;
 use super::{
-    Authentication, Device, DeviceId, Edge, Etag, Fresh, Generation, Identity, IdentityId, Module,
-    ModuleId, Moment, Part, Status, Thumbprint, Thumbprints,
+    Authentication, Device, DeviceId, Edge, Fresh, Generation, Identity, IdentityId, Module,
+    ModuleId, Part, Status, Thumbprint, Thumbprints,
 };
+use crate::chance::Chance;
 use crate::sas::{Key, SymmetricKeys};
+use crate::{Etag, Moment};
 
 /// The fresh numbers 7 and 8, keys of bytes 1 and 2, at 1,600,000,000,000 ms.
 pub(super) fn fresh() -> Fresh {

@@ -9,22 +9,17 @@ mod activity;
 mod admission;
 mod authentication;
 mod bulk;
-#[cfg(test)]
-pub(crate) mod chance;
 mod change;
 mod document;
-mod etag;
 #[cfg(test)]
 mod examples;
+mod generation;
 mod id;
 mod member;
-mod moment;
 mod policy;
-mod reader;
 mod record;
 mod registered;
 mod wanted;
-mod writer;
 
 pub use activity::{Activity, ConnectionState};
 pub use admission::{Candidate, Certificate, Chain, Denied, Signer};
@@ -33,11 +28,9 @@ pub use bulk::{BulkChange, BulkResult, BulkRow, ImportMode, RowError, TwinRow};
 pub use change::{
     Change, Fresh, Loss, Neighbours, Standing, create, delete, not_found, put, standing, update,
 };
-pub use etag::{Etag, Generation, IfMatch};
+pub use generation::Generation;
 pub use id::{DeviceId, IdentityId, ModuleId, NameError};
-pub use moment::Moment;
 pub use policy::{DEFAULT_POLICIES, Policies, Policy, PolicyError, Right, Rights};
-pub use reader::BadRecord;
 pub use record::Packed;
 pub use registered::{Device, Edge, Identity, Module, Part, Status};
 pub use wanted::{Wanted, WantedAuthentication};

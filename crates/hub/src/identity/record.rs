@@ -19,13 +19,12 @@
 //! decodes encodes to the same bytes.
 
 use super::authentication::{Authentication, AuthenticationType, Thumbprint, Thumbprints};
-use super::etag::{Etag, Generation};
+use super::generation::Generation;
 use super::id::{DeviceId, ModuleId};
-use super::moment::Moment;
-use super::reader::{BadRecord, Reader};
 use super::registered::{Device, Edge, Identity, Module, Part, Status};
-use super::writer::Writer;
+use crate::bytes::{BadRecord, Reader, Writer};
 use crate::sas::{Key, SymmetricKeys};
+use crate::{Etag, Moment};
 
 /// An identity in its bytes: what a registry of a million keeps in memory, 16 bytes and the
 /// record. Made from an identity or from checked bytes, so it always reads.

@@ -1,8 +1,8 @@
 //! Records of identities: any identity comes back, and any bytes are an identity or an error.
 
-use super::super::chance::Chance;
 use super::super::examples::{any, identity};
 use super::*;
+use crate::chance::Chance;
 
 fn encoded(identity: &Identity) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -2,9 +2,9 @@
 //! whether it is connected.
 
 use super::authentication::Authentication;
-use super::etag::{Etag, Generation};
+use super::generation::Generation;
 use super::id::{DeviceId, IdentityId, ModuleId};
-use super::moment::Moment;
+use crate::{Etag, Moment};
 
 /// A device or module of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,13 +4,12 @@
 use serde_json::json;
 
 use super::super::activity::{Activity, ConnectionState};
-use super::super::chance::Chance;
 use super::super::examples::{any, fresh, id, identity, keys};
-use super::super::{
-    Authentication, Device, Identity, IfMatch, Module, ModuleId, Moment, Part, update,
-};
+use super::super::{Authentication, Device, Identity, Module, ModuleId, Part, update};
 use super::*;
+use crate::chance::Chance;
 use crate::errors::ErrorCode;
+use crate::{IfMatch, Moment};
 
 const B64: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 

@@ -80,7 +80,8 @@ impl Condition {
 mod tests {
     use super::super::{Body, Message};
     use super::*;
-    use crate::twin::{IfMatch, Twin, patch};
+    use crate::IfMatch;
+    use crate::twin::{Twin, patch};
 
     /// What a condition says of one message: `t`, `f` or `u`.
     fn says(condition: &str) -> char {

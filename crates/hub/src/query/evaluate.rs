@@ -108,8 +108,8 @@ fn arithmetic(left: Number, operator: Operator, right: Number) -> Option<Number>
 #[cfg(test)]
 mod tests {
     use super::super::{Condition, Query, Source, Verdict};
+    use crate::chance::Chance;
     use crate::json;
-    use crate::twin::chance::Chance;
 
     /// A condition of our own, with its own idea of what it says.
     enum Naive {

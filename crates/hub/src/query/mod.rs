@@ -51,4 +51,4 @@ pub use refused::Refused;
 pub use statement::{ItemKind, Query, Source};
 pub use tally::Tally;
 pub use twin_document::TwinDocument;
-pub use value::{Short, Value};
+pub use value::Value;

@@ -1,13 +1,15 @@
 //! Why a query is refused. Refuses to know the form of the answer.
 
-use std::fmt;
+use crate::errors::{ErrorCode, Refusal};
 
 /// What is wrong with a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It has more characters than are read.
+    #[error("a query of {0} characters is too long")]
     TooLong(usize),
     /// It cannot be understood.
+    #[error("character {at}: {what}")]
     Syntax {
         /// The character at which it stops to make sense, from 1.
         at: usize,
@@ -15,14 +17,15 @@ pub enum Refused {
         what: String,
     },
     /// The documents fall into more groups than are kept.
+    #[error("the devices fall into too many groups")]
     TooManyGroups,
 }
 
 impl Refused {
-    /// The name in the table of C9. Where a job's condition is too long a real hub says
+    /// The code of C9. Where a job's condition is too long a real hub says
     /// `PreconditionFailed` (B7); who runs jobs may do so by the variant.
-    pub fn code_name(&self) -> &'static str {
-        "ArgumentInvalid"
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::ArgumentInvalid
     }
 
     pub(super) fn at(query: &str, byte: usize, what: impl Into<String>) -> Self {
@@ -31,14 +34,9 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong(chars) => write!(f, "a query of {chars} characters is too long"),
-            Self::Syntax { at, what } => write!(f, "character {at}: {what}"),
-            Self::TooManyGroups => f.write_str("the devices fall into too many groups"),
-        }
+/// What a service is answered.
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.code(), refused.to_string())
     }
 }
-
-impl std::error::Error for Refused {}

@@ -172,7 +172,8 @@ mod tests {
     use super::super::limits::{DEPTH_MAX, GROUPS_MAX, QUERY_CHARS_MAX};
     use super::*;
     use crate::json;
-    use crate::twin::{About, IfMatch, IfVersion, Twin, patch, patch_reported};
+    use crate::twin::{About, IfVersion, Twin, patch, patch_reported};
+    use crate::{IfMatch, Moment};
 
     const DAY: u64 = 1_600_000_000_000;
 
@@ -199,7 +200,7 @@ mod tests {
     fn about() -> About<'static> {
         About {
             device_id: "d1",
-            last_activity_ms: Some(DAY),
+            last_activity: Moment::at(DAY),
             status_reason: Some("since \"then\""),
             primary_thumbprint: Some("AB"),
             ..About::default()
@@ -309,7 +310,7 @@ mod tests {
 
     #[test]
     fn every_field_of_the_document_is_found_under_its_name() {
-        let (scopes, twin) = (["s".to_owned()], sample());
+        let (scopes, twin) = (["s".into()], sample());
         let about = About {
             module_id: Some("m"),
             device_scope: Some("x"),

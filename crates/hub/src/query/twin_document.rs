@@ -4,10 +4,12 @@
 use super::document::Document;
 use super::path::{Path, Root, Step};
 use super::value::Value;
+use crate::Moment;
+use crate::identity::Edge;
 use crate::json::write_text;
 use crate::twin::{
-    About, Kind, Node, Part, Section, Timestamp, Twin, Versions, write_capabilities,
-    write_metadata, write_texts, write_thumbprints,
+    About, Kind, Node, Part, Section, Twin, Versions, write_capabilities, write_metadata,
+    write_texts, write_thumbprints,
 };
 
 /// A twin with what its identity says.
@@ -101,7 +103,7 @@ impl<'a> TwinDocument<'a> {
                 Found::Plain(thumbprint.map_or(Value::Null, Value::text_of))
             }
             ("capabilities", [Step::Key(which)]) if &**which == "iotEdge" => {
-                Found::Plain(Value::Bool(self.about.iot_edge))
+                Found::Plain(Value::Bool(self.about.edge == Edge::Yes))
             }
             ("parentScopes", [Step::Index(at)]) => {
                 let scope = self.about.parent_scopes.get(*at as usize);
@@ -114,19 +116,19 @@ impl<'a> TwinDocument<'a> {
     fn field(&self, name: &str) -> Found<'a> {
         let about = self.about;
         let optional = |text: Option<&'a str>| text.map_or(Value::Undefined, Value::text_of);
-        let moment = |ms| Value::Moment(Timestamp::of(ms));
+        let moment = |moment: Moment| Value::Moment(moment.text());
         let number = |n| i64::try_from(n).map_or(Value::Undefined, |n| Value::Number(n.into()));
         Found::Plain(match name {
             "deviceId" => Value::text_of(about.device_id),
             "moduleId" => optional(about.module_id),
-            "etag" => Value::short(self.twin.etag().text().as_str()),
-            "deviceEtag" => Value::text_of(about.device_etag),
+            "etag" => Value::Short(self.twin.etag().twin_text()),
+            "deviceEtag" => Value::Short(about.device_etag.identity_text()),
             "status" => Value::text_of(about.status.as_str()),
             "statusReason" => optional(about.status_reason),
-            "statusUpdateTime" => moment(about.status_updated_ms),
+            "statusUpdateTime" => moment(about.status_updated),
             "connectionState" => Value::text_of(about.connection.as_str()),
-            "lastActivityTime" => moment(about.last_activity_ms),
-            "cloudToDeviceMessageCount" => number(about.command_count),
+            "lastActivityTime" => moment(about.last_activity),
+            "cloudToDeviceMessageCount" => number(about.command_count.into()),
             "authenticationType" => Value::text_of(about.authentication.as_str()),
             "modelId" => Value::text_of(about.model_id),
             "version" => number(self.twin.version()),
@@ -166,7 +168,7 @@ fn in_metadata<'a>(root: Node<'a>, versions: Versions, steps: &[Step]) -> Found<
     let Some(node) = walk(root, above) else { return Found::Nothing };
     match stamp {
         None => Found::Metadata(node, versions),
-        Some("$lastUpdated") => Found::Plain(Value::Moment(Timestamp::at(node.stamp.at_ms))),
+        Some("$lastUpdated") => Found::Plain(Value::Moment(Moment::at(node.stamp.at_ms).text())),
         Some("$lastUpdatedVersion") if versions == Versions::Shown => {
             let version = i64::try_from(node.stamp.version);
             version.map_or(Found::Nothing, |n| Found::Plain(Value::Number(n.into())))

@@ -1,7 +1,7 @@
 //! What an expression comes to for one document, borrowing from both. Refuses to know either.
 
 use super::number::Number;
-use crate::twin::Timestamp;
+use crate::{Moment, ShortText};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -19,45 +19,19 @@ pub enum Value<'d> {
     /// A text of the document or the query, or one that a function made.
     Text(Cow<'d, str>),
     /// A text that a document makes of something else: an etag.
-    Short(Short),
+    Short(ShortText),
     /// A moment that a document knows as one: compared as such with any text that says a moment.
-    Moment(Timestamp),
+    Moment(ShortText),
     /// An array, of which expressions see nothing more.
     List,
     /// An object, likewise.
     Object,
 }
 
-/// A short text without the heap.
-#[derive(Debug, Clone, Copy)]
-pub struct Short {
-    bytes: [u8; SHORT_BYTES_MAX],
-    len: u8,
-}
-
-impl Short {
-    /// A text of at most 28 bytes; none of a longer one.
-    pub fn of(text: &str) -> Option<Self> {
-        let mut bytes = [0; SHORT_BYTES_MAX];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Some(Self { bytes, len: text.len() as u8 })
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
-    }
-}
-
 impl<'d> Value<'d> {
     /// A borrowed text.
     pub fn text_of(text: &'d str) -> Self {
         Self::Text(Cow::Borrowed(text))
-    }
-
-    /// A text that is made for this.
-    pub fn short(text: &str) -> Self {
-        Short::of(text).map_or_else(|| Self::Text(Cow::Owned(text.to_owned())), Self::Short)
     }
 
     /// The text of a number.
@@ -113,7 +87,7 @@ impl<'d> Value<'d> {
             (Self::Number(a), Self::Number(b)) => Some(a.order(*b)),
             (Self::Moment(_), _) | (_, Self::Moment(_)) => {
                 let (a, b) = (self.text()?, other.text()?);
-                let moments = Timestamp::ticks(a).zip(Timestamp::ticks(b));
+                let moments = Moment::ticks(a).zip(Moment::ticks(b));
                 Some(moments.map_or_else(|| a.cmp(b), |(a, b)| a.cmp(&b)))
             }
             _ => Some(self.text()?.cmp(other.text()?)),
@@ -124,5 +98,3 @@ impl<'d> Value<'d> {
         !matches!(self, Self::Undefined | Self::List | Self::Object)
     }
 }
-
-const SHORT_BYTES_MAX: usize = 28;

@@ -3,7 +3,7 @@
 use super::super::key::KeySlot;
 use super::super::key::tests::{vector_key, vector_keys};
 use super::*;
-use crate::identity::chance::Chance;
+use crate::chance::Chance;
 
 const DEVICE: &str = "SharedAccessSignature sr=abc.azure-devices.net%2Fdevices%2FD1\
     &sig=FtM6OfxMnOeVbDThfxDvzUn6bY%2BQnRaeLYW96vYWa18%3D&se=1600990795";

@@ -2,10 +2,10 @@
 //! value knows the version that wrote it, and the section the last one that took something away.
 //! Refuses to know how a device says what it last saw.
 
-use super::bytes::text;
 use super::change::Notification;
 use super::node::{Kind, Node};
 use super::state::Twin;
+use crate::bytes::text;
 use crate::json::write_text;
 
 impl Twin {
@@ -53,7 +53,8 @@ fn write_since(object: &Node<'_>, since: u64, out: &mut Vec<u8>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{IfMatch, Twin, patch, replace};
+    use super::super::{Twin, patch, replace};
+    use crate::IfMatch;
 
     #[test]
     fn devices_get_what_they_missed_and_no_more() {

@@ -1,12 +1,13 @@
 //! Requests to change a twin, decided: the record, the state after it, and what to tell whom.
 //! Refuses to know how the requester is answered and whether the device is there to be told.
 
+use super::if_version::IfVersion;
 use super::limits::REQUEST_BYTES_MAX;
 use super::patch::{Echo, encode};
-use super::precondition::{IfMatch, IfVersion};
 use super::record::{Edit, Mode, Part, Record};
 use super::refused::Refused;
 use super::state::Twin;
+use crate::IfMatch;
 use crate::json::{self, Value};
 
 /// An accepted request.
@@ -80,7 +81,9 @@ fn by_service(
     now_ms: u64,
     mode: Mode,
 ) -> Result<Change, Refused> {
-    if_match.check(twin.etag)?;
+    if if_match.names_other_than(twin.etag.twin_text().as_str()) {
+        return Err(Refused::EtagDiffers);
+    }
     let request = read(request)?;
     let tags = part_of(&request, "request", "tags")?;
     let properties = part_of(&request, "request", "properties")?;
@@ -160,8 +163,9 @@ const REQUEST_DEPTH_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Etag;
     use super::*;
+    use crate::Etag;
+    use crate::errors::ErrorCode;
 
     const NOW: u64 = 1_600_987_195_320;
 
@@ -286,7 +290,7 @@ mod tests {
         let twin = after(&Twin::new(NOW), &texts(7, 4095)).unwrap();
         for more in [r#"{"x":1}"#, r#"{"x":true}"#, r#"{"x":[[],{}]}"#] {
             let e = after(&twin, more).unwrap_err();
-            assert_eq!((e.code_name(), e.status()), ("ArgumentInvalid", "0100"), "{more}");
+            assert_eq!((e.code(), e.status()), (ErrorCode::ArgumentInvalid, "0100"), "{more}");
         }
         assert!(after(&twin, r#"{"一":null,"x":1,"y":true}"#).is_ok());
         let empty = format!("{{\"a\":[{}[]]}}", "[],".repeat(200_000));
@@ -301,7 +305,7 @@ mod tests {
         assert_eq!(device(IfVersion::Is(2)), Ok(()));
         let refused = device(IfVersion::Is(1)).unwrap_err();
         assert_eq!(refused, Refused::VersionDiffers { version: 2 });
-        assert_eq!((refused.code_name(), refused.status()), ("PreconditionFailed", "0104"));
+        assert_eq!((refused.code(), refused.status()), (ErrorCode::PreconditionFailed, "0104"));
         let service = |header| {
             let request = br#"{"tags":{"a":1}}"#;
             patch(&twin, request, &IfMatch::parse(header), NOW).map(|change| change.twin.etag)

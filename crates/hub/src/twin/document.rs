@@ -7,7 +7,7 @@ use super::node::Node;
 use super::record::{Part, Record};
 use super::section::Section;
 use super::state::Twin;
-use super::timestamp::Timestamp;
+use crate::identity::Edge;
 use crate::json::write_text;
 
 impl Twin {
@@ -26,13 +26,13 @@ impl Twin {
         fields.out.push(b'{');
         fields.text("deviceId", about.device_id);
         fields.optional("moduleId", about.module_id);
-        fields.text("etag", self.etag.text().as_str());
-        fields.text("deviceEtag", about.device_etag);
+        fields.text("etag", self.etag.twin_text().as_str());
+        fields.text("deviceEtag", about.device_etag.identity_text().as_str());
         fields.text("status", about.status.as_str());
         fields.optional("statusReason", about.status_reason);
-        fields.text("statusUpdateTime", Timestamp::of(about.status_updated_ms).as_str());
+        fields.text("statusUpdateTime", about.status_updated.text().as_str());
         fields.text("connectionState", about.connection.as_str());
-        fields.text("lastActivityTime", Timestamp::of(about.last_activity_ms).as_str());
+        fields.text("lastActivityTime", about.last_activity.text().as_str());
         fields.raw("cloudToDeviceMessageCount", about.command_count.to_string().as_bytes());
         fields.text("authenticationType", about.authentication.as_str());
         write_thumbprints(about, fields.value("x509Thumbprint"));
@@ -54,7 +54,7 @@ impl Twin {
         fields.out.push(b'{');
         fields.text("deviceId", about.device_id);
         fields.optional("moduleId", about.module_id);
-        fields.text("etag", self.etag.text().as_str());
+        fields.text("etag", self.etag.twin_text().as_str());
         fields.raw("version", self.version.to_string().as_bytes());
         self.write_properties(fields.value("properties"));
         out.push(b'}');
@@ -124,12 +124,14 @@ pub(crate) fn write_thumbprints(about: &About<'_>, out: &mut Vec<u8>) {
 
 /// `capabilities`.
 pub(crate) fn write_capabilities(about: &About<'_>, out: &mut Vec<u8>) {
-    let text: &[u8] = if about.iot_edge { b"{\"iotEdge\":true}" } else { b"{\"iotEdge\":false}" };
-    out.extend_from_slice(text);
+    out.extend_from_slice(match about.edge {
+        Edge::Yes => b"{\"iotEdge\":true}".as_slice(),
+        Edge::No => b"{\"iotEdge\":false}",
+    });
 }
 
 /// `parentScopes`.
-pub(crate) fn write_texts(texts: &[String], out: &mut Vec<u8>) {
+pub(crate) fn write_texts(texts: &[Box<str>], out: &mut Vec<u8>) {
     out.push(b'[');
     for (n, text) in texts.iter().enumerate() {
         if n > 0 {
@@ -200,8 +202,9 @@ impl Fields<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Change, IfMatch, IfVersion, patch, patch_reported};
+    use super::super::{Change, IfVersion, patch, patch_reported};
     use super::*;
+    use crate::{Etag, IfMatch, Moment};
 
     const BORN: u64 = 1_600_000_000_000;
     const LATER: u64 = BORN + 3_600_000;
@@ -252,13 +255,13 @@ mod tests {
 
     #[test]
     fn services_read_the_identity_too() {
-        let scopes = ["s1".to_owned(), "s\"2".to_owned()];
+        let scopes = ["s1".into(), "s\"2".into()];
         let about = About {
             device_id: "d1",
             module_id: Some("m1"),
-            device_etag: "MQ==",
+            device_etag: Etag(1),
             status_reason: Some("why"),
-            last_activity_ms: Some(BORN),
+            last_activity: Moment::at(BORN),
             primary_thumbprint: Some("AB"),
             device_scope: Some("scope"),
             parent_scopes: &scopes,

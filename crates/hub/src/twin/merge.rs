@@ -124,8 +124,10 @@ const SEARCHED_IN_ORDER_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
-    use super::super::chance::Chance;
-    use super::super::{IfMatch, IfVersion, Mode, Twin, patch, patch_reported, replace};
+    use super::super::examples::object;
+    use super::super::{IfVersion, Mode, Twin, patch, patch_reported, replace};
+    use crate::IfMatch;
+    use crate::chance::Chance;
     use serde_json::{Value, json};
 
     /// RFC 7396, 2, as it is printed there.
@@ -157,7 +159,7 @@ mod tests {
             let mut twin = Twin::new(1_000);
             let mut states = vec![json!({}), json!({})];
             for step in 0..40 {
-                let text = chance.object(4, true);
+                let text = object(&mut chance, 4, true);
                 let (mode, decide): (_, fn(&_, &_, &_, _) -> _) = match chance.below(12) {
                     0 => (Mode::Replace, replace),
                     _ => (Mode::Merge, patch),

@@ -2,7 +2,7 @@
 //! document around it.
 
 use super::node::{Kind, Node, Stamp};
-use super::timestamp::Timestamp;
+use crate::Moment;
 use crate::json::write_text;
 
 /// Whether `$lastUpdatedVersion` is shown: in desired only.
@@ -31,7 +31,7 @@ pub fn write_metadata(node: &Node<'_>, versions: Versions, out: &mut Vec<u8>) {
 
 fn write_stamp(stamp: Stamp, versions: Versions, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"$lastUpdated\":\"");
-    out.extend_from_slice(Timestamp::at(stamp.at_ms).as_str().as_bytes());
+    out.extend_from_slice(Moment::at(stamp.at_ms).text().as_str().as_bytes());
     out.push(b'"');
     if versions == Versions::Shown {
         out.extend_from_slice(b",\"$lastUpdatedVersion\":");

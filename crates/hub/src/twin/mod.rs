@@ -11,37 +11,32 @@
 //! replaying it are the same [`Twin::apply`].
 
 mod about;
-mod bytes;
 mod catch_up;
-#[cfg(test)]
-pub(crate) mod chance;
 mod change;
 mod document;
-mod etag;
+#[cfg(test)]
+mod examples;
+mod if_version;
 mod limits;
 mod merge;
 mod metadata;
 mod node;
 mod patch;
-mod precondition;
 mod record;
 mod refused;
 mod section;
 mod state;
-mod timestamp;
 mod tree;
 
-pub use about::{About, Authentication, Connection, Status};
+pub use about::About;
 pub use change::{Change, Notification, patch, patch_reported, replace};
 pub(crate) use document::{write_capabilities, write_texts, write_thumbprints};
-pub use etag::{Etag, EtagText};
+pub use if_version::IfVersion;
 pub use limits::*;
 pub use metadata::{Versions, write_metadata};
 pub use node::{Kind, Node, Stamp};
-pub use precondition::{IfMatch, IfVersion};
 pub use record::{Edit, Mode, Part, Record};
-pub use refused::{BadTwin, Refused};
+pub use refused::Refused;
 pub use section::Section;
-pub use state::Twin;
-pub use timestamp::Timestamp;
+pub use state::{Gap, Twin};
 pub use tree::Tree;

@@ -5,8 +5,7 @@
 //! its own follows (two numbers), else it has its parent's; then, but for null and booleans, a
 //! length and that many bytes: the text, or the elements of an array, or keys and values.
 
-use super::bytes::{Reader, put_bytes, put_number, text};
-use super::refused::BadTwin;
+use crate::bytes::{BadRecord, Reader, Writer, text};
 use crate::json;
 
 /// When a value was written last.
@@ -49,7 +48,7 @@ pub struct Node<'a> {
 
 impl<'a> Node<'a> {
     #[inline]
-    pub(super) fn read(r: &mut Reader<'a>, parent: Stamp) -> Result<Self, BadTwin> {
+    pub(super) fn read(r: &mut Reader<'a>, parent: Stamp) -> Result<Self, BadRecord> {
         let head = r.byte()?;
         let kind = match head & 7 {
             0 => Kind::Null,
@@ -59,12 +58,12 @@ impl<'a> Node<'a> {
             4 => Kind::Text,
             5 => Kind::List,
             6 => Kind::Object,
-            _ => return Err(BadTwin::Malformed("no value begins so")),
+            _ => return Err(BadRecord::Malformed("no value begins so")),
         };
         let stamp = match head >> 3 {
             0 => parent,
             1 => Stamp { at_ms: r.number()?, version: r.number()? },
-            _ => return Err(BadTwin::Malformed("a flag is set that is none")),
+            _ => return Err(BadRecord::Malformed("a flag is set that is none")),
         };
         let body = match kind {
             Kind::Null | Kind::False | Kind::True => &[],
@@ -170,14 +169,14 @@ pub(super) struct Open {
 
 impl NodeWriter<'_> {
     pub fn key(&mut self, key: &[u8]) {
-        put_bytes(self.0, key);
+        Writer(self.0).bytes(key);
     }
 
     /// A value that holds no others.
     pub fn leaf(&mut self, kind: Kind, body: &[u8], stamp: Stamp, parent: Stamp) {
         self.head(kind, stamp, parent);
         if !matches!(kind, Kind::Null | Kind::False | Kind::True) {
-            put_bytes(self.0, body);
+            Writer(self.0).bytes(body);
         }
     }
 
@@ -200,7 +199,7 @@ impl NodeWriter<'_> {
             self.0[open.body_at - 1] = len as u8;
             return;
         }
-        put_number(&mut bytes, len as u64);
+        Writer(&mut bytes).number(len as u64);
         self.0.splice(open.body_at - 1..open.body_at, bytes);
     }
 
@@ -219,7 +218,7 @@ impl NodeWriter<'_> {
             return;
         }
         self.0.push(bits | 1 << 3);
-        put_number(self.0, stamp.at_ms);
-        put_number(self.0, stamp.version);
+        Writer(self.0).number(stamp.at_ms);
+        Writer(self.0).number(stamp.version);
     }
 }

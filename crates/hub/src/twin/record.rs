@@ -1,10 +1,9 @@
 //! A write as the log keeps it: what was asked for and when, not what came of it, so that a small
 //! patch of a large twin is a small record. Refuses to know the state it is applied to.
 
-use super::bytes::{Reader, put_bytes, put_number};
 use super::limits::{SECTION_SIZE_MAX, TAGS_SIZE_MAX};
-use super::refused::BadTwin;
 use super::tree::{Nulls, Tree};
+use crate::bytes::{BadRecord, Reader, Writer};
 
 /// One accepted write. Bytes: a version (1), the twin's version after it, wall milliseconds, a
 /// byte of which bits 0 to 2 say that tags, desired, reported are written and bits 3 to 5 that
@@ -86,28 +85,28 @@ impl Record {
     /// Appends its durable form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
-        put_number(out, self.version);
-        put_number(out, self.at_ms);
+        Writer(out).number(self.version);
+        Writer(out).number(self.at_ms);
         let bits = |edit: &Edit| match edit.mode {
             Mode::Merge => edit.part.bit(),
             Mode::Replace => edit.part.bit() | edit.part.bit() << 3,
         };
         out.push(self.edits.iter().fold(0, |all, edit| all | bits(edit)));
-        self.edits.iter().for_each(|edit| put_bytes(out, edit.tree.bytes()));
+        self.edits.iter().for_each(|edit| Writer(out).bytes(edit.tree.bytes()));
     }
 
     /// The other side of [`encode`](Self::encode), of bytes that nobody vouches for.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BadTwin> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
         let mut r = Reader::new(bytes);
         r.version(VERSION)?;
         let (version, at_ms) = (r.number()?, r.number()?);
         let bits = r.byte()?;
         let (written, replaced) = (bits & 7, bits >> 3);
         if written == 0 || replaced & !written != 0 {
-            return Err(BadTwin::Malformed("a flag is set that is none"));
+            return Err(BadRecord::Malformed("a flag is set that is none"));
         }
         let mut edits = Vec::with_capacity(3);
         for part in [Part::Tags, Part::Desired, Part::Reported] {

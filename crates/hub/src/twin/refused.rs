@@ -1,19 +1,23 @@
-//! Why a write into a twin is refused, and why bytes are no twin. Refuses to know the form of an
-//! answer: it gives names and codes, the edges choose.
+//! Why a write into a twin is refused. Refuses to know the form of an answer: it gives codes and
+//! sentences, the edges choose.
 
+use crate::errors::{ErrorCode, Refusal};
 use crate::json::Malformed;
-use std::fmt;
 
 /// A rule that a request breaks. The twin is unchanged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The request is longer than is read at all: its bytes.
+    #[error("a request of {0} bytes is not read")]
     RequestTooLong(usize),
     /// The request is no JSON.
+    #[error("byte {}: {}", .0.at, .0.what)]
     Json(Malformed),
     /// What has to be a JSON object is none: `request`, `tags`, `properties`, ...
+    #[error("{0} has to be a JSON object")]
     NotAnObject(&'static str),
     /// A key that a twin cannot have, with its path and the reason.
+    #[error("key '{path}': {rule}")]
     Key {
         /// Keys from the section down, with dots.
         path: String,
@@ -21,6 +25,7 @@ pub enum Refused {
         rule: &'static str,
     },
     /// A value that a twin cannot have.
+    #[error("value of '{path}': {rule}")]
     Value {
         /// Keys from the section down, with dots.
         path: String,
@@ -28,6 +33,7 @@ pub enum Refused {
         rule: &'static str,
     },
     /// The section would be larger than it may be.
+    #[error("{part} would have a size of {size}, and may have {size_max}")]
     TooLarge {
         /// `tags`, `desired` or `reported`.
         part: &'static str,
@@ -37,20 +43,22 @@ pub enum Refused {
         size_max: usize,
     },
     /// `if-version` names another version than the section has.
+    #[error("the section is at version {version}")]
     VersionDiffers {
         /// What the section has.
         version: u64,
     },
     /// `If-Match` names another state than the twin has.
+    #[error("the twin was changed since the etag was read")]
     EtagDiffers,
 }
 
 impl Refused {
-    /// The name in the table of C9.
-    pub fn code_name(&self) -> &'static str {
+    /// The code of C9: B1.4 has one for every rule, and B1.6 one for every precondition.
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::VersionDiffers { .. } | Self::EtagDiffers => "PreconditionFailed",
-            _ => "ArgumentInvalid",
+            Self::VersionDiffers { .. } | Self::EtagDiffers => ErrorCode::PreconditionFailed,
+            _ => ErrorCode::ArgumentInvalid,
         }
     }
 
@@ -63,44 +71,9 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RequestTooLong(bytes) => write!(f, "a request of {bytes} bytes is not read"),
-            Self::Json(e) => write!(f, "byte {}: {}", e.at, e.what),
-            Self::NotAnObject(what) => write!(f, "{what} has to be a JSON object"),
-            Self::Key { path, rule } => write!(f, "key '{path}': {rule}"),
-            Self::Value { path, rule } => write!(f, "value of '{path}': {rule}"),
-            Self::TooLarge { part, size, size_max } => {
-                write!(f, "{part} would have a size of {size}, and may have {size_max}")
-            }
-            Self::VersionDiffers { version } => write!(f, "the section is at version {version}"),
-            Self::EtagDiffers => write!(f, "the twin was changed since the etag was read"),
-        }
+/// What a service is answered.
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.code(), refused.to_string())
     }
 }
-
-impl std::error::Error for Refused {}
-
-/// Why bytes that were kept are none of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadTwin {
-    /// This version is none that we read.
-    Version(u8),
-    /// What rule it breaks.
-    Malformed(&'static str),
-    /// A record does not follow on this state: versions are missing between them.
-    Gap,
-}
-
-impl fmt::Display for BadTwin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(version) => write!(f, "version {version} of a twin is not known"),
-            Self::Malformed(what) => f.write_str(what),
-            Self::Gap => f.write_str("versions are missing before this record"),
-        }
-    }
-}
-
-impl std::error::Error for BadTwin {}

@@ -1,12 +1,11 @@
 //! Desired or reported: properties with a version. Refuses to know which of the two it is, but for
 //! what its stamps carry.
 
-use super::bytes::{Reader, put_bytes, put_number};
 use super::merge::{merge, plant};
 use super::node::{Kind, Node, Stamp};
 use super::record::{Edit, Mode};
-use super::refused::BadTwin;
 use super::tree::{Nulls, Tree};
+use crate::bytes::{BadRecord, Reader, Writer};
 
 /// A section with its `$version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +49,15 @@ impl Section {
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        put_number(out, self.version);
-        put_number(out, self.removed_version);
-        put_bytes(out, self.tree.bytes());
+        Writer(out).number(self.version);
+        Writer(out).number(self.removed_version);
+        Writer(out).bytes(self.tree.bytes());
     }
 
-    pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, BadTwin> {
+    pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, BadRecord> {
         let (version, removed_version) = (r.number()?, r.number()?);
         if version == 0 || removed_version > version {
-            return Err(BadTwin::Malformed("a section has no such version"));
+            return Err(BadRecord::Malformed("a section has no such version"));
         }
         let tree = Tree::decode(r.bytes()?, Nulls::Nowhere)?;
         Ok(Self { version, removed_version, tree })

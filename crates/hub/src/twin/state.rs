@@ -1,14 +1,14 @@
 //! The state of one twin and the one way in which it changes. Refuses to know who asked.
 
-use super::bytes::{Reader, put_bytes, put_number};
-use super::etag::Etag;
 use super::limits::SECTION_BYTES_MAX;
 use super::merge::{merge, plant};
 use super::node::{Node, Stamp};
 use super::record::{Edit, Mode, Part, Record};
-use super::refused::{BadTwin, Refused};
+use super::refused::Refused;
 use super::section::{Section, size};
 use super::tree::{Nulls, Tree};
+use crate::Etag;
+use crate::bytes::{BadRecord, Reader, Writer};
 
 /// A twin. Three allocations, of about the size of its documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,13 +61,13 @@ impl Twin {
     /// The state after a record; nothing if it has come of this record already.
     ///
     /// # Errors
-    /// [`BadTwin::Gap`] if versions are missing between the two.
-    pub fn apply(&self, record: &Record) -> Result<Option<Self>, BadTwin> {
+    /// [`Gap`] if versions are missing between the two.
+    pub fn apply(&self, record: &Record) -> Result<Option<Self>, Gap> {
         if record.version <= self.version {
             return Ok(None);
         }
         if record.version != self.version.saturating_add(1) {
-            return Err(BadTwin::Gap);
+            return Err(Gap);
         }
         Ok(Some(self.after(record)))
     }
@@ -118,9 +118,9 @@ impl Twin {
     /// its length.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
-        put_number(out, self.version);
-        put_number(out, self.etag.0);
-        put_bytes(out, self.tags.bytes());
+        Writer(out).number(self.version);
+        Writer(out).number(self.etag.0);
+        Writer(out).bytes(self.tags.bytes());
         self.desired.encode(out);
         self.reported.encode(out);
     }
@@ -129,7 +129,7 @@ impl Twin {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BadTwin> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
         let mut r = Reader::new(bytes);
         r.version(VERSION)?;
         let (version, etag) = (r.number()?, Etag(r.number()?));
@@ -141,15 +141,22 @@ impl Twin {
     }
 }
 
+/// A record does not follow on the state that it is to be applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("versions are missing before this record")]
+pub struct Gap;
+
 const VERSION: u8 = 1;
 /// What a real creation event shows (B1.1).
 const FIRST_VERSION: u64 = 2;
 
 #[cfg(test)]
 mod tests {
-    use super::super::chance::Chance;
-    use super::super::{Change, IfMatch, IfVersion, patch, patch_reported, replace};
+    use super::super::examples::object;
+    use super::super::{Change, IfVersion, patch, patch_reported, replace};
     use super::*;
+    use crate::IfMatch;
+    use crate::chance::Chance;
 
     /// A random history: each state with the record that led to it.
     fn history(seed: u64) -> Vec<(Twin, Record)> {
@@ -158,7 +165,7 @@ mod tests {
         for step in 0..20 {
             let begun = Twin::new(5);
             let twin = states.last().map_or(&begun, |(twin, _)| twin);
-            let (tags, desired) = (chance.object(3, true), chance.object(3, true));
+            let (tags, desired) = (object(&mut chance, 3, true), object(&mut chance, 3, true));
             let both = format!("{{\"tags\":{tags},\"properties\":{{\"desired\":{desired}}}}}");
             let now_ms = 1_600_000_000_000 + step * 1_000;
             let change = match chance.below(4) {
@@ -231,7 +238,7 @@ mod tests {
     #[test]
     fn hostile_bytes_are_named() {
         let good = encoded(&Twin::new(0));
-        assert_eq!(Twin::decode(&[2]), Err(BadTwin::Version(2)));
+        assert_eq!(Twin::decode(&[2]), Err(BadRecord::Version(2)));
         let tree = |bytes: &[u8]| Tree::decode(bytes, Nulls::Nowhere).is_ok();
         assert!(tree(&[6, 0]));
         for (bytes, what) in [
@@ -255,7 +262,7 @@ mod tests {
         });
         assert!(!tree(&deep[..]));
         let with_end = [&good[..], &[0]].concat();
-        assert_eq!(Twin::decode(&with_end), Err(BadTwin::Malformed("bytes follow the end")));
+        assert_eq!(Twin::decode(&with_end), Err(BadRecord::Malformed("bytes follow the end")));
     }
 
     #[test]

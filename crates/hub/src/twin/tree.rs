@@ -1,9 +1,8 @@
 //! A whole object in one run of bytes, checked once. Refuses to know which section it is.
 
-use super::bytes::{Reader, text};
 use super::limits::{DEPTH_MAX, SECTION_BYTES_MAX};
 use super::node::{Kind, Node, NodeWriter, Stamp};
-use super::refused::BadTwin;
+use crate::bytes::{BadRecord, Reader, text};
 use crate::json::is_number;
 
 /// An object with everything in it. Cloning copies the bytes.
@@ -50,15 +49,15 @@ impl Tree {
 
     /// Takes bytes that came from outside of this process, after checking all that nobody checks
     /// behind it.
-    pub(super) fn decode(bytes: &[u8], nulls: Nulls) -> Result<Self, BadTwin> {
+    pub(super) fn decode(bytes: &[u8], nulls: Nulls) -> Result<Self, BadRecord> {
         if bytes.len() > SECTION_BYTES_MAX + ROOT_BYTES_MAX {
-            return Err(BadTwin::Malformed("a section is too long"));
+            return Err(BadRecord::Malformed("a section is too long"));
         }
         let mut r = Reader::new(bytes);
         let root = Checked::read(&mut r, Stamp::default())?;
         r.end()?;
         if root.kind != Kind::Object {
-            return Err(BadTwin::Malformed("a section is no object"));
+            return Err(BadRecord::Malformed("a section is no object"));
         }
         check(&root, DEPTH_MAX + 1, nulls)?;
         Ok(Self { bytes: bytes.into() })
@@ -69,24 +68,24 @@ impl Tree {
 struct Checked;
 
 impl Checked {
-    fn read<'a>(r: &mut Reader<'a>, parent: Stamp) -> Result<Node<'a>, BadTwin> {
+    fn read<'a>(r: &mut Reader<'a>, parent: Stamp) -> Result<Node<'a>, BadRecord> {
         let own_stamp = r.rest.first().is_some_and(|head| head & 8 != 0);
         let node = Node::read(r, parent)?;
         if own_stamp && node.stamp == parent {
-            return Err(BadTwin::Malformed("a stamp is written that is the parent's"));
+            return Err(BadRecord::Malformed("a stamp is written that is the parent's"));
         }
         Ok(node)
     }
 }
 
 /// `depth_left`: how many arrays and objects may lie in each other from here, this one included.
-fn check(node: &Node<'_>, depth_left: usize, nulls: Nulls) -> Result<(), BadTwin> {
-    let depth_below = || depth_left.checked_sub(1).ok_or(BadTwin::Malformed("it is too deep"));
+fn check(node: &Node<'_>, depth_left: usize, nulls: Nulls) -> Result<(), BadRecord> {
+    let depth_below = || depth_left.checked_sub(1).ok_or(BadRecord::Malformed("it is too deep"));
     match node.kind {
-        Kind::Null if nulls == Nulls::Nowhere => Err(BadTwin::Malformed("a null stands here")),
+        Kind::Null if nulls == Nulls::Nowhere => Err(BadRecord::Malformed("a null stands here")),
         Kind::Null | Kind::False | Kind::True => Ok(()),
         Kind::Number if is_number(text(node.body)?) => Ok(()),
-        Kind::Number => Err(BadTwin::Malformed("this is no number")),
+        Kind::Number => Err(BadRecord::Malformed("this is no number")),
         Kind::Text => text(node.body).map(drop),
         Kind::List => {
             let depth_left = depth_below()?;
@@ -94,7 +93,7 @@ fn check(node: &Node<'_>, depth_left: usize, nulls: Nulls) -> Result<(), BadTwin
             while !r.rest.is_empty() {
                 let element = Checked::read(&mut r, node.stamp)?;
                 if element.stamp != node.stamp {
-                    return Err(BadTwin::Malformed("an element has a stamp"));
+                    return Err(BadRecord::Malformed("an element has a stamp"));
                 }
                 check(&element, depth_left, Nulls::Nowhere)?;
             }
@@ -110,7 +109,7 @@ fn check(node: &Node<'_>, depth_left: usize, nulls: Nulls) -> Result<(), BadTwin
             }
             keys.sort_unstable();
             if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-                return Err(BadTwin::Malformed("a key stands twice"));
+                return Err(BadRecord::Malformed("a key stands twice"));
             }
             Ok(())
         }

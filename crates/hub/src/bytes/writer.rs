@@ -1,7 +1,7 @@
-//! Values to bytes. Owns the forms that records of the hub share; refuses to know any record.
+//! Values to bytes. Refuses to know any record.
 
 /// The end of a record that is being made.
-pub(super) struct Writer<'o>(pub &'o mut Vec<u8>);
+pub(crate) struct Writer<'o>(pub &'o mut Vec<u8>);
 
 impl Writer<'_> {
     pub fn byte(&mut self, byte: u8) {

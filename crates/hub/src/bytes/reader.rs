@@ -1,9 +1,10 @@
-//! Bytes to values: the other side of `writer`. Believes no length, allocates for no count before
+//! Bytes to values, the other side of `writer`. Believes no length, allocates for no count before
 //! the bytes are there, and takes each value in its one form only.
 
 /// What is left of a record.
-pub(super) struct Reader<'a> {
-    rest: &'a [u8],
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub rest: &'a [u8],
 }
 
 /// What is wrong with the bytes of a record.
@@ -30,13 +31,25 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, BadRecord> {
         let (&byte, rest) = self.rest.split_first().ok_or(SHORT)?;
         self.rest = rest;
         Ok(byte)
     }
 
+    #[inline]
     pub fn number(&mut self) -> Result<u64, BadRecord> {
+        match self.rest {
+            [byte @ 0..=0x7F, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, BadRecord> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -67,6 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes behind their length.
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], BadRecord> {
         let len = usize::try_from(self.number()?).map_err(|_| SHORT)?;
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(SHORT)?;
@@ -76,7 +90,7 @@ impl<'a> Reader<'a> {
 
     /// UTF-8 behind its length in bytes.
     pub fn text(&mut self) -> Result<&'a str, BadRecord> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| BadRecord::Malformed("a text is not UTF-8"))
+        text(self.bytes()?)
     }
 
     /// Nothing may be left.
@@ -86,6 +100,11 @@ impl<'a> Reader<'a> {
             _ => Err(BadRecord::Malformed("bytes follow the end")),
         }
     }
+}
+
+/// Bytes that have to be UTF-8.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, BadRecord> {
+    std::str::from_utf8(bytes).map_err(|_| BadRecord::Malformed("a text is not UTF-8"))
 }
 
 const SHORT: BadRecord = BadRecord::Malformed("it ends too early");
@@ -103,9 +122,19 @@ mod tests {
 
     #[test]
     fn numbers_and_moments_round_trip_at_their_borders() {
-        for (value, len) in [(0, 1), (0x7F, 1), (0x80, 2), (0x4000, 3), (u64::MAX, 10)] {
+        for (value, len) in [
+            (0, 1),
+            (1, 1),
+            (0x7F, 1),
+            (0x80, 2),
+            (0x3FFF, 2),
+            (0x4000, 3),
+            (1 << 52, 8),
+            (u64::MAX, 10),
+        ] {
             let bytes = written(|w| w.number(value));
-            assert_eq!((bytes.len(), Reader::new(&bytes).number()), (len, Ok(value)));
+            let mut r = Reader::new(&bytes);
+            assert_eq!((bytes.len(), r.number(), r.end()), (len, Ok(value), Ok(())));
         }
         for (at_ms, len) in [(None, 1), (Some(0), 1), (Some(1_800_000_000_000), 6)] {
             let bytes = written(|w| w.moment(at_ms));
@@ -115,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_not_written_so_is_refused() {
-        for bytes in [&[][..], &[0x80], &[0x80, 0], &[0xFF, 0x80, 0], &[0x80; 11]] {
+        for bytes in [&[][..], &[0x80], &[0x80, 0], &[0xFF, 0x80, 0], &[0x80; 11], &[0xFF; 11]] {
             assert!(Reader::new(bytes).number().is_err(), "{bytes:?}");
         }
         assert!(

@@ -1,43 +1,41 @@
-//! A moment as text and back, ISO 8601, without the heap. Refuses to know what it is the time of.
+//! Moments as documents show them and as queries read them: ISO 8601 (iot-hub B1.1). Refuses to
+//! know the present one, and what it is the time of.
 
 use std::fmt;
 
-/// A moment in the form that the hub shows (B1.1): `2026-11-22T10:00:00.0000000Z`, or
-/// `0001-01-01T00:00:00Z` for never.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Timestamp {
-    bytes: [u8; LEN],
-    len: u8,
-}
+use crate::short_text::{SHORT_BYTES_MAX, ShortText};
 
-impl Timestamp {
-    /// Wall milliseconds since 1970; what lies behind the year 9999 is shown as its last moment.
-    pub fn at(ms: u64) -> Self {
-        let ms = ms.min(LAST_MS);
-        let (days, of_day) = (ms / DAY_MS, ms % DAY_MS);
-        let (year, month, day) = date(days);
-        let mut bytes = *b"0000-00-00T00:00:00.0000000Z";
-        let (seconds, fraction) = (of_day / 1000, of_day % 1000);
-        put(&mut bytes[0..4], year);
-        put(&mut bytes[5..7], month);
-        put(&mut bytes[8..10], day);
-        put(&mut bytes[11..13], seconds / 3600);
-        put(&mut bytes[14..16], seconds / 60 % 60);
-        put(&mut bytes[17..19], seconds % 60);
-        put(&mut bytes[20..23], fraction);
-        Self { bytes, len: LEN as u8 }
+/// A moment in Unix milliseconds, or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment(Option<u64>);
+
+impl Moment {
+    /// What has not happened: `0001-01-01T00:00:00Z`.
+    pub const NEVER: Self = Self(None);
+
+    /// The moment so many milliseconds after 1970 began, at most the end of the year 9999.
+    pub const fn at(unix_ms: u64) -> Self {
+        Self(Some(if unix_ms < MOMENT_MS_MAX { unix_ms } else { MOMENT_MS_MAX }))
     }
 
-    /// The moment that never was.
-    pub fn never() -> Self {
-        let mut bytes = [0; LEN];
-        bytes[..NEVER.len()].copy_from_slice(NEVER);
-        Self { bytes, len: NEVER.len() as u8 }
+    /// Unix milliseconds; `None` = never.
+    pub const fn unix_ms(self) -> Option<u64> {
+        self.0
     }
 
-    /// A moment, or never.
-    pub fn of(ms: Option<u64>) -> Self {
-        ms.map_or_else(Self::never, Self::at)
+    /// As documents show it, in UTC with seven digits of the second:
+    /// `2026-11-22T10:00:00.0000000Z`, or `0001-01-01T00:00:00Z` for never.
+    pub fn text(self) -> ShortText {
+        ShortText::filled(|place| match self.0 {
+            Some(unix_ms) => {
+                put_moment(place, unix_ms);
+                place.len()
+            }
+            None => {
+                place[..NEVER.len()].copy_from_slice(NEVER);
+                NEVER.len()
+            }
+        })
     }
 
     /// How many tenths of a microsecond after the year 0 a text says, so that moments can be
@@ -57,29 +55,49 @@ impl Timestamp {
         let of_day = time.map_or(Some(0), ticks_of_day)?;
         Some(days(year, month, day) * 24 * HOUR_TICKS + of_day)
     }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
-    }
 }
 
-impl fmt::Debug for Timestamp {
+/// Its [`text`](Moment::text).
+impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.text().as_str())
     }
 }
 
-/// Year, month and day of a day since 1970 (after H. Hinnant's `civil_from_days`).
+impl From<Option<u64>> for Moment {
+    /// Unix milliseconds; `None` = never.
+    fn from(unix_ms: Option<u64>) -> Self {
+        unix_ms.map_or(Self::NEVER, Self::at)
+    }
+}
+
+/// A moment until the end of the year 9999.
+fn put_moment(place: &mut [u8; SHORT_BYTES_MAX], unix_ms: u64) {
+    let (days, of_day_ms) = (unix_ms / DAY_MS, unix_ms % DAY_MS);
+    let (year, month, day) = date(days);
+    let (seconds, fraction_ms) = (of_day_ms / 1000, of_day_ms % 1000);
+    *place = *b"0000-00-00T00:00:00.0000000Z";
+    put(&mut place[0..4], year);
+    put(&mut place[5..7], month);
+    put(&mut place[8..10], day);
+    put(&mut place[11..13], seconds / 3600);
+    put(&mut place[14..16], seconds / 60 % 60);
+    put(&mut place[17..19], seconds % 60);
+    put(&mut place[20..23], fraction_ms);
+}
+
+/// Year, month and day of the Gregorian calendar, so many days after 1970-01-01. Counted in years
+/// that begin with March, so that a leap day is the last of its year.
 fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
+    let days = days + DAYS_FROM_YEAR_0_TO_1970;
+    let era = days / DAYS_OF_400_YEARS;
+    let of_era = days % DAYS_OF_400_YEARS;
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + u64::from(month <= 2), month, day)
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
 }
 
 /// The other side of [`date`], in days after the year 0.
@@ -135,12 +153,14 @@ fn put(place: &mut [u8], mut number: u64) {
     }
 }
 
-const LEN: usize = 28;
 const NEVER: &[u8] = b"0001-01-01T00:00:00Z";
 const HOUR_TICKS: i64 = 3_600 * 10_000_000;
 const DAY_MS: u64 = 86_400_000;
-/// 9999-12-31T23:59:59.999Z.
-const LAST_MS: u64 = 253_402_300_799_999;
+const DAYS_OF_400_YEARS: u64 = 146_097;
+/// From March 1st of the year 0.
+const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
+/// 9999-12-31T23:59:59.999Z: four digits are all that readers understand.
+const MOMENT_MS_MAX: u64 = 253_402_300_799_999;
 
 #[cfg(test)]
 mod tests {
@@ -151,20 +171,23 @@ mod tests {
         for (ms, text) in [
             (0, "1970-01-01T00:00:00.0000000Z"),
             (951_782_400_000, "2000-02-29T00:00:00.0000000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.0000000Z"),
             (1_600_987_195_320, "2020-09-24T22:39:55.3200000Z"),
             (1_709_251_199_999, "2024-02-29T23:59:59.9990000Z"),
             (1_735_689_599_001, "2024-12-31T23:59:59.0010000Z"),
+            (4_107_542_399_000, "2100-02-28T23:59:59.0000000Z"),
             (4_107_542_400_000, "2100-03-01T00:00:00.0000000Z"),
             (u64::MAX, "9999-12-31T23:59:59.9990000Z"),
         ] {
-            assert_eq!(Timestamp::at(ms).as_str(), text);
+            assert_eq!(Moment::at(ms).to_string(), text);
         }
-        assert_eq!(Timestamp::of(None).as_str(), "0001-01-01T00:00:00Z");
+        assert_eq!(Moment::NEVER.to_string(), "0001-01-01T00:00:00Z");
+        assert_eq!([None, Some(5)].map(Moment::from), [Moment::NEVER, Moment::at(5)]);
     }
 
     #[test]
     fn moments_are_read_in_all_their_forms() {
-        let ticks = |text: &str| Timestamp::ticks(text);
+        let ticks = |text: &str| Moment::ticks(text);
         for (text, same) in [
             ("2020-09-13T12:26:40Z", "2020-09-13T12:26:40.0000000Z"),
             ("2020-09-13T12:26:40.5Z", "2020-09-13 12:26:40.5000000"),
@@ -179,7 +202,7 @@ mod tests {
         let day = 24 * HOUR_TICKS;
         let epoch = ticks("1970-01-01").unwrap();
         for at_day in (0..80_000).step_by(17) {
-            let shown = Timestamp::at(at_day * DAY_MS + 1);
+            let shown = Moment::at(at_day * DAY_MS + 1).text();
             assert_eq!(ticks(shown.as_str()), Some(epoch + at_day as i64 * day + 10_000));
         }
         assert!(ticks("0001-01-01T00:00:00Z") < ticks("1969-12-31T23:59:59.9999999Z"));
