@@ -1,6 +1,7 @@
 //! Bulk operations on the registry, row by row (iot-hub C3): `ExportImportDevice` in, changes and
 //! `BulkRegistryOperationResult` out. Refuses to know the twins whose parts rows may carry.
 
+use super::limits::{BULK_ROWS_MAX, SHOWN_ID_CHARS_MAX};
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
@@ -111,8 +112,8 @@ impl BulkRow {
     pub fn read_all(body: &[u8]) -> Result<Vec<Result<Self, RowError>>, Refusal> {
         let rows: Vec<Value> = serde_json::from_slice(body)
             .map_err(|error| format_error(format!("the body is no JSON array: {error}")))?;
-        if rows.len() > ROWS_MAX {
-            let text = format!("{} devices in a call, at most {ROWS_MAX} may be", rows.len());
+        if rows.len() > BULK_ROWS_MAX {
+            let text = format!("{} devices in a call, at most {BULK_ROWS_MAX} may be", rows.len());
             return Err(Refusal::new(ErrorCode::TooManyDevices, text));
         }
         let mut seen = HashSet::new();
@@ -206,9 +207,9 @@ impl BulkRow {
             Some(id) => id,
             None => members.filled("deviceId")?.ok_or_else(|| members.missing("id"))?,
         };
-        about.device = device.chars().take(SHOWN_CHARS_MAX).collect();
+        about.device = device.chars().take(SHOWN_ID_CHARS_MAX).collect();
         let module = members.filled("moduleId")?;
-        about.module = module.map(|module| module.chars().take(SHOWN_CHARS_MAX).collect());
+        about.module = module.map(|module| module.chars().take(SHOWN_ID_CHARS_MAX).collect());
         let mode = match members.filled("importMode")? {
             None => mode_absent.ok_or_else(|| members.missing("importMode"))?,
             Some(text) => ImportMode::parse(text)
@@ -325,9 +326,6 @@ const MODES: [ImportMode; 9] = [
     ImportMode::UpdateTwin,
     ImportMode::UpdateTwinIfMatchEtag,
 ];
-const ROWS_MAX: usize = 100;
-/// Of a bad id in an error.
-const SHOWN_CHARS_MAX: usize = 128;
 
 #[cfg(test)]
 #[path = "bulk_tests.rs"]

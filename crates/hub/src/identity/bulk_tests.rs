@@ -133,7 +133,7 @@ fn every_mistake_has_its_error() {
         assert_eq!((error.refusal.code, &*error.device), (code, device), "{row}");
     }
     let long = one(&json!({ "id": "x".repeat(10_000), "importMode": "create" })).unwrap_err();
-    assert_eq!(long.device.len(), SHOWN_CHARS_MAX);
+    assert_eq!(long.device.len(), SHOWN_ID_CHARS_MAX);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use super::authentication::Authentication;
 use super::generation::Generation;
 use super::id::{DeviceId, IdentityId};
+use super::limits::{IDENTITIES_MAX, MODULES_OF_DEVICE_MAX};
 use super::registered::{Device, Edge, Identity, Module, Part, Status};
 use super::wanted::{Wanted, WantedAuthentication};
 use crate::errors::{ErrorCode, Refusal};
@@ -251,11 +252,11 @@ fn device(wanted: &Wanted, before: Option<&Device>, now_ms: u64) -> Result<Devic
 /// A leaf names its parent by `deviceScope`, from which follow its `parentScopes`; an edge device
 /// has a scope of its own making and names parents by `parentScopes`.
 fn settle_scopes(identity: &mut Identity, wanted: &Wanted) -> Result<(), Refusal> {
-    let own = identity.scope();
+    let own = identity.scope().map(|scope| scope.into_owned());
     let Part::Device(device) = &mut identity.part else { return Ok(()) };
     match device.edge {
         Edge::Yes => {
-            if wanted.scope.is_some() && wanted.scope != own {
+            if wanted.scope.is_some() && wanted.scope.as_deref() != own.as_deref() {
                 return Err(invalid("deviceScope of an edge device is given by the hub"));
             }
             device.parent_scopes.clone_from(&wanted.parent_scopes);
@@ -316,9 +317,6 @@ fn no_device(device: &DeviceId) -> Refusal {
 fn invalid(text: &str) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, text)
 }
-
-const MODULES_OF_DEVICE_MAX: u32 = 50;
-const IDENTITIES_MAX: u64 = 1_000_000;
 
 #[cfg(test)]
 #[path = "change_tests.rs"]

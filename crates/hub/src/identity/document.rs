@@ -42,12 +42,8 @@ impl Identity {
         if let Some(scope) = self.scope() {
             document["deviceScope"] = json!(scope);
         }
-        match (device.edge, &device.scope) {
-            (Edge::No, Some(parent)) => document["parentScopes"] = json!([parent]),
-            (Edge::Yes, _) if !device.parent_scopes.is_empty() => {
-                document["parentScopes"] = json!(device.parent_scopes);
-            }
-            _ => {}
+        if !self.parent_scopes().is_empty() {
+            document["parentScopes"] = json!(self.parent_scopes());
         }
     }
 }

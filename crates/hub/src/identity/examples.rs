@@ -1,5 +1,4 @@
-//! Identities for the tests of this folder: fixed ones, and any that can be. Refuses to know what
-//! is tried.
+//! Identities for tests: fixed ones, and any that can be. Refuses to know what is tried.
 
 use super::{
     Authentication, Device, DeviceId, Edge, Fresh, Generation, Identity, IdentityId, Module,
@@ -43,7 +42,7 @@ pub(super) fn identity(client_id: &str) -> Identity {
 }
 
 /// Any identity.
-pub(super) fn any(chance: &mut Chance) -> Identity {
+pub(crate) fn any(chance: &mut Chance) -> Identity {
     let device = DeviceId::parse(&word(chance, 1, 128)).unwrap();
     let authentication = match chance.below(4) {
         0 => Authentication::Sas(SymmetricKeys { primary: key(chance), secondary: key(chance) }),

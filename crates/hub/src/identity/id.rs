@@ -1,6 +1,7 @@
 //! The ids of devices and modules (iot-hub C3), and both together as a client identifier has them
 //! (A2). Refuses to know which are registered.
 
+use super::limits::ID_CHARS_MAX;
 use std::borrow::Borrow;
 use std::fmt;
 
@@ -109,7 +110,6 @@ fn check(text: &str) -> Result<(), NameError> {
 
 /// The last two are in no SDK's documentation and in one SDK's check.
 const MARKS: &str = "-.+%_#*?!(),=@$':;";
-const ID_CHARS_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests {

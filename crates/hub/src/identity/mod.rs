@@ -12,9 +12,10 @@ mod bulk;
 mod change;
 mod document;
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
 mod generation;
 mod id;
+mod limits;
 mod member;
 mod policy;
 mod record;
@@ -30,6 +31,7 @@ pub use change::{
 };
 pub use generation::Generation;
 pub use id::{DeviceId, IdentityId, ModuleId, NameError};
+pub use limits::*;
 pub use policy::{DEFAULT_POLICIES, Policies, Policy, PolicyError, Right, Rights};
 pub use record::Packed;
 pub use registered::{Device, Edge, Identity, Module, Part, Status};

@@ -1,6 +1,7 @@
 //! Shared access policies of a hub: named keys with rights (iot-hub C2). Refuses to know what a
 //! right is needed for, and identities' own keys.
 
+use super::limits::{POLICIES_MAX, POLICY_NAME_BYTES_MAX, SERVICE_POLICIES_MAX};
 use std::fmt;
 
 use crate::sas::SymmetricKeys;
@@ -153,13 +154,9 @@ pub const DEFAULT_POLICIES: [(&str, Rights); 5] = [
 ];
 
 fn is_name(text: &str) -> bool {
-    (1..=POLICY_NAME_CHARS_MAX).contains(&text.len())
+    (1..=POLICY_NAME_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
-
-const POLICIES_MAX: usize = 16;
-const SERVICE_POLICIES_MAX: usize = 10;
-const POLICY_NAME_CHARS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! A registered identity: what the log keeps of a device or module (iot-hub C3). Refuses to know
 //! whether it is connected.
 
+use std::borrow::Cow;
+
 use super::authentication::Authentication;
 use super::generation::Generation;
 use super::id::{DeviceId, IdentityId, ModuleId};
@@ -98,13 +100,24 @@ impl Identity {
     }
 
     /// `deviceScope`: an edge device's own, a leaf's parent's.
-    pub fn scope(&self) -> Option<Box<str>> {
+    pub fn scope(&self) -> Option<Cow<'_, str>> {
         match &self.part {
             Part::Device(Device { edge: Edge::Yes, .. }) => {
                 Some(format!("{SCOPE_SCHEME}{}-{}", self.device, self.generation).into())
             }
-            Part::Device(device) => device.scope.clone(),
+            Part::Device(device) => device.scope.as_deref().map(Cow::Borrowed),
             Part::Module(_) => None,
+        }
+    }
+
+    /// `parentScopes`: of a leaf that has a parent, that one's.
+    pub fn parent_scopes(&self) -> &[Box<str>] {
+        match &self.part {
+            Part::Device(device) => match device.edge {
+                Edge::Yes => &device.parent_scopes,
+                Edge::No => device.scope.as_slice(),
+            },
+            Part::Module(_) => &[],
         }
     }
 }

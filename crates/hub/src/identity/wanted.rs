@@ -4,6 +4,7 @@
 //! Members that only the hub sets (`etag`, `generationId`, times, states) and unknown ones are
 //! skipped: clients send back what they got, of any version.
 
+use super::limits::{MANAGED_BY_CHARS_MAX, PARENT_SCOPES_MAX, REASON_CHARS_MAX, SCOPE_CHARS_MAX};
 use serde_json::{Map, Value};
 
 use super::authentication::{AuthenticationType, Thumbprint, Thumbprints};
@@ -186,11 +187,6 @@ fn parent_scopes(members: Members<'_>) -> Result<Box<[Box<str>]>, Refusal> {
 }
 
 const BOTH: &str = "is missing, give both keys, or neither to have them generated";
-const REASON_CHARS_MAX: usize = 128;
-/// Room for a scheme, an id and a generation.
-const SCOPE_CHARS_MAX: usize = 256;
-const PARENT_SCOPES_MAX: usize = 32;
-const MANAGED_BY_CHARS_MAX: usize = 128;
 
 #[cfg(test)]
 #[path = "wanted_tests.rs"]

@@ -5,7 +5,8 @@ use super::value::Value;
 use std::borrow::Cow;
 
 /// Why some bytes are no JSON that we read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("byte {at}: {what}")]
 pub struct Malformed {
     /// The offset of the byte that cannot be read, from 0.
     pub at: usize,

@@ -313,7 +313,7 @@ mod tests {
         let (scopes, twin) = (["s".into()], sample());
         let about = About {
             module_id: Some("m"),
-            device_scope: Some("x"),
+            device_scope: Some("x".into()),
             parent_scopes: &scopes,
             model_id: "dtmi:a;1",
             ..about()

@@ -132,7 +132,7 @@ impl<'a> TwinDocument<'a> {
             "authenticationType" => Value::text_of(about.authentication.as_str()),
             "modelId" => Value::text_of(about.model_id),
             "version" => number(self.twin.version()),
-            "deviceScope" => optional(about.device_scope),
+            "deviceScope" => optional(about.device_scope.as_deref()),
             "x509Thumbprint" => return Found::Made(Made::Thumbprints),
             "capabilities" => return Found::Made(Made::Capabilities),
             "parentScopes" if !about.parent_scopes.is_empty() => {

@@ -41,7 +41,7 @@ impl Twin {
         self.tags.root().write_json(fields.value("tags"));
         self.write_properties(fields.value("properties"));
         write_capabilities(about, fields.value("capabilities"));
-        fields.optional("deviceScope", about.device_scope);
+        fields.optional("deviceScope", about.device_scope.as_deref());
         if !about.parent_scopes.is_empty() {
             write_texts(about.parent_scopes, fields.value("parentScopes"));
         }
@@ -263,7 +263,7 @@ mod tests {
             status_reason: Some("why"),
             last_activity: Moment::at(BORN),
             primary_thumbprint: Some("AB"),
-            device_scope: Some("scope"),
+            device_scope: Some("scope".into()),
             parent_scopes: &scopes,
             ..About::default()
         };

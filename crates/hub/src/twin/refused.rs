@@ -11,7 +11,7 @@ pub enum Refused {
     #[error("a request of {0} bytes is not read")]
     RequestTooLong(usize),
     /// The request is no JSON.
-    #[error("byte {}: {}", .0.at, .0.what)]
+    #[error("{0}")]
     Json(Malformed),
     /// What has to be a JSON object is none: `request`, `tags`, `properties`, ...
     #[error("{0} has to be a JSON object")]
