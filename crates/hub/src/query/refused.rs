@@ -40,3 +40,15 @@ impl From<Refused> for Refusal {
         Self::new(refused.code(), refused.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_answered_with_a_code_and_the_place() {
+        let refused = Refused::at("é = ", 2, "a value is missing");
+        let text = "ErrorCode:ArgumentInvalid;character 2: a value is missing";
+        assert_eq!(Refusal::from(refused).to_string(), text);
+    }
+}

@@ -77,3 +77,34 @@ impl From<Refused> for Refusal {
         Self::new(refused.code(), refused.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_answered_with_codes() {
+        let rows = [
+            (Refused::NotAnObject("tags"), "ArgumentInvalid;tags has to be a JSON object"),
+            (
+                Refused::Json(Malformed { at: 3, what: "no JSON value begins so" }),
+                "ArgumentInvalid;byte 3: no JSON value begins so",
+            ),
+            (
+                Refused::TooLarge { part: "tags", size: 8193, size_max: 8192 },
+                "ArgumentInvalid;tags would have a size of 8193, and may have 8192",
+            ),
+            (
+                Refused::VersionDiffers { version: 2 },
+                "PreconditionFailed;the section is at version 2",
+            ),
+            (
+                Refused::EtagDiffers,
+                "PreconditionFailed;the twin was changed since the etag was read",
+            ),
+        ];
+        for (refused, text) in rows {
+            assert_eq!(Refusal::from(refused).to_string(), format!("ErrorCode:{text}"));
+        }
+    }
+}
