@@ -1,18 +1,19 @@
 //! Bulk operations on the registry, row by row (iot-hub C3): `ExportImportDevice` in, changes and
 //! `BulkRegistryOperationResult` out. Refuses to know the twins whose parts rows may carry.
 
-use super::limits::{BULK_ROWS_MAX, SHOWN_ID_CHARS_MAX};
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::change::{Change, Fresh, Neighbours, create, delete, not_found, update};
 use super::id::{DeviceId, IdentityId, ModuleId, NameError};
-use super::member::{Members, format_error, object};
+use super::limits::{BULK_ROWS_MAX, SHOWN_ID_CHARS_MAX};
+use super::member::{Members, array, format_error, object};
 use super::registered::Identity;
 use super::wanted::Wanted;
 use crate::IfMatch;
 use crate::errors::{ErrorCode, Refusal};
+use crate::json::{Value, write_text};
 
 /// One row: what shall become of one identity.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +30,9 @@ pub struct BulkRow {
 /// What a row says of a twin, as it was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TwinRow {
-    /// `tags`.
-    pub tags: Option<Value>,
-    /// `properties`, with `desired` and `reported` inside.
-    pub properties: Option<Value>,
+    /// `{tags?, properties?}` in JSON, for [`patch`](crate::twin::patch) or
+    /// [`replace`](crate::twin::replace): its numbers as the row wrote them.
+    pub request: Box<[u8]>,
     /// The precondition on the twin's etag: `twinETag` with
     /// [`UpdateTwinIfMatchEtag`](ImportMode::UpdateTwinIfMatchEtag), any state otherwise.
     pub if_match: IfMatch,
@@ -110,17 +110,16 @@ impl BulkRow {
     /// # Errors
     /// IotHubFormatError when it is no JSON array, TooManyDevices for more than 100 rows.
     pub fn read_all(body: &[u8]) -> Result<Vec<Result<Self, RowError>>, Refusal> {
-        let rows: Vec<Value> = serde_json::from_slice(body)
-            .map_err(|error| format_error(format!("the body is no JSON array: {error}")))?;
+        let rows = array(body)?;
         if rows.len() > BULK_ROWS_MAX {
             let text = format!("{} devices in a call, at most {BULK_ROWS_MAX} may be", rows.len());
             return Err(Refusal::new(ErrorCode::TooManyDevices, text));
         }
         let mut seen = HashSet::new();
-        let read = |row: &Value| {
-            let row = match row.as_object() {
-                Some(members) => Self::of_members(members, None),
-                None => Err(RowError::unnamed(format_error("a row is no JSON object"))),
+        let read = |row: &Value<'_>| {
+            let row = match row {
+                Value::Object(_) => Self::of_object(row, None),
+                _ => Err(RowError::unnamed(format_error("a row is no JSON object"))),
             }?;
             if seen.insert(row.id.clone()) {
                 return Ok(row);
@@ -139,8 +138,8 @@ impl BulkRow {
     /// # Errors
     /// What is wrong with the line.
     pub fn read_line(line: &[u8]) -> Result<Self, RowError> {
-        let members = object(line).map_err(RowError::unnamed)?;
-        Self::of_members(&members, Some(ImportMode::CreateOrUpdate))
+        let row = object(line).map_err(RowError::unnamed)?;
+        Self::of_object(&row, Some(ImportMode::CreateOrUpdate))
     }
 
     /// Decides the row. `stored` is the identity of its id, after the rows before it.
@@ -185,11 +184,8 @@ impl BulkRow {
         }
     }
 
-    fn of_members(
-        members: &Map<String, Value>,
-        mode_absent: Option<ImportMode>,
-    ) -> Result<Self, RowError> {
-        let members = Members::new(members, "");
+    fn of_object(row: &Value<'_>, mode_absent: Option<ImportMode>) -> Result<Self, RowError> {
+        let members = Members::new(row, "");
         let mut error = RowError::unnamed(members.missing("id"));
         Self::read_row(members, mode_absent, &mut error).map_err(|refusal| {
             error.refusal = refusal;
@@ -255,11 +251,19 @@ fn twin(members: Members<'_>, mode: ImportMode) -> Result<Option<TwinRow>, Refus
         }
         _ => IfMatch::Any,
     };
-    let part = |name| members.object(name).map(|part| part.cloned().map(Value::Object));
-    let (tags, properties) = (part("tags")?, part("properties")?);
-    let given = tags.is_some() || properties.is_some();
+    let mut request = Vec::new();
+    for name in ["tags", "properties"] {
+        if let Some(part) = members.object(name)? {
+            request.push(if request.is_empty() { b'{' } else { b',' });
+            write_text(name, &mut request);
+            request.push(b':');
+            part.write(&mut request);
+        }
+    }
+    let given = !request.is_empty();
+    request.extend_from_slice(if given { b"}" } else { b"{}" });
     let concerned = matches!(mode, ImportMode::UpdateTwin | ImportMode::UpdateTwinIfMatchEtag);
-    Ok((given || concerned).then_some(TwinRow { tags, properties, if_match }))
+    Ok((given || concerned).then_some(TwinRow { request: request.into(), if_match }))
 }
 
 /// Why a row had no effect.
@@ -281,7 +285,7 @@ impl RowError {
     }
 
     /// The element of `errors`. The code is its name: some clients cannot read a number there.
-    pub fn document(&self) -> Value {
+    pub fn document(&self) -> serde_json::Value {
         json!({
             "deviceId": self.device,
             "errorCode": self.refusal.code.name(),
@@ -306,7 +310,7 @@ impl BulkResult {
     }
 
     /// `BulkRegistryOperationResult`. No rule warns, and the member is always there.
-    pub fn document(&self) -> Value {
+    pub fn document(&self) -> serde_json::Value {
         json!({
             "isSuccessful": self.errors.is_empty(),
             "errors": self.errors.iter().map(RowError::document).collect::<Vec<_>>(),

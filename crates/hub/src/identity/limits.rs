@@ -7,6 +7,8 @@ pub const IDENTITIES_MAX: u64 = 1_000_000;
 pub const MODULES_OF_DEVICE_MAX: u32 = 50;
 /// Rows of one bulk call.
 pub const BULK_ROWS_MAX: usize = 100;
+/// Arrays and objects in each other in a request. Ours: it bounds the stack.
+pub const REQUEST_DEPTH_MAX: usize = 127;
 /// The id of a device or a module, in characters.
 pub const ID_CHARS_MAX: usize = 128;
 /// What is shown of a bad id in an error, in characters.

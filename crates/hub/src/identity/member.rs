@@ -1,38 +1,53 @@
 //! Members of JSON documents that clients send: present, absent or null, of the right type, with
 //! the error of C9 for each mistake. Refuses to know which document it is.
 
-use serde_json::{Map, Value};
-
+use super::limits::REQUEST_DEPTH_MAX;
 use crate::errors::{ErrorCode, Refusal};
+use crate::json::{self, Value};
 
 /// Reads a document that has to be an object.
-pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(format_error("the body has to be a JSON object")),
-        Err(error) => Err(format_error(format!("the body is no JSON: {error}"))),
+pub(super) fn object(bytes: &[u8]) -> Result<Value<'_>, Refusal> {
+    match read(bytes)? {
+        object @ Value::Object(_) => Ok(object),
+        _ => Err(format_error("the body has to be a JSON object")),
     }
+}
+
+/// Reads a document that has to be an array; what its elements are is not looked at.
+pub(super) fn array(bytes: &[u8]) -> Result<Vec<Value<'_>>, Refusal> {
+    match read(bytes)? {
+        Value::List(elements) => Ok(elements),
+        _ => Err(format_error("the body has to be a JSON array")),
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Value<'_>, Refusal> {
+    json::parse(bytes, REQUEST_DEPTH_MAX)
+        .map_err(|error| format_error(format!("the body is no JSON: {error}")))
 }
 
 /// The members of an object, without those that are null.
 #[derive(Clone, Copy)]
 pub(super) struct Members<'a> {
-    members: &'a Map<String, Value>,
+    object: &'a Value<'a>,
     /// Of which object they are, with a `.` at its end: for messages.
     path: &'static str,
 }
 
 impl<'a> Members<'a> {
-    pub fn new(members: &'a Map<String, Value>, path: &'static str) -> Self {
-        Self { members, path }
+    pub fn new(object: &'a Value<'a>, path: &'static str) -> Self {
+        Self { object, path }
     }
 
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.members.get(name).filter(|value| !value.is_null())
+    pub fn get(&self, name: &str) -> Option<&'a Value<'a>> {
+        self.object.member(name).filter(|value| !matches!(value, Value::Null))
     }
 
     pub fn text(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
-        self.typed(name, "a string", Value::as_str)
+        self.typed(name, "a string", |value| match value {
+            Value::Text(text) => Some(&**text),
+            _ => None,
+        })
     }
 
     /// A text in which "" is as good as none.
@@ -51,15 +66,21 @@ impl<'a> Members<'a> {
     }
 
     pub fn boolean(&self, name: &str) -> Result<Option<bool>, Refusal> {
-        self.typed(name, "true or false", Value::as_bool)
+        self.typed(name, "true or false", |value| match value {
+            Value::Bool(given) => Some(*given),
+            _ => None,
+        })
     }
 
-    pub fn object(&self, name: &str) -> Result<Option<&'a Map<String, Value>>, Refusal> {
-        self.typed(name, "an object", Value::as_object)
+    pub fn object(&self, name: &str) -> Result<Option<&'a Value<'a>>, Refusal> {
+        self.typed(name, "an object", |value| matches!(value, Value::Object(_)).then_some(value))
     }
 
-    pub fn array(&self, name: &str) -> Result<Option<&'a [Value]>, Refusal> {
-        self.typed(name, "an array", |value| value.as_array().map(Vec::as_slice))
+    pub fn array(&self, name: &str) -> Result<Option<&'a [Value<'a>]>, Refusal> {
+        self.typed(name, "an array", |value| match value {
+            Value::List(elements) => Some(&**elements),
+            _ => None,
+        })
     }
 
     /// A member that has to be there is not.
@@ -77,7 +98,7 @@ impl<'a> Members<'a> {
         &self,
         name: &str,
         what: &str,
-        cast: impl FnOnce(&'a Value) -> Option<T>,
+        cast: impl FnOnce(&'a Value<'a>) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let typed = cast(value);

@@ -4,14 +4,13 @@
 //! Members that only the hub sets (`etag`, `generationId`, times, states) and unknown ones are
 //! skipped: clients send back what they got, of any version.
 
-use super::limits::{MANAGED_BY_CHARS_MAX, PARENT_SCOPES_MAX, REASON_CHARS_MAX, SCOPE_CHARS_MAX};
-use serde_json::{Map, Value};
-
 use super::authentication::{AuthenticationType, Thumbprint, Thumbprints};
 use super::id::IdentityId;
+use super::limits::{MANAGED_BY_CHARS_MAX, PARENT_SCOPES_MAX, REASON_CHARS_MAX, SCOPE_CHARS_MAX};
 use super::member::{Members, object};
 use super::registered::{Edge, Status};
 use crate::errors::Refusal;
+use crate::json::Value;
 use crate::sas::{Key, SymmetricKeys};
 
 /// An identity as a client describes it.
@@ -132,7 +131,7 @@ fn authentication(members: Members<'_>) -> Result<WantedAuthentication, Refusal>
 }
 
 /// Both keys or neither: half a pair would be rotated unseen.
-fn keys(given: Option<&Map<String, Value>>) -> Result<Option<SymmetricKeys>, Refusal> {
+fn keys(given: Option<&Value<'_>>) -> Result<Option<SymmetricKeys>, Refusal> {
     let Some(given) = given else { return Ok(None) };
     let given = Members::new(given, "authentication.symmetricKey.");
     let key = |name| match given.filled(name)? {
@@ -153,7 +152,7 @@ fn keys(given: Option<&Map<String, Value>>) -> Result<Option<SymmetricKeys>, Ref
 }
 
 /// `None` when there is neither.
-fn thumbprints(given: Option<&Map<String, Value>>) -> Result<Option<Thumbprints>, Refusal> {
+fn thumbprints(given: Option<&Value<'_>>) -> Result<Option<Thumbprints>, Refusal> {
     let Some(given) = given else { return Ok(None) };
     let given = Members::new(given, "authentication.x509Thumbprint.");
     let thumbprint = |name| match given.filled(name)? {
@@ -176,12 +175,12 @@ fn parent_scopes(members: Members<'_>) -> Result<Box<[Box<str>]>, Refusal> {
     if given.len() > PARENT_SCOPES_MAX {
         return Err(members.invalid(name, &format!("has more than {PARENT_SCOPES_MAX} scopes")));
     }
-    let scope = |value: &Value| match value.as_str() {
-        None => Err(members.invalid(name, "has something that is no string")),
-        Some(text) if text.is_empty() || text.chars().count() > SCOPE_CHARS_MAX => {
+    let scope = |value: &Value<'_>| match value {
+        Value::Text(text) if text.is_empty() || text.chars().count() > SCOPE_CHARS_MAX => {
             Err(members.invalid(name, &format!("has a scope not of 1 to {SCOPE_CHARS_MAX} chars")))
         }
-        Some(text) => Ok(text.into()),
+        Value::Text(text) => Ok(text.as_ref().into()),
+        _ => Err(members.invalid(name, "has something that is no string")),
     };
     given.iter().map(scope).collect()
 }

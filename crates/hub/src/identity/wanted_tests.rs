@@ -13,7 +13,7 @@ use crate::{IfMatch, Moment};
 
 const B64: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn read(body: &Value) -> Result<Wanted, Refusal> {
+fn read(body: &serde_json::Value) -> Result<Wanted, Refusal> {
     Wanted::read(body.to_string().as_bytes(), id("D1"))
 }
 
