@@ -215,7 +215,8 @@ impl Perform {
         }
     }
 
-    /// What was restored goes to whoever keeps the log, before the first turn.
+    /// What the log has to keep goes to whoever keeps it, not with the next records: before the
+    /// first turn, and where somebody else is about to let go of it.
     pub fn flush_needs(&mut self) {
         if let Engine::Log(log) = &mut self.engine {
             log.flush_needs();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use super::mistake::{Mistake, nearest};
-use super::{Anonymous, Config, Durability, Profile, http, limits, process, registry_check};
+use super::{Anonymous, Config, Profile, http, limits, process, registry_check};
 use crate::auth::password;
 
 /// Everything wrong with the configuration; empty when it can be served.
@@ -26,11 +26,6 @@ pub fn check(config: &Config) -> Vec<Mistake> {
 
 fn server(config: &Config, mistakes: &mut Vec<Mistake>) {
     let mut refuse = |path: &str, message: String| mistakes.push(Mistake::new(path, message));
-    if config.durability != Durability::Memory && config.data.is_none() {
-        let message = "what is kept needs a directory: name one as \"data\", or write \"memory\" \
-                       and expect everything to be forgotten at the end of the process";
-        refuse("durability", message.into());
-    }
     if config.reactors.is_some_and(|reactors| !(1..=REACTORS_MAX).contains(&reactors)) {
         refuse("reactors", format!("must be 1 to {REACTORS_MAX}"));
     }
@@ -157,12 +152,10 @@ const REACTORS_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     /// Paths of the mistakes in `text`.
     fn paths(text: &str) -> Vec<String> {
-        let mut config: Config = toml::from_str(text).expect("readable");
-        config.resolve_paths(Path::new("/etc"));
+        let config: Config = toml::from_str(text).expect("readable");
         check(&config).into_iter().map(|mistake| mistake.path).collect()
     }
 

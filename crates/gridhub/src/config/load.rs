@@ -50,6 +50,7 @@ pub fn parse(file: &Path, text: &str, overrides: &[Override]) -> Result<Config, 
             })?;
         }
     }
+    config.name_data();
     config.resolve_paths(file.parent().unwrap_or(Path::new("")));
     let mistakes = check::check(&config);
     if mistakes.is_empty() {
@@ -204,6 +205,7 @@ mod tests {
             (Durability::Memory, None),
         ] {
             let mut config = Config { durability, ..Config::default() };
+            config.name_data();
             config.resolve_paths(Path::new("/etc/g"));
             assert_eq!(config.data.as_deref(), data);
         }

@@ -275,11 +275,15 @@ pub enum LogLevel {
 }
 
 impl Config {
-    /// Makes relative paths relative to `base` (the directory of the file they stand in).
-    pub fn resolve_paths(&mut self, base: &Path) {
+    /// Names a directory for what is kept where the file does not.
+    pub fn name_data(&mut self) {
         if self.durability != Durability::Memory {
             self.data.get_or_insert_with(|| DATA.into());
         }
+    }
+
+    /// Makes relative paths relative to `base` (the directory of the file they stand in).
+    pub fn resolve_paths(&mut self, base: &Path) {
         let resolve = |path: &mut PathBuf| *path = base.join(&*path);
         self.data.iter_mut().for_each(resolve);
         self.tls.cert_file.iter_mut().for_each(resolve);

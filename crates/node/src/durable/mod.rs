@@ -79,7 +79,7 @@ pub(crate) struct Exchanges {
     /// Exchanges from before the restart whose messages have not been read.
     pub unloaded: Vec<(PacketId, Sequence)>,
     /// Those with what a group had given, before the restart or before its member left.
-    pub by_group: Vec<Given>,
+    pub by_group: VecDeque<Given>,
     /// Messages of groups that the client had to the end, and until when that is told.
     finished: VecDeque<((StreamId, Sequence), u64)>,
 }
@@ -123,8 +123,8 @@ impl Durable {
         self.exchanges.get_or_insert_default()
     }
 
-    /// The client has had a message of a group to the end. The group tells the log within
-    /// milliseconds, but maybe on another reactor: until then a start would have it give it again.
+    /// The client has had a message of a group to the end. The group tells the log within a second
+    /// or so, but maybe on another reactor: until then a start would have it give it again.
     pub fn finishes(&mut self, stream: StreamId, sequence: Sequence, now_ms: u64) {
         self.exchanges_mut().finished.push_back(((stream, sequence), now_ms + GROUP_TOLD_MS));
     }
@@ -141,7 +141,7 @@ impl Durable {
     pub fn take_given(&mut self, id: PacketId) -> Option<Given> {
         let by_group = &mut self.exchanges.as_deref_mut()?.by_group;
         let at = by_group.iter().position(|given| given.packet_id == id)?;
-        Some(by_group.swap_remove(at))
+        by_group.remove(at)
     }
 
     /// What of it is to be told.
@@ -224,11 +224,11 @@ static NONE: Exchanges = Exchanges {
     steps: Vec::new(),
     unsent: VecDeque::new(),
     unloaded: Vec::new(),
-    by_group: Vec::new(),
+    by_group: VecDeque::new(),
     finished: VecDeque::new(),
 };
 
-/// Groups tell the log twice a second.
+/// Twice as long as what a group tells may be late.
 const GROUP_TOLD_MS: u64 = 2_000;
 const GROUP_FOUND_MS: u64 = 60_000;
 

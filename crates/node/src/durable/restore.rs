@@ -21,6 +21,7 @@ use mqtt::qos::QoS;
 use mqtt::session::{Exchange, Outbound, Received};
 use mqtt::topic::{SharedFilter, TopicFilter};
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use store::log::Need;
 use store::op::Sequence;
@@ -122,7 +123,7 @@ impl Shard {
         let mut done = reached.done().clone();
         let own = under_way.iter().filter(|u| u.via == Via::Own);
         own.clone().for_each(|u| done.add(u.sequence));
-        let by_group: Vec<Given> = under_way.iter().filter_map(Given::found).collect();
+        let by_group: VecDeque<Given> = under_way.iter().filter_map(Given::found).collect();
         by_group.iter().filter_map(|g| g.hold()).for_each(|need| self.perform.need(need));
         let exchanges = Exchanges { received, by_group, unloaded, ..Exchanges::default() };
         durable.exchanges = Some(Box::new(exchanges));

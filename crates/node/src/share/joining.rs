@@ -65,6 +65,7 @@ impl Shard {
         let Some(Former { member, text }) = self.homes.end_membership(slot, text) else {
             return false;
         };
+        self.tell_held();
         if let Ok(Some(shared)) = SharedFilter::parse(&text) {
             self.router.unwant_at(member.home(), shared.filter.as_str());
         }

@@ -100,6 +100,18 @@ impl Shard {
         }
     }
 
+    /// The log hears at once what a session keeps of a group that it leaves: before the group,
+    /// which may be on another reactor, hears that, ends, and lets go of its stream.
+    pub(super) fn tell_held(&mut self) {
+        if self.homes.needs.is_empty() {
+            return;
+        }
+        for need in std::mem::take(&mut self.homes.needs) {
+            self.perform.need(need);
+        }
+        self.perform.flush_needs();
+    }
+
     fn read_group(&mut self, group: GroupRef) {
         let (messages, bytes) = self.router.share.waiting_in(group);
         if messages > LIVE_MESSAGES / 2 || bytes > LIVE_BYTES / 2 {

@@ -117,7 +117,9 @@ impl Found {
         });
         let mut groups: BTreeMap<StreamId, FoundGroup> =
             kept.into_iter().chain(new).map(|group| (group.progress.stream, group)).collect();
-        for (stream, sequence) in self.sessions.iter().flat_map(FoundSession::begun) {
+        // Most starts have no groups, and what each session has begun is read from its record.
+        let sessions = if groups.is_empty() { &[] } else { &*self.sessions };
+        for (stream, sequence) in sessions.iter().flat_map(FoundSession::begun) {
             if let Some(group) = groups.get_mut(&stream) {
                 group.is_behind |= group.progress.finish(sequence);
             }
