@@ -215,8 +215,7 @@ impl Perform {
         }
     }
 
-    /// What the log has to keep goes to whoever keeps it, not with the next records: before the
-    /// first turn, and where somebody else is about to let go of it.
+    /// What the log has to keep is told now, not with the next records: others may let go of it.
     pub fn flush_needs(&mut self) {
         if let Engine::Log(log) = &mut self.engine {
             log.flush_needs();
