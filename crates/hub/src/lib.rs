@@ -6,6 +6,7 @@ pub mod errors;
 pub mod identity;
 pub mod json;
 pub mod query;
+pub mod registry;
 pub mod sas;
 pub mod twin;
 

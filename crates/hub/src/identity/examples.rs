@@ -2,7 +2,7 @@
 
 use super::{
     Authentication, Device, DeviceId, Edge, Fresh, Generation, Identity, IdentityId, Module,
-    ModuleId, Part, Status, Thumbprint, Thumbprints,
+    ModuleId, Packed, Part, Status, Thumbprint, Thumbprints,
 };
 use crate::chance::Chance;
 use crate::sas::{Key, SymmetricKeys};
@@ -31,7 +31,7 @@ pub(super) fn keys(primary: u8, secondary: u8) -> Authentication {
 }
 
 /// A device or module with keys of bytes 3 and 4, generation 1, etag 1.
-pub(super) fn identity(client_id: &str) -> Identity {
+pub(crate) fn identity(client_id: &str) -> Identity {
     let IdentityId { device, module } = id(client_id);
     let part = match module {
         None => Part::Device(Device::default()),
@@ -39,6 +39,12 @@ pub(super) fn identity(client_id: &str) -> Identity {
     };
     let (generation, etag) = (Generation(1), Etag(1));
     Identity { device, generation, etag, authentication: keys(3, 4), part }
+}
+
+/// A device or module as its record, with an etag.
+pub(crate) fn named(device: &str, module: Option<&str>, etag: u64) -> Packed {
+    let client_id = module.map_or(device.to_owned(), |module| format!("{device}/{module}"));
+    Packed::from(&Identity { etag: Etag(etag), ..identity(&client_id) })
 }
 
 /// Any identity.

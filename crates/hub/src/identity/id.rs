@@ -2,6 +2,7 @@
 //! (A2). Refuses to know which are registered.
 
 use super::limits::ID_CHARS_MAX;
+use crate::registry::Ids;
 use std::borrow::Borrow;
 use std::fmt;
 
@@ -54,6 +55,11 @@ pub struct IdentityId {
 }
 
 impl IdentityId {
+    /// Of ids that were checked before.
+    pub(crate) fn of(ids: Ids<'_>) -> Self {
+        Self { device: DeviceId(ids.device.into()), module: ids.module.map(|m| ModuleId(m.into())) }
+    }
+
     /// Reads a client identifier: `{deviceId}` or `{deviceId}/{moduleId}`.
     ///
     /// # Errors

@@ -57,6 +57,18 @@ impl Packed {
         read().expect("it was encoded or decoded before")
     }
 
+    /// Its generation, read in place.
+    pub fn generation(&self) -> Generation {
+        let read = || {
+            let r = &mut Reader::new(&self.0);
+            let (_version, flags) = (r.byte()?, r.byte()?);
+            let texts = if flags & MODULE == 0 { 1 } else { 2 };
+            (0..texts).try_for_each(|_| r.text().map(drop))?;
+            Ok::<_, BadRecord>(Generation(r.number()?))
+        };
+        read().expect("it was encoded or decoded before")
+    }
+
     /// The identity.
     pub fn unpack(&self) -> Identity {
         Identity::decode(&self.0).expect("it was encoded or decoded before")
