@@ -18,7 +18,9 @@ use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use engine::{Engine, LogEnd, Memory};
+use hub::registry::Found as FoundDevice;
 use node::counters::Counters;
+use node::devices::home_of_device;
 use node::journal::{FoundRequest, FoundSession, SessionId};
 use node::keys::KeyRecords;
 use node::shard::home_of;
@@ -69,6 +71,7 @@ struct Shared {
     interest: Arc<Interest>,
     retained: Arc<Retained>,
     keys: Arc<KeyRecords>,
+    hub: Option<Arc<node::devices::Hub>>,
     counters: Vec<Arc<Counters>>,
 }
 
@@ -79,6 +82,7 @@ struct Begin {
     clock_record: Option<Sequence>,
     first_session: SessionId,
     sessions: Arc<Vec<FoundSession>>,
+    devices: Vec<FoundDevice>,
     rest: Arc<Found>,
 }
 
@@ -203,6 +207,7 @@ impl Waiting {
 /// What a reactor's thread does first.
 struct Restoring {
     sessions: Arc<Vec<FoundSession>>,
+    devices: Vec<FoundDevice>,
     rest: Arc<Found>,
     authenticator: Arc<Authenticator>,
     clock: Clock,
@@ -210,7 +215,8 @@ struct Restoring {
 
 impl Restoring {
     fn run(self, shard: &mut Shard) -> usize {
-        let Self { sessions, rest, authenticator, clock } = self;
+        let Self { sessions, devices, rest, authenticator, clock } = self;
+        shard.restore_devices(devices);
         let principal = |owner: &node::journal::Owner<'_>| authenticator.recall(owner);
         let nobody = authenticator.nobody();
         let restored = Restored { sessions: &sessions, rest: &rest, principal: &principal, nobody };
@@ -228,6 +234,7 @@ impl Common {
             clock_record: None,
             first_session: SessionId(1),
             sessions: Arc::default(),
+            devices: Vec::new(),
             rest: Arc::default(),
         };
         (0..self.count).map(begin).collect()
@@ -258,17 +265,23 @@ impl Common {
         for session in std::mem::take(&mut found.sessions) {
             homes[home_of(session.client_text(), self.count)].push(session);
         }
+        let mut devices: Vec<Vec<FoundDevice>> = Vec::new();
+        devices.resize_with(self.count, Vec::new);
+        for device in std::mem::take(&mut found.devices) {
+            devices[home_of_device(device.identity.ids().device, self.count)].push(device);
+        }
         self.settings.interest.reserve(homes.iter().map(Vec::len).sum());
-        let begin = |(me, sessions)| Begin {
+        let begin = |(me, (sessions, devices))| Begin {
             // Fewer than 65 reactors.
             engine: Engine::Log(entrance.intake.handle(me as u8)),
             log_end: *end,
             clock_record: found.clock_record,
             first_session: found.next_session,
             sessions: Arc::new(sessions),
+            devices,
             rest: Arc::clone(&rest),
         };
-        homes.into_iter().enumerate().map(begin).collect()
+        homes.into_iter().zip(devices).enumerate().map(begin).collect()
     }
 
     fn parts(
@@ -276,7 +289,7 @@ impl Common {
         me: usize,
         begin: Begin,
     ) -> anyhow::Result<(ReactorSettings, Settings, Restoring)> {
-        let Begin { engine, log_end, clock_record, first_session, sessions, rest } = begin;
+        let Begin { engine, log_end, clock_record, first_session, sessions, devices, rest } = begin;
         let s = &self.settings;
         let settings = Settings {
             reactor: me,
@@ -294,6 +307,7 @@ impl Common {
             clock_record: clock_record.filter(|_| me == 0),
             first_session,
             namespace: NAMESPACE,
+            hub: s.hub.clone(),
             counters: Arc::clone(&s.counters[me]),
             seed: seed()?,
         };
@@ -311,7 +325,7 @@ impl Common {
             reads: None,
         };
         let (authenticator, clock) = (Arc::clone(&self.authenticator), self.clock.clone());
-        Ok((reactor, settings, Restoring { sessions, rest, authenticator, clock }))
+        Ok((reactor, settings, Restoring { sessions, devices, rest, authenticator, clock }))
     }
 
     fn sharing(&self) -> Sharing {
@@ -354,6 +368,7 @@ impl Shared {
             interest: Arc::new(Interest::new(count)),
             retained: Arc::new(Retained::new(&limits)),
             keys: Arc::default(),
+            hub: None,
             counters: (0..count).map(|_| Arc::default()).collect(),
             limits,
         }

@@ -9,12 +9,12 @@ use crate::durable::Step;
 use crate::ingress::Who;
 use crate::journal::Publisher;
 use crate::link::LinkId;
-use crate::perform::{Completion, Logged, Waiting};
 use crate::post::PublishBatch;
 use crate::record::{Record, Told, What};
 use crate::session::Origin;
 use crate::shard::Shard;
 use crate::source::Source;
+use crate::waiting::{Completion, Logged, Waiting};
 use broker::subscription::SessionRef;
 use engine::{Fact, Facts, Formed, Outcome};
 use mqtt::packet_id::PacketId;
@@ -159,6 +159,7 @@ impl Shard {
     ) {
         match completion {
             Completion::None => self.homes.counters.lose(Loss::Storage),
+            Completion::Device(written) => self.device_unwritten(*written, why),
             // It is told again.
             Completion::Clock => {}
             Completion::Group(group, stream) => self.group_kept(group, stream, None),

@@ -4,9 +4,11 @@
 //! connections they use, the door for every publish, the fan-out. It opens no socket, reads no
 //! clock and draws no randomness; production and simulator run it unchanged.
 
+mod assigned;
 pub mod auth;
 mod backlog;
 pub mod counters;
+pub mod devices;
 pub mod door;
 pub mod effect;
 pub mod inspect;
@@ -52,6 +54,7 @@ mod source;
 mod subscribe;
 mod tally;
 mod timers;
+mod waiting;
 mod will;
 
 pub use durable::{Found, ReadAnswer, ReadJob, Restored, answer};

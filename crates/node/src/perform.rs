@@ -3,25 +3,20 @@
 //!
 //! Owns what waits and in which order. What a fact means to its hearers is `facts`' to know.
 
-use crate::durable::Kept;
-use crate::journal::{Entry, Message, Publisher};
-use crate::link::{LinkId, Pause};
+use crate::journal::{Entry, Message};
+use crate::link::Pause;
 use crate::record::{Record, Told, What};
 use crate::session::Origin;
 use crate::shard::Shard;
 use crate::source::Source;
 use crate::tally::{Counting, Tally};
-use broker::access::{Authorized, Principal};
-use broker::publication::Publication;
-use broker::share::GroupRef;
+use crate::waiting::{Completion, Logged, Waiting, Way};
 use engine::{Engine, Form};
 use hashbrown::HashMap;
-use mqtt::packet_id::PacketId;
-use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use store::log::{Need, StreamId};
+use store::log::{Hold, Kind, Need};
 use store::op::{Append, NamespaceId, Op, Outcome, Sequence, Ticket};
 
 /// Publishes and acknowledgements that wait for the log, in order.
@@ -37,52 +32,6 @@ pub(crate) struct Perform {
     outcomes: Vec<Outcome>,
     /// Bytes of an entry while it is submitted.
     scratch: Vec<u8>,
-}
-
-/// One step that waits.
-pub(crate) struct Waiting {
-    pub ticket: Option<Ticket>,
-    pub origin: Origin,
-    pub publish: Option<Logged>,
-    pub completion: Completion,
-}
-
-/// A publish that waits for the log.
-pub(crate) struct Logged {
-    /// Whose it is.
-    pub principal: Arc<Principal>,
-    /// What it is.
-    pub publication: Authorized<Arc<Publication>>,
-    /// The number of the last change of what is retained when it came.
-    pub retained_before: u64,
-}
-
-/// Where a publish goes in the log and from there.
-pub(crate) struct Way<'a> {
-    /// The index streams that it belongs to.
-    pub streams: &'a [StreamId],
-    /// Reactors that hear of it: bit n = reactor n.
-    pub others: u64,
-    /// As the log remembers it.
-    pub publisher: Publisher<'a>,
-}
-
-/// What follows once a step is a fact.
-pub(crate) enum Completion {
-    /// Nobody is told.
-    None,
-    /// PUBACK or PUBREC.
-    Acknowledge { link: LinkId, packet_id: PacketId, qos: QoS },
-    /// An answer that is ready but has to keep its place.
-    Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason, why: Option<Box<str>> },
-    /// The caller of the door.
-    Tally(Arc<Tally>),
-    /// A session's own entry.
-    Kept(Kept),
-    /// How late it is.
-    Clock,
-    /// What the group of this stream has done.
-    Group(GroupRef, StreamId),
 }
 
 impl Perform {
@@ -180,22 +129,29 @@ impl Perform {
 
     /// Puts an entry of a session at the end. Nobody's publishes wait for it.
     pub fn write(&mut self, entry: &Entry<'_>, completion: Completion) {
-        let Engine::Log(log) = &mut self.engine else { return };
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.scratch.clear();
-        entry.encode(&mut self.scratch);
-        let form = Form {
-            kind: entry.kind(),
-            hold: entry.hold(),
-            namespace: self.namespace,
-            streams: &[],
-            payload: &[&self.scratch],
-        };
+        let mut payload = std::mem::take(&mut self.scratch);
+        payload.clear();
+        entry.encode(&mut payload);
         let what = match entry {
             Entry::Clock(clock) => What::Clock(clock.wall_ms),
             _ => What::Own,
         };
+        self.write_payload((entry.kind(), &payload), what, completion);
+        self.scratch = payload;
+    }
+
+    /// As [`write`](Self::write), of an entry that was encoded.
+    pub fn write_payload(
+        &mut self,
+        (kind, payload): (Kind, &[u8]),
+        what: What,
+        completion: Completion,
+    ) {
+        let Engine::Log(log) = &mut self.engine else { return };
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        let (hold, namespace) = (Hold::UntilReleased, self.namespace);
+        let form = Form { kind, hold, namespace, streams: &[], payload: &[payload] };
         log.submit(ticket, 0, form, Record(what));
         let (ticket, origin) = (Some(ticket), Origin::LOG);
         self.waiting.push_back(Waiting { ticket, origin, publish: None, completion });
@@ -280,22 +236,6 @@ impl Perform {
     }
 }
 
-impl Waiting {
-    /// A publish that waits.
-    pub fn publish(origin: Origin, publish: Logged, completion: Completion) -> Self {
-        Self { ticket: None, origin, publish: Some(publish), completion }
-    }
-
-    fn bytes(&self) -> usize {
-        self.publish.as_ref().map_or(0, |logged| logged.publication.bytes())
-    }
-
-    /// An answer that waits for its turn.
-    pub fn answer(origin: Origin, completion: Completion) -> Self {
-        Self { ticket: None, origin, publish: None, completion }
-    }
-}
-
 impl Shard {
     /// Goes on with everything that waits for nothing more, as far as that is known here: what
     /// the log has made a fact comes by a post.
@@ -355,6 +295,7 @@ impl Shard {
             Completion::Tally(tally) if tally.counting == Counting::Yes => {}
             Completion::Tally(tally) => tally.accepted(sequence),
             Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
+            Completion::Device(written) => self.device_written(*written, Sequence(sequence)),
             Completion::Clock => self.clock_kept(Sequence(sequence)),
             Completion::Group(group, stream) => {
                 self.group_kept(group, stream, Some(Sequence(sequence)))
@@ -386,15 +327,5 @@ impl Shard {
         }
         let source = publication.map(|_| Source::kept(&kept));
         self.tell(origin, &route, source, order, tally) || retain
-    }
-}
-
-impl Completion {
-    /// The tally that counts who matched.
-    fn counting(&self) -> Option<Arc<Tally>> {
-        match self {
-            Self::Tally(tally) if tally.counting == Counting::Yes => Some(Arc::clone(tally)),
-            _ => None,
-        }
     }
 }

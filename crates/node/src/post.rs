@@ -2,6 +2,7 @@
 //! single requests of the control plane.
 
 use crate::auth::AuthOutcome;
+use crate::devices::{Asked, Counts, Page, Scan, Scanned, Shown};
 use crate::door::{Ingress, PublishRequest, Reply};
 use crate::durable::ReadAnswer;
 use crate::inspect::{SessionDetail, SessionSummary};
@@ -14,6 +15,7 @@ use broker::budget::Charge;
 use broker::publication::Publication;
 use broker::share::{Handout, MemberId};
 use engine::Facts;
+use hub::query::Refused;
 use mqtt::qos::QoS;
 use std::sync::Arc;
 
@@ -29,6 +31,14 @@ pub enum Post {
     Ingress(Box<Ingress>),
     /// A retained message of the broker itself: nobody's permissions are asked.
     Own(Box<PublishRequest>),
+    /// A request to the home of a device.
+    Asked(Box<Asked>),
+    /// Some of the devices at home here.
+    Devices(Box<Page>, Reply<Vec<Shown>>),
+    /// How many devices are at home here.
+    DeviceCounts(Reply<Counts>),
+    /// A part of a query over the twins at home here.
+    Scan(Box<Scan>, Reply<Result<Scanned, Refused>>),
     /// The answer to an authentication.
     Authenticated(LinkId, AuthOutcome),
     /// All sessions at home here.

@@ -1,6 +1,7 @@
 //! What a shard is made of.
 
 use crate::counters::Counters;
+use crate::devices::Hub;
 use crate::journal::SessionId;
 use crate::keys::KeyRecords;
 use crate::record::Record;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub first_session: SessionId,
     /// The namespace.
     pub namespace: NamespaceId,
+    /// The hub, where there is one.
+    pub hub: Option<Arc<Hub>>,
     /// This reactor's counters.
     pub counters: Arc<Counters>,
     /// Seed of assigned client identifiers: random in production, fixed in simulation.

@@ -1,7 +1,9 @@
 //! One reactor's share of the broker, and the calls its outer loop makes each turn:
 //! `begin`, any number of `accept`, `input`, `lost`, `post`, then `end`, then write what is dirty.
 
+use crate::assigned::AssignedIds;
 use crate::auth::Listener;
+use crate::devices::Devices;
 use crate::durable::{ClockTold, Endings, Watched};
 use crate::effect::Effect;
 use crate::facts::Heard;
@@ -28,7 +30,7 @@ use broker::retained::Retained;
 use broker::router::Router;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use store::op::Sequence;
 
@@ -42,6 +44,7 @@ pub struct Shard {
     pub(crate) heard: Heard,
     /// Sessions that end, until the log knows that.
     pub(crate) endings: Endings,
+    pub(crate) devices: Devices,
     /// What the log has of the clock.
     pub(crate) clock: ClockTold,
     /// Messages of which somebody wants to hear how they are delivered.
@@ -65,15 +68,8 @@ pub struct Shard {
     pub(crate) turned_away_line: Seldom,
     /// Publishers that wait for another reactor.
     pub(crate) waiting_for_posts: Vec<Origin>,
-    ids: Ids,
+    ids: AssignedIds,
     work_left: bool,
-}
-
-/// Assigned client identifiers: unique, and not to be guessed from each other.
-struct Ids {
-    key: foldhash::quality::FixedState,
-    seed: [u64; 2],
-    given: u64,
 }
 
 impl Shard {
@@ -89,6 +85,7 @@ impl Shard {
             perform: Perform::new(s.engine, s.namespace),
             heard: Heard::new(s.reactors, s.log_end.0),
             endings: Endings::default(),
+            devices: Devices::new(s.hub),
             clock: ClockTold { at: s.clock_record },
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),
@@ -103,11 +100,7 @@ impl Shard {
             connects: s.connects,
             turned_away_line: Seldom::default(),
             waiting_for_posts: Vec::new(),
-            ids: Ids {
-                key: foldhash::quality::FixedState::with_seed(s.seed[1]),
-                seed: s.seed,
-                given: 0,
-            },
+            ids: AssignedIds::new(s.seed),
             work_left: false,
         }
     }
@@ -324,16 +317,7 @@ impl Shard {
     }
 
     pub(crate) fn new_client_id(&mut self) -> String {
-        let Ids { key, seed, given } = &mut self.ids;
-        *given += 1;
-        let half = |salt: u64| {
-            let mut h = key.build_hasher();
-            h.write_u64(seed[0]);
-            h.write_u64(*given);
-            h.write_u64(salt);
-            h.finish()
-        };
-        format!("auto-{:016x}{:08x}", half(1), half(2) as u32)
+        self.ids.next()
     }
 
     /// A connection's deadline may have passed: CONNECT, or keep-alive (3.1.2-22).

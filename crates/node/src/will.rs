@@ -4,10 +4,10 @@
 use crate::effect::Notice;
 use crate::ingress::{Verdict, Who};
 use crate::meter::Meter;
-use crate::perform::Completion;
 use crate::session::Will;
 use crate::shard::Shard;
 use crate::source::{Source, deadline};
+use crate::waiting::Completion;
 
 impl Clone for Will {
     fn clone(&self) -> Self {

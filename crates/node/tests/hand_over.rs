@@ -67,6 +67,7 @@ fn shard() -> Shard {
         log_end: Sequence(0),
         clock_record: None,
         first_session: SessionId(1),
+        hub: None,
         namespace: NamespaceId(1),
         counters: Arc::new(Counters::default()),
         seed: [0, 7],

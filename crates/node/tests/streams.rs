@@ -183,6 +183,7 @@ fn shards(interest: &Arc<Interest>) -> Vec<Shard> {
             log_end: Sequence(0),
             clock_record: None,
             first_session: SessionId(1),
+            hub: None,
             namespace: NamespaceId(1),
             counters: Arc::new(Counters::default()),
             seed: [reactor as u64, 7],

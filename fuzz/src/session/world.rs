@@ -61,6 +61,7 @@ impl World {
             log_end: Sequence(0),
             clock_record: None,
             first_session: SessionId(1),
+            hub: None,
             namespace: NamespaceId(1),
             counters: Arc::clone(&counters),
             seed: [1, 7],

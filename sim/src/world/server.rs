@@ -57,6 +57,7 @@ impl Server {
                 log_end: opened.map_or(Sequence(0), |o| o.end),
                 clock_record: opened.and_then(|o| o.found.clock_record).filter(|_| reactor == 0),
                 first_session: opened.map_or(SessionId(1), |o| o.found.next_session),
+                hub: None,
                 namespace: NAMESPACE,
                 counters: Arc::clone(&counters[reactor]),
                 seed: [reactor as u64, 7],

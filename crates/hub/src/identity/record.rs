@@ -57,6 +57,14 @@ impl Packed {
         read().expect("it was encoded or decoded before")
     }
 
+    /// The status of a device, read in place; a module has none of its own.
+    pub fn status(&self) -> Status {
+        match self.0.get(1) {
+            Some(flags) if flags & DISABLED != 0 => Status::Disabled,
+            _ => Status::Enabled,
+        }
+    }
+
     /// Its generation, read in place.
     pub fn generation(&self) -> Generation {
         let read = || {

@@ -10,6 +10,7 @@ use super::refused::Refused;
 use super::statement_parser;
 use super::tally::Tally;
 use crate::json::write_text;
+use std::sync::Arc;
 
 /// `SELECT ... FROM ... [WHERE ...] [GROUP BY ...]` (B7).
 #[derive(Debug, Clone)]
@@ -121,8 +122,8 @@ impl Query {
 
     /// Where all selected documents are counted together before there is a row: aggregates and
     /// `GROUP BY`.
-    pub fn tally(&self) -> Option<Tally<'_>> {
-        self.is_tallied().then(|| Tally::new(self))
+    pub fn tally(self: &Arc<Self>) -> Option<Tally> {
+        self.is_tallied().then(|| Tally::new(Arc::clone(self)))
     }
 
     /// Comparisons with constants that hold for every document that is selected, so each of them
@@ -449,7 +450,7 @@ mod tests {
     }
 
     fn tallied(query: &str, reported: &[&str]) -> Vec<String> {
-        let query = Query::parse(query).unwrap();
+        let query = Arc::new(Query::parse(query).unwrap());
         let mut tally = query.tally().unwrap();
         for reported in reported {
             let twin = twin("{}", "{}", reported);
@@ -510,7 +511,7 @@ mod tests {
     #[test]
     fn groups_have_a_bound() {
         let query = Query::parse("SELECT COUNT() FROM devices GROUP BY deviceId").unwrap();
-        let (twin, mut tally) = (Twin::new(0), query.tally().unwrap());
+        let (twin, mut tally) = (Twin::new(0), Arc::new(query).tally().unwrap());
         let mut count = |n: usize| {
             let about = About { device_id: &n.to_string(), ..About::default() };
             tally.count(&TwinDocument { about: &about, twin: &twin })

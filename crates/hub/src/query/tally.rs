@@ -8,11 +8,12 @@ use super::statement::{Column, Query, Select, What};
 use super::value::Value;
 use crate::json::write_text;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The groups of one run of a query. Allocates for a new group only.
 #[derive(Debug)]
-pub struct Tally<'q> {
-    query: &'q Query,
+pub struct Tally {
+    query: Arc<Query>,
     /// By what makes a value the same: equal numbers are one group however they are written.
     places: HashMap<Box<[u8]>, usize>,
     groups: Vec<Group>,
@@ -27,16 +28,11 @@ struct Group {
     totals: Vec<Total>,
 }
 
-impl<'q> Tally<'q> {
-    pub(super) fn new(query: &'q Query) -> Self {
-        let mut tally = Self {
-            query,
-            places: HashMap::new(),
-            groups: Vec::new(),
-            group_bytes: 0,
-            key: Vec::new(),
-        };
-        if query.group_by.is_none() {
+impl Tally {
+    pub(super) fn new(query: Arc<Query>) -> Self {
+        let (places, groups, group_bytes, key) = (HashMap::new(), Vec::new(), 0, Vec::new());
+        let mut tally = Self { query, places, groups, group_bytes, key };
+        if tally.query.group_by.is_none() {
             tally.groups.push(tally.group(Box::default()));
         }
         tally
@@ -49,7 +45,7 @@ impl<'q> Tally<'q> {
     pub fn count<D: Document + ?Sized>(&mut self, document: &D) -> Result<(), Refused> {
         let place = self.place(document)?;
         let totals = self.groups[place].totals.iter_mut();
-        for (column, total) in columns(self.query).iter().zip(totals) {
+        for (column, total) in columns(&self.query).iter().zip(totals) {
             let What::Aggregate(aggregate) = &column.what else { continue };
             match &aggregate.of {
                 None => total.add_document(),
@@ -69,7 +65,7 @@ impl<'q> Tally<'q> {
         let mut out = Vec::new();
         for group in self.groups.iter().take(top) {
             out.clear();
-            group.write(columns(self.query), &mut out);
+            group.write(columns(&self.query), &mut out);
             row(&out);
         }
     }
@@ -97,7 +93,7 @@ impl<'q> Tally<'q> {
     }
 
     fn group(&self, shown: Box<[u8]>) -> Group {
-        Group { shown, totals: vec![Total::default(); columns(self.query).len()] }
+        Group { shown, totals: vec![Total::default(); columns(&self.query).len()] }
     }
 }
 

@@ -2,8 +2,8 @@
 //! connected counts as lost since then (core.md 7).
 
 use crate::journal::{Clock, Entry};
-use crate::perform::Completion;
 use crate::shard::Shard;
+use crate::waiting::Completion;
 use store::log::Need;
 use store::op::Sequence;
 

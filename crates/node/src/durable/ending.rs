@@ -4,11 +4,11 @@ use super::Waits;
 use super::entries::{Kept, Kind, Then};
 use super::progress::LATE_MS;
 use crate::journal::{Detached, Entry, SessionEnded, SessionId, WillLeft};
-use crate::perform::Completion;
 use crate::post::Deleted;
 use crate::session::State;
 use crate::shard::Shard;
 use crate::timers::Timer;
+use crate::waiting::Completion;
 use broker::subscription::SessionRef;
 use store::op::Sequence;
 

@@ -6,9 +6,9 @@ use crate::journal::{
     Direction, Entry, LastWill, Owner, Presence, SessionBegun, SessionId, Subscription,
 };
 use crate::link::LinkId;
-use crate::perform::Completion;
 use crate::session::{Session, State, Will};
 use crate::shard::Shard;
+use crate::waiting::Completion;
 use broker::access::Principal;
 use broker::subscription::SessionRef;
 use engine::Outcome;

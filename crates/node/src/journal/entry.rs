@@ -55,6 +55,8 @@ pub enum Entry<'a> {
     Attached(Attached<'a>),
     /// Nobody is there.
     Detached(Detached),
+    /// An identity or a twin of the hub; kinds 16 to 31.
+    Device(hub::registry::Entry<'a>),
 }
 
 /// Why a payload is no entry. None of ours is like that: the log is damaged, or of another
@@ -85,6 +87,9 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// What is no entry of a version that we know, whole and in its one form.
     pub fn decode(kind: Kind, payload: &'a [u8]) -> Result<Self, BadEntry> {
+        if hub::registry::Entry::KINDS.contains(&kind.0) {
+            return device(kind, payload);
+        }
         let mut r = Reader::new(payload);
         let entry = match kind {
             Message::KIND => Message::decode(&mut r).map(Self::Message),
@@ -124,6 +129,7 @@ impl<'a> Entry<'a> {
             Self::Unsubscribed(e) => e.encode(out),
             Self::Attached(e) => e.encode(out),
             Self::Detached(e) => e.encode(out),
+            Self::Device(e) => e.encode(out),
         }
     }
 
@@ -142,6 +148,7 @@ impl<'a> Entry<'a> {
             Self::Unsubscribed(_) => Unsubscribed::KIND,
             Self::Attached(_) => Attached::KIND,
             Self::Detached(_) => Detached::KIND,
+            Self::Device(e) => Kind(e.kind()),
         }
     }
 
@@ -165,13 +172,21 @@ impl<'a> Entry<'a> {
             Self::Progress(e) => Some(e.session),
             Self::Sent(e) => Some(e.session),
             Self::Released(e) => Some(e.session),
-            Self::Clock(_) | Self::GroupProgress(_) => None,
+            Self::Clock(_) | Self::GroupProgress(_) | Self::Device(_) => None,
             Self::Subscribed(e) => Some(e.session),
             Self::Unsubscribed(e) => Some(e.session),
             Self::Attached(e) => Some(e.session),
             Self::Detached(e) => Some(e.session),
         }
     }
+}
+
+fn device(kind: Kind, payload: &[u8]) -> Result<Entry<'_>, BadEntry> {
+    let entry = hub::registry::Entry::decode(kind.0, payload).map(Entry::Device);
+    entry.map_err(|bad| match bad {
+        hub::BadRecord::Version(version) => BadEntry::UnknownVersion { kind: kind.0, version },
+        hub::BadRecord::Malformed(why) => BadEntry::Malformed { kind: kind.0, why },
+    })
 }
 
 impl fmt::Display for BadEntry {

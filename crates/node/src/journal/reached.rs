@@ -61,7 +61,8 @@ impl Reached {
             | Entry::Attached(_)
             | Entry::Detached(_)
             | Entry::Clock(_)
-            | Entry::GroupProgress(_) => {}
+            | Entry::GroupProgress(_)
+            | Entry::Device(_) => {}
         }
     }
 

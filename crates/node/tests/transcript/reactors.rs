@@ -85,6 +85,7 @@ impl Reactors {
                 log_end: Sequence(0),
                 clock_record: None,
                 first_session: SessionId(1),
+                hub: None,
                 namespace: NamespaceId(1),
                 counters: Arc::clone(&counters[reactor]),
                 seed: [reactor as u64, 7],

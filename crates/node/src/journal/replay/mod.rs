@@ -30,6 +30,7 @@ use super::message::Message;
 use super::publisher::Publisher;
 use super::session_id::SessionId;
 use groups::Groups;
+use hub::registry::Lists;
 use needs::Needs;
 use requests::Requests;
 use retained::{Removals, Topics};
@@ -45,6 +46,7 @@ pub struct Replay {
     topics: Topics,
     requests: Requests,
     groups: Groups,
+    devices: hub::registry::Replay,
     clock: Option<(u64, Sequence)>,
     needs: Needs,
 }
@@ -66,6 +68,8 @@ pub struct Found {
     /// Shared groups, by the number of their streams; those that nobody subscribes to any more are
     /// to be released.
     pub groups: Vec<FoundGroup>,
+    /// Devices and modules, in order of their ids.
+    pub devices: Vec<hub::registry::Found>,
     /// The highest domain clock; 0 without one.
     pub clock_ms: u64,
     /// The record that says so.
@@ -152,7 +156,13 @@ impl Replay {
     /// # Errors
     /// As `take`.
     pub fn add(&mut self, at: Sequence, kind: Kind, payload: &[u8]) -> Result<(), BadEntry> {
-        let entry = Entry::decode(kind, payload)?;
+        let entry = match Entry::decode(kind, payload)? {
+            Entry::Device(device) => {
+                self.devices.take(at, device);
+                return Ok(());
+            }
+            entry => entry,
+        };
         match &entry {
             Entry::Message(message) => self.message(at, message, &entry),
             Entry::Clock(clock) => self.clock(at, *clock),
@@ -164,7 +174,7 @@ impl Replay {
 
     /// Everything was taken.
     pub fn finish(self) -> Found {
-        let Self { sessions, topics, requests, groups, clock, mut needs } = self;
+        let Self { sessions, topics, requests, groups, devices, clock, mut needs } = self;
         let clock_ms = clock.map_or(0, |(wall_ms, _)| wall_ms);
         let next_session = sessions.next_id();
         let (sessions, replaced, mut tombstones) = sessions.finish(&mut needs);
@@ -172,6 +182,9 @@ impl Replay {
         let (retained, removals) = topics.finish(&mut needs);
         let Removals { tombstones: of_topics, kept } = removals;
         tombstones.extend(of_topics);
+        let (devices, Lists { stale, tombstones: of_devices }) = devices.finish();
+        tombstones.extend(of_devices);
+        stale.into_iter().for_each(|at| needs.let_go(at));
         tombstones.sort_unstable_by_key(|(_, at)| *at);
         let (stale, shared) = needs.finish();
         let clock_record = clock.map(|(_, at)| at);
@@ -181,6 +194,7 @@ impl Replay {
             retained,
             requests,
             groups: groups.finish(),
+            devices,
             clock_ms,
             clock_record,
             next_session,

@@ -87,7 +87,7 @@ impl Sessions {
                 trace.progress = Some(whole());
             }
             Entry::Sent(_) | Entry::Released(_) | Entry::Message(_) => trace.deliver(at, entry),
-            Entry::Clock(_) | Entry::GroupProgress(_) => {}
+            Entry::Clock(_) | Entry::GroupProgress(_) | Entry::Device(_) => {}
         }
     }
 

@@ -1,0 +1,236 @@
+//! What services ask of the home of a device, as plain data with the way back.
+
+use super::known::Known;
+use crate::door::Reply;
+use crate::shard::Shard;
+use hub::errors::{ErrorCode, Refusal};
+use hub::identity::{Activity, BulkRow, Fresh, IdentityId, Packed, RowError, Status, Wanted};
+use hub::query::{Query, Refused, Source, Tally, TwinDocument};
+use hub::registry::Ids;
+use hub::twin::{About, Mode};
+use hub::{Etag, IfMatch};
+use std::sync::Arc;
+
+/// A request to the home of a device.
+pub struct Asked {
+    /// The device or module that it is about.
+    pub id: IdentityId,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What is asked of one identity. Each has its answer once, which comes when what it says is a
+/// fact.
+pub enum Ask {
+    /// The identity (iot-hub C3, GET).
+    Get(Reply<Result<Shown, Refusal>>),
+    /// Another state of it, or a new one (C3, PUT).
+    Put(Box<Wanted>, IfMatch, Box<Fresh>, Reply<Result<Placed, Refusal>>),
+    /// Its end (C3, DELETE).
+    Delete(IfMatch, Reply<Result<(), Refusal>>),
+    /// A row of a bulk operation (C3, POST).
+    Row(Box<BulkRow>, Box<Fresh>, Reply<Result<(), RowError>>),
+    /// The modules of a device (C3).
+    Modules(Reply<Result<Vec<Shown>, Refusal>>),
+    /// Its twin (C4, GET).
+    Twin(Reply<Result<TwinShown, Refusal>>),
+    /// A write into tags and desired (C4, PATCH and PUT), with the request's body.
+    WriteTwin(Mode, Vec<u8>, IfMatch, Reply<Result<TwinShown, Refusal>>),
+}
+
+/// An identity with what is known of its connection.
+#[derive(Debug)]
+pub struct Shown {
+    /// What it is.
+    pub identity: Packed,
+    /// Whether it is connected.
+    pub activity: Activity,
+}
+
+/// What became of a PUT.
+#[derive(Debug)]
+pub struct Placed {
+    /// It is new.
+    pub is_new: bool,
+    /// As it is now.
+    pub shown: Shown,
+}
+
+/// A twin as services read it (B1.1).
+#[derive(Debug)]
+pub struct TwinShown {
+    /// Of tags and desired.
+    pub etag: Etag,
+    /// The document.
+    pub json: Vec<u8>,
+}
+
+/// A part of all devices of one home.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// They come behind this one, in order of their ids; `None` = from the first.
+    pub after: Option<IdentityId>,
+    /// At most so many; modules are neither counted nor shown.
+    pub count: usize,
+}
+
+/// A part of a query over one home.
+pub struct Scan {
+    /// What is selected; of devices or of modules.
+    pub query: Arc<Query>,
+    /// Twins come behind this one, in order of their ids; `None` = from the first.
+    pub after: Option<IdentityId>,
+    /// At most so many rows.
+    pub rows: usize,
+    /// Where what is selected is counted together instead: what was counted before.
+    pub tally: Option<Tally>,
+}
+
+/// What a scan has found.
+#[derive(Debug)]
+pub struct Scanned {
+    /// Whose twin, and its row in JSON.
+    pub rows: Vec<(IdentityId, Vec<u8>)>,
+    /// Where it goes on; `None` = there are no more.
+    pub next: Option<IdentityId>,
+    /// What was counted with this part.
+    pub tally: Option<Tally>,
+}
+
+/// How many devices one home has (C4, statistics).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Enabled devices.
+    pub enabled: u64,
+    /// Disabled devices.
+    pub disabled: u64,
+    /// Devices that are connected.
+    pub connected: u64,
+}
+
+/// Something that waits for its turn at a device.
+pub(crate) struct Job {
+    pub id: IdentityId,
+    pub ask: Ask,
+}
+
+impl Shard {
+    /// A service asks something of a device at home here.
+    pub(crate) fn asked(&mut self, asked: Asked) {
+        let Asked { id, ask } = asked;
+        match self.devices.wait_behind(Job { id, ask }) {
+            Ok(()) => {}
+            Err(Waits::Not(job)) => self.decide(job),
+            Err(Waits::TooMany(job)) => {
+                let text = "too many requests for this device wait, try again";
+                job.ask.refuse(Refusal::new(ErrorCode::ServerBusy, text));
+            }
+        }
+    }
+
+    /// A page of the devices at home here.
+    pub(crate) fn page(&self, page: &Page) -> Vec<Shown> {
+        let all = self.devices.known.after(page.after.as_ref().map(Ids::from));
+        let devices = all.filter(|(identity, _)| identity.ids().module.is_none());
+        let shown = |(identity, known): (&Packed, &Known)| Shown {
+            identity: identity.clone(),
+            activity: known.activity(),
+        };
+        devices.take(page.count).map(shown).collect()
+    }
+
+    /// How many devices are at home here.
+    pub(crate) fn device_counts(&self) -> Counts {
+        self.devices.counts
+    }
+
+    /// A part of a query: looks at so many twins that others are not kept waiting.
+    ///
+    /// # Errors
+    /// What is counted together has too many groups.
+    pub(crate) fn scan(&self, scan: Scan) -> Result<Scanned, Refused> {
+        let Scan { query, after, rows, mut tally } = scan;
+        let of_modules = query.source() == Source::Modules;
+        let mut all = self.devices.known.after(after.as_ref().map(Ids::from));
+        let (mut found, mut next) = (Vec::new(), None);
+        for _ in 0..SCANNED_AT_ONCE {
+            let Some((packed, known)) = all.next() else {
+                return Ok(Scanned { rows: found, next: None, tally });
+            };
+            next = Some(packed);
+            if packed.ids().module.is_some() != of_modules {
+                continue;
+            }
+            let (identity, activity) = (packed.unpack(), known.activity());
+            let about = About::of(&identity, &activity, known.model_id());
+            let twin = known.twin(identity.generation);
+            let document = TwinDocument { about: &about, twin: &twin };
+            if !query.matches(&document) {
+                continue;
+            }
+            if let Some(tally) = &mut tally {
+                tally.count(&document)?;
+                continue;
+            }
+            let mut row = Vec::new();
+            query.write_row(&document, &mut row);
+            found.push((identity.id(), row));
+            if found.len() >= rows {
+                break;
+            }
+        }
+        let next = next.map(|packed| packed.unpack().id());
+        Ok(Scanned { rows: found, next, tally })
+    }
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, identity: &Packed, known: &Known) {
+        if let Some((status, connected)) = self.of(identity) {
+            *status += 1;
+            *connected += u64::from(known.is_connected());
+        }
+    }
+
+    pub(super) fn sub(&mut self, identity: &Packed, known: &Known) {
+        if let Some((status, connected)) = self.of(identity) {
+            *status -= 1;
+            *connected -= u64::from(known.is_connected());
+        }
+    }
+
+    /// Where a device is counted; a module is not.
+    fn of(&mut self, identity: &Packed) -> Option<(&mut u64, &mut u64)> {
+        let Self { enabled, disabled, connected } = self;
+        let status = match identity.status() {
+            Status::Enabled => enabled,
+            Status::Disabled => disabled,
+        };
+        identity.ids().module.is_none().then_some((status, connected))
+    }
+}
+
+impl Ask {
+    /// Answers with a refusal.
+    pub(crate) fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::Get(reply) => reply(Err(refusal)),
+            Self::Put(.., reply) => reply(Err(refusal)),
+            Self::Delete(_, reply) => reply(Err(refusal)),
+            Self::Row(row, _, reply) => reply(Err(row.error(refusal))),
+            Self::Modules(reply) => reply(Err(refusal)),
+            Self::Twin(reply) | Self::WriteTwin(.., reply) => reply(Err(refusal)),
+        }
+    }
+}
+
+/// What a job has to wait for.
+pub(crate) enum Waits {
+    /// Nothing.
+    Not(Job),
+    /// More than it may.
+    TooMany(Job),
+}
+
+/// A scan of so many twins takes about as long as a burst of publishes.
+const SCANNED_AT_ONCE: usize = 1_000;

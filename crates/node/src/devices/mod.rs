@@ -1,0 +1,60 @@
+//! Devices and modules at home here: their identities, twins and connections (iot-hub A to D).
+//!
+//! Owns each of them whole: a device and its modules live on one reactor, which alone decides what
+//! becomes of them. [`asking`] takes what services ask, [`registry`] and [`twins`] decide it with
+//! crate `hub`, [`writing`] makes facts of it, [`restore`] is a start. One write of a device is on
+//! its way to the log at a time, and whatever is asked of the device meanwhile waits behind it: so
+//! nothing is shown that is no fact, and nothing has to be taken back when the disk is full.
+
+mod asking;
+mod known;
+mod registry;
+mod restore;
+mod settings;
+mod twins;
+mod writing;
+
+pub use asking::{Ask, Asked, Counts, Page, Placed, Scan, Scanned, Shown, TwinShown};
+use known::Known;
+pub use settings::Hub;
+pub(crate) use writing::Written;
+
+use asking::Job;
+use hashbrown::HashMap;
+use hub::identity::{DeviceId, Packed};
+use hub::registry::{Ids, Index};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Devices and modules at home here.
+pub(crate) struct Devices {
+    /// What all homes share; none where there is no hub.
+    pub hub: Option<Arc<Hub>>,
+    known: Index<Known>,
+    counts: Counts,
+    /// Devices of which a write is on its way to the log, with what waits behind it.
+    busy: HashMap<DeviceId, VecDeque<Job>, foldhash::fast::RandomState>,
+}
+
+impl Devices {
+    pub fn new(hub: Option<Arc<Hub>>) -> Self {
+        let (known, busy) = (Index::default(), HashMap::default());
+        Self { hub, known, counts: Counts::default(), busy }
+    }
+
+    fn enter(&mut self, identity: Packed, known: Known) {
+        self.counts.add(&identity, &known);
+        self.known.put(identity, known);
+    }
+
+    fn leave(&mut self, ids: Ids<'_>) -> Option<(Packed, Known)> {
+        let left = self.known.remove(ids);
+        left.iter().for_each(|(identity, known)| self.counts.sub(identity, known));
+        left
+    }
+}
+
+/// The home of a device and its modules, the same on every reactor.
+pub fn home_of_device(device: &str, reactors: usize) -> usize {
+    crate::shard::home_of(device, reactors)
+}
