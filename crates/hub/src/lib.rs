@@ -7,6 +7,7 @@ pub mod identity;
 pub mod json;
 pub mod query;
 pub mod sas;
+pub mod telemetry;
 pub mod twin;
 
 mod bytes;
@@ -15,6 +16,7 @@ mod chance;
 mod etag;
 mod if_match;
 mod moment;
+mod percent;
 mod short_text;
 
 pub use bytes::BadRecord;
