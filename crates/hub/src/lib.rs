@@ -5,6 +5,7 @@
 pub mod errors;
 pub mod identity;
 pub mod json;
+pub mod plane;
 pub mod query;
 pub mod sas;
 pub mod telemetry;
