@@ -5,9 +5,11 @@
 pub mod errors;
 pub mod identity;
 pub mod json;
+pub mod plane;
 pub mod query;
 pub mod registry;
 pub mod sas;
+pub mod telemetry;
 pub mod twin;
 
 mod bytes;
@@ -16,6 +18,7 @@ mod chance;
 mod etag;
 mod if_match;
 mod moment;
+mod percent;
 mod short_text;
 
 pub use bytes::BadRecord;

@@ -38,6 +38,18 @@ impl Moment {
         })
     }
 
+    /// The moment that a text says in any form that [`ticks`](Self::ticks) reads, to the
+    /// millisecond. `None` for no time and for one before 1970, but for the text of never.
+    pub fn parse(text: &str) -> Option<Self> {
+        let never = text.as_bytes() == NEVER;
+        let ticks = Self::ticks(text).filter(|_| !never).map(|ticks| ticks - TICKS_TO_1970);
+        match ticks {
+            Some(ticks) => u64::try_from(ticks.div_euclid(MS_TICKS)).ok().map(Self::at),
+            None if never => Some(Self::NEVER),
+            None => None,
+        }
+    }
+
     /// How many tenths of a microsecond after the year 0 a text says, so that moments can be
     /// compared however they are written: a date, perhaps a time after `T` or a blank with 0 to 7
     /// digits of a fraction, perhaps `Z` or a distance from UTC; without one it is UTC.
@@ -154,11 +166,13 @@ fn put(place: &mut [u8], mut number: u64) {
 }
 
 const NEVER: &[u8] = b"0001-01-01T00:00:00Z";
-const HOUR_TICKS: i64 = 3_600 * 10_000_000;
+const MS_TICKS: i64 = 10_000;
+const HOUR_TICKS: i64 = 3_600_000 * MS_TICKS;
 const DAY_MS: u64 = 86_400_000;
 const DAYS_OF_400_YEARS: u64 = 146_097;
 /// From March 1st of the year 0.
 const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
+const TICKS_TO_1970: i64 = DAYS_FROM_YEAR_0_TO_1970 as i64 * 24 * HOUR_TICKS;
 /// 9999-12-31T23:59:59.999Z: four digits are all that readers understand.
 const MOMENT_MS_MAX: u64 = 253_402_300_799_999;
 
@@ -183,6 +197,24 @@ mod tests {
         }
         assert_eq!(Moment::NEVER.to_string(), "0001-01-01T00:00:00Z");
         assert_eq!([None, Some(5)].map(Moment::from), [Moment::NEVER, Moment::at(5)]);
+    }
+
+    #[test]
+    fn moments_are_read_as_they_are_shown() {
+        for ms in [0, 1, 951_868_800_000, 1_600_987_195_320, MOMENT_MS_MAX] {
+            assert_eq!(Moment::parse(Moment::at(ms).text().as_str()), Some(Moment::at(ms)));
+        }
+        let rows = [
+            ("2020-09-24T22:39:55.3209999Z", Some(Moment::at(1_600_987_195_320))),
+            ("2020-09-25T00:39:55.32+02:00", Some(Moment::at(1_600_987_195_320))),
+            ("0001-01-01T00:00:00Z", Some(Moment::NEVER)),
+            ("0001-01-01T00:00:01Z", None),
+            ("1969-12-31T23:59:59.9999999Z", None),
+            ("yesterday", None),
+        ];
+        for (text, moment) in rows {
+            assert_eq!(Moment::parse(text), moment, "{text}");
+        }
     }
 
     #[test]

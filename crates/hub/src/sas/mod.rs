@@ -6,7 +6,6 @@
 
 mod connection_string;
 mod key;
-mod percent;
 mod resource;
 mod signature;
 mod signed_connect;

@@ -1,7 +1,7 @@
 //! The resource of a token, and whether it covers what is asked for (iot-hub C2). Refuses to know
 //! which paths exist.
 
-use super::percent;
+use crate::percent;
 
 /// A decoded `sr`: a host, perhaps with a port, and segments of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::key::{Key, MAC_BYTES, SymmetricKeys};
-use super::percent;
 use super::resource::{Ids, Resource, Target};
 use super::signature::{Proof, SignatureError, When};
+use crate::percent;
 
 /// A token that was read. Nothing in it is true before [`verify`](Self::verify).
 #[derive(Clone, PartialEq, Eq)]

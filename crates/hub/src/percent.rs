@@ -1,9 +1,12 @@
-//! Percent-encoding of URLs (RFC 3986, 2.1). A `+` is a plus. Refuses to know which field it is.
+//! Percent-encoding (RFC 3986, 2.1) of tokens, property bags and user names. A `+` is a plus.
+//! Refuses to know which field it is.
+
+use std::borrow::Cow;
 
 /// Decodes `%` and two hex digits of either case; everything else stands for itself.
 ///
 /// `None` when a `%` is not followed by two digits, or the bytes are no UTF-8.
-pub(super) fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -19,9 +22,20 @@ pub(super) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// As [`decode`]; borrows what has no `%`.
+pub(crate) fn decode_borrowed(text: &str) -> Option<Cow<'_, str>> {
+    if text.contains('%') { decode(text).map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
+}
+
 /// Encodes everything but letters, digits and `-_.~`, with digits of upper case.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() * 3 / 2);
+    encode_into(text, &mut encoded);
+    encoded
+}
+
+/// As [`encode`], at the end of a text.
+pub(crate) fn encode_into(text: &str, encoded: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             encoded.push(char::from(byte));
@@ -31,7 +45,6 @@ pub(super) fn encode(text: &str) -> String {
             encoded.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
-    encoded
 }
 
 fn digit(byte: u8) -> Option<u8> {
@@ -56,6 +69,7 @@ mod tests {
             assert_eq!(encode(text), form);
             assert_eq!(decode(form).as_deref(), Some(text));
             assert_eq!(decode(&form.replace('F', "f")).as_deref(), Some(text));
+            assert_eq!(decode_borrowed(form).as_deref(), Some(text));
         }
         assert_eq!(decode("7/a+b=").as_deref(), Some("7/a+b="));
     }
