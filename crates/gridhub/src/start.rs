@@ -12,7 +12,7 @@ use crate::net::{
     Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
 };
 use anyhow::{Context, bail};
-use broker::access::{Authorizer, SessionQuota};
+use broker::access::{Authorizer, SessionQuota, Source};
 use broker::budget::Budget;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
@@ -252,6 +252,17 @@ impl Common {
         })?)
     }
 
+    /// Where a session is at home: a module's is where its device is.
+    fn home(&self, session: &FoundSession) -> usize {
+        let client = session.client_text();
+        match client.split_once('/') {
+            Some((device, _)) if session.now().owner.source == Source::Device => {
+                home_of_device(device, self.count)
+            }
+            _ => home_of(client, self.count),
+        }
+    }
+
     /// What each reactor begins with.
     fn begins_with(&self, entrance: &Entrance, opened: &mut Opened) -> Vec<Begin> {
         let Opened { found, end, .. } = opened;
@@ -263,7 +274,7 @@ impl Common {
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.count, Vec::new);
         for session in std::mem::take(&mut found.sessions) {
-            homes[home_of(session.client_text(), self.count)].push(session);
+            homes[self.home(&session)].push(session);
         }
         let mut devices: Vec<Vec<FoundDevice>> = Vec::new();
         devices.resize_with(self.count, Vec::new);

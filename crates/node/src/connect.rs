@@ -32,6 +32,9 @@ impl Shard {
             Ok(opening) => opening,
             Err(wrong) => return self.refuse_connect(link, Applicant::from(c), wrong),
         };
+        if let Some(hub) = self.hub_for(c) {
+            return self.on_device_connect(link, c, opening, &hub);
+        }
         if c.authentication_data.map_or(0, <[u8]>::len)
             > self.homes.limits.authentication_data_bytes_max
         {
@@ -83,7 +86,7 @@ impl Shard {
             return self.attach(id.slot, &opening, &principal);
         }
         self.homes.moving.push(id);
-        let adoption = Box::new(Adoption { opening, principal });
+        let adoption = Box::new(Adoption { opening, principal: Some(principal) });
         self.homes.effects.push(Effect::Move(id, home, adoption));
     }
 
@@ -93,12 +96,15 @@ impl Shard {
             Link::new(listener, None, self.homes.now.mono_ms, &self.homes.meter.openings);
         link.version = adoption.opening.version;
         let (slot, generation) = self.homes.links.insert(link);
-        self.attach(slot, &adoption.opening, &adoption.principal);
+        match &adoption.principal {
+            Some(principal) => self.attach(slot, &adoption.opening, principal),
+            None => self.admit(slot, &adoption.opening),
+        }
         LinkId { slot, generation }
     }
 
     /// Gives the client its session and answers CONNACK.
-    fn attach(&mut self, link: u32, o: &Opening, principal: &Arc<Principal>) {
+    pub(crate) fn attach(&mut self, link: u32, o: &Opening, principal: &Arc<Principal>) {
         let found = self.homes.find(o.client.as_str());
         if let Some(slot) = found
             && self.homes.sessions.at(slot).is_some_and(|s| s.principal.name != principal.name)
@@ -149,6 +155,9 @@ impl Shard {
     ) {
         let before = self.homes.sessions.at(slot).map(|s| s.principal.permissions.id());
         self.bind(link, slot, o, principal);
+        if let Some(claimed) = &o.device {
+            self.device_came(slot, claimed);
+        }
         self.send_connack(link, o, present);
         let counted = usize::from(o.version == Version::V5);
         self.homes.counters.connects[counted].add(1);
@@ -273,6 +282,17 @@ pub(crate) struct Applicant<'a> {
     packet_max: u32,
 }
 
+impl Applicant<'_> {
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The largest packet that it takes.
+    pub fn packet_max(&self) -> usize {
+        self.packet_max as usize
+    }
+}
+
 impl<'a> From<&Connect<'a>> for Applicant<'a> {
     fn from(c: &Connect<'a>) -> Self {
         let packet_max = c.packet_max.unwrap_or(u32::MAX);
@@ -325,6 +345,7 @@ fn new_session(o: &Opening, principal: &Arc<Principal>) -> Session {
         will: None,
         durable: None,
         losses: None,
+        device: None,
     }
 }
 

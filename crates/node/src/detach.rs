@@ -112,6 +112,10 @@ impl Shard {
         self.attaching_lost(link);
         let Some((l, slot, session)) = self.homes.attached(link) else { return };
         l.phase = Phase::Closing;
+        if session.device.is_some() {
+            self.device_left(slot);
+        }
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         let client = session.client.as_str().to_owned();
         if fate == WillFate::Dropped {
             session.will = None;

@@ -34,10 +34,11 @@ pub enum Linger {
     UntilRead,
 }
 
-/// An authenticated CONNECT on its way to the home of its session.
+/// A CONNECT on its way to the home of its session.
 pub struct Adoption {
     pub(crate) opening: Box<Opening>,
-    pub(crate) principal: Arc<Principal>,
+    /// Who it is; a device is judged at its home.
+    pub(crate) principal: Option<Arc<Principal>>,
 }
 
 /// What the log should say.

@@ -175,6 +175,7 @@ impl Shard {
             Completion::Answer { link, packet_id, qos, reason, why } => {
                 self.answer_waited(link, packet_id, qos, reason, why.as_deref());
             }
+            Completion::Packet { link, bytes } => self.send_waited(link, &bytes),
             Completion::Tally(tally) => {
                 self.homes.counters.publishes_refused.add(1);
                 tally.answer(crate::door::Published::Unstored { why });
@@ -208,6 +209,16 @@ impl Shard {
             return self.unstored(link, packet_id, qos, NOT_STORED);
         }
         self.acknowledge(link, packet_id, qos, reason, why);
+    }
+
+    /// A packet that kept its place.
+    pub(crate) fn send_waited(&mut self, link: LinkId, packet: &[u8]) {
+        let l = self.homes.links.get(link.slot, link.generation);
+        if l.is_some_and(|l| l.session().is_some())
+            && let Some(out) = self.homes.output(link.slot)
+        {
+            out.extend_from_slice(packet);
+        }
     }
 
     /// A publish that is not stored: 0x97, or no acknowledgement and no connection (core.md 5).

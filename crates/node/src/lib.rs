@@ -4,6 +4,7 @@
 //! connections they use, the door for every publish, the fan-out. It opens no socket, reads no
 //! clock and draws no randomness; production and simulator run it unchanged.
 
+mod acks;
 mod assigned;
 pub mod auth;
 mod backlog;

@@ -1,5 +1,6 @@
 //! A CONNECT that was understood and waits for the answer about its credentials.
 
+use crate::devices::Claimed;
 use crate::session::Will;
 use broker::limits::{Limits, Mqtt31};
 use mqtt::client_id::ClientId;
@@ -31,6 +32,8 @@ pub(crate) struct Opening {
     pub terse: bool,
     pub method: Option<Box<str>>,
     pub will: Option<Box<Will>>,
+    /// Which device it says to be, where it is for the hub.
+    pub device: Option<Box<Claimed>>,
 }
 
 impl Opening {
@@ -81,6 +84,7 @@ impl Opening {
             terse: v5 && !c.request_problem_information,
             method: c.authentication_method.map(Into::into),
             will: will(c, limits)?,
+            device: None,
         }))
     }
 

@@ -120,6 +120,9 @@ impl Shard {
     /// AUTH on an open connection: re-authentication (MQTT 5, 4.12.1). Traffic goes on meanwhile.
     fn on_auth(&mut self, id: LinkId, a: &Auth<'_>) -> Result<(), Wrong> {
         let Some((l, _, session)) = self.homes.attached(id.slot) else { return Ok(()) };
+        if session.device.is_some() {
+            return self.on_device_auth(id, a);
+        }
         let Some(extra) = l.extra.as_mut().filter(|e| e.method.is_some()) else {
             return Err(NO_METHOD);
         };

@@ -1,4 +1,4 @@
-//! PUBLISH from a client and the packets that acknowledge, in both directions (MQTT 5, 4.3).
+//! PUBLISH from a client, and what it is answered (MQTT 5, 4.3).
 
 use crate::counters::Loss;
 use crate::ingress::{Verdict, Who};
@@ -7,13 +7,13 @@ use crate::pace::Step;
 use crate::shard::Shard;
 use crate::source::{Raw, Source, deadline};
 use crate::waiting::{Completion, Waiting};
-use broker::limits::{Limits, RefusedDelivery};
+use broker::limits::Limits;
 use mqtt::error::Wrong;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::session::AliasError;
-use mqtt::wire::{Ack, AckKind, AckOut, Diagnostics, Publish, Version, encoder};
+use mqtt::wire::{AckKind, AckOut, Diagnostics, Publish, Version, encoder};
 
 /// A whole packet as it lies in the read buffer.
 #[derive(Clone, Copy)]
@@ -79,6 +79,9 @@ impl Shard {
             if session.received.len() + usize::from(l.uncommitted) >= receive_max {
                 return Err(RECEIVE_MAXIMUM);
             }
+        }
+        if session.device.is_some() && self.device_publish(id, slot, p, topic) {
+            return Ok(());
         }
         if self.homes.pace.is_some()
             && let Some(why) = self.too_fast(link, p, packet.bytes.len())?
@@ -259,81 +262,6 @@ impl Shard {
             encoder::ack(out, version, answer_to(qos), packet_id, reason);
         }
     }
-
-    /// PUBACK: an outbound QoS 1 message has arrived.
-    #[inline]
-    pub(crate) fn on_puback(&mut self, link: u32, a: &Ack<'_>) -> Result<(), Wrong> {
-        let disconnects = self.homes.limits.refused_delivery == RefusedDelivery::Disconnect;
-        let Some((_, slot, session)) = self.homes.attached(link) else { return Ok(()) };
-        // A stray identifier is ignored: the exchange may have ended before a reconnect.
-        if let Ok(kept) = session.outbound.puback(a.packet_id) {
-            session.answered(a.packet_id);
-            let held_up = session.is_held_up();
-            let given = session.take_given(a.packet_id);
-            self.homes.over(kept, given);
-            self.homes.changed(slot);
-            if held_up {
-                self.homes.pump(slot);
-            }
-        }
-        if disconnects && a.reason.is_error() { Err(DELIVERY_REFUSED) } else { Ok(()) }
-    }
-
-    /// PUBREC: an outbound QoS 2 message has arrived, or was refused.
-    pub(crate) fn on_pubrec(&mut self, link: u32, a: &Ack<'_>) {
-        let Some((l, slot, session)) = self.homes.attached(link) else { return };
-        let version = l.version;
-        session.answered(a.packet_id);
-        if a.reason.is_error() {
-            if let Ok(kept) = session.outbound.pubrec_refused(a.packet_id) {
-                let given = session.take_given(a.packet_id);
-                self.homes.over(kept, given);
-                self.homes.changed(slot);
-            }
-            return self.homes.pump(slot);
-        }
-        if session.is_in_log(a.packet_id) {
-            let id = self.homes.link_id(link);
-            return self.keep_release(id, slot, a.packet_id);
-        }
-        let reason = match session.outbound.pubrec(a.packet_id) {
-            Ok(kept) => {
-                self.homes.released(slot, a.packet_id, kept);
-                Reason::SUCCESS
-            }
-            Err(_) => Reason::PACKET_IDENTIFIER_NOT_FOUND,
-        };
-        if let Some(out) = self.homes.output(link) {
-            encoder::ack(out, version, AckKind::PubRel, a.packet_id, reason);
-        }
-    }
-
-    /// PUBREL: the client releases an inbound QoS 2 identifier.
-    pub(crate) fn on_pubrel(&mut self, link: u32, a: &Ack<'_>) {
-        let Some((l, slot, session)) = self.homes.attached(link) else { return };
-        let version = l.version;
-        if session.durable.as_ref().is_some_and(|d| d.exchanges().received.contains(&a.packet_id)) {
-            let id = self.homes.link_id(link);
-            return self.keep_complete(id, slot, a.packet_id);
-        }
-        let known = session.received.release(a.packet_id);
-        let reason = if known { Reason::SUCCESS } else { Reason::PACKET_IDENTIFIER_NOT_FOUND };
-        if let Some(out) = self.homes.output(link) {
-            encoder::ack(out, version, AckKind::PubComp, a.packet_id, reason);
-        }
-    }
-
-    /// PUBCOMP: an outbound QoS 2 exchange is over.
-    pub(crate) fn on_pubcomp(&mut self, link: u32, a: &Ack<'_>) {
-        let Some((_, slot, session)) = self.homes.attached(link) else { return };
-        let Ok(kept) = session.outbound.pubcomp(a.packet_id) else { return };
-        let held_up = session.is_held_up();
-        self.homes.had_to_the_end(slot, a.packet_id, kept.as_ref());
-        self.homes.changed(slot);
-        if held_up {
-            self.homes.pump(slot);
-        }
-    }
 }
 
 /// The packet that answers a PUBLISH (3.3.4-1).
@@ -388,11 +316,6 @@ const QOS_TOO_HIGH: Wrong = Wrong::new(
 );
 const OWN_IDENTIFIER: Wrong =
     Wrong::protocol("MQTT 5, 3.3.4-6", "a PUBLISH of a client carries no subscription identifier");
-const DELIVERY_REFUSED: Wrong = Wrong::new(
-    Reason::IMPLEMENTATION_SPECIFIC_ERROR,
-    "event-grid 3.3",
-    "this namespace ends a connection that answers a delivery with an error",
-);
 const RECEIVE_MAXIMUM: Wrong = Wrong::new(
     Reason::RECEIVE_MAXIMUM_EXCEEDED,
     "MQTT 5, 3.3.4-7",

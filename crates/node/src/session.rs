@@ -1,5 +1,6 @@
 //! What a session is (MQTT 5, 4.1): everything that outlives a connection.
 
+use crate::devices::DeviceSession;
 use crate::durable::Durable;
 use crate::losses::Losses;
 use crate::meter::{One, Sum};
@@ -50,6 +51,8 @@ pub(crate) struct Session {
     pub durable: Option<Box<Durable>>,
     /// What it lost at its bounds, if anything.
     pub losses: Option<Box<Losses>>,
+    /// The hub's part of it, where it is a device's.
+    pub device: Option<Box<DeviceSession>>,
 }
 
 /// Whether somebody is there.
@@ -189,7 +192,9 @@ impl Session {
 
     /// Subscriptions, shared ones included.
     pub fn subscriptions(&self) -> usize {
-        self.filters.len() + self.shares.as_ref().map_or(0, |s| s.members.len())
+        let shared = self.shares.as_ref().map_or(0, |s| s.members.len());
+        let devices = self.device.as_ref().map_or(0, |d| d.subscriptions.len());
+        self.filters.len() + shared + devices
     }
 
     /// Messages and bytes that wait, in memory and in the log.

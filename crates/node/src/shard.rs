@@ -68,7 +68,7 @@ pub struct Shard {
     pub(crate) turned_away_line: Seldom,
     /// Publishers that wait for another reactor.
     pub(crate) waiting_for_posts: Vec<Origin>,
-    ids: AssignedIds,
+    pub(crate) ids: AssignedIds,
     work_left: bool,
 }
 

@@ -1,5 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, 3.8 and 3.10): each filter on its own, one answer.
 
+use crate::devices::Subscribed;
 use crate::durable::Then;
 use crate::handover::Handover;
 use crate::journal::Subscription;
@@ -52,7 +53,7 @@ impl Shard {
             let outcome = if at >= limits.filters_per_subscribe_max {
                 Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()))
             } else {
-                self.subscribe(slot, &principal, &r, s.subscription_id.unwrap_or(0))
+                self.subscribe_one(slot, &principal, &r, s.subscription_id.unwrap_or(0))
             };
             match outcome {
                 Ok(Granted { qos, handover, subscription }) => {
@@ -93,6 +94,30 @@ impl Shard {
             self.hand_over(handover);
         }
         Ok(())
+    }
+
+    /// One filter, of the hub or of the broker.
+    fn subscribe_one<'r>(
+        &mut self,
+        slot: u32,
+        principal: &Arc<Principal>,
+        r: &Requested<'r>,
+        id: u32,
+    ) -> Result<Granted<'r>, (Reason, &'static str, String)> {
+        let handover = None;
+        match self.device_subscribe(slot, r) {
+            Subscribed::Elsewhere => self.subscribe(slot, principal, r, id),
+            Subscribed::Granted(qos, subscription) => {
+                let subscription = self.durable(slot).map(|_| subscription);
+                Ok(Granted { qos, handover, subscription })
+            }
+            Subscribed::Implicit => {
+                Ok(Granted { qos: QoS::AtMostOnce, handover, subscription: None })
+            }
+            Subscribed::Refused(reason) => {
+                Err((reason, "iot-hub A10", format!("'{}' is no filter of the hub", r.text)))
+            }
+        }
     }
 
     /// One filter: what is granted, or why nothing is.
@@ -189,7 +214,12 @@ impl Shard {
         let version = l.version;
         let mut reasons = Vec::new();
         let mut ended = Vec::new();
-        for (_, filter) in u.filters.iter() {
+        for (text, filter) in u.filters.iter() {
+            if let Some(reason) = self.device_unsubscribe(slot, text) {
+                ended.extend((reason == Reason::SUCCESS).then_some(text));
+                reasons.push(reason.code());
+                continue;
+            }
             let gone = filter.is_ok_and(|f| match SharedFilter::parse(f.as_str()) {
                 Ok(Some(_)) => self.leave(slot, f.as_str()),
                 _ => self.unsubscribe(slot, f),

@@ -56,6 +56,8 @@ pub(crate) enum Completion {
     Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason, why: Option<Box<str>> },
     /// The caller of the door.
     Tally(Arc<Tally>),
+    /// A packet that is ready but has to keep its place.
+    Packet { link: LinkId, bytes: Box<[u8]> },
     /// A session's own entry.
     Kept(Kept),
     /// A write of a device.

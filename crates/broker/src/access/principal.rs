@@ -30,6 +30,8 @@ pub enum Source {
     Password,
     /// Not at all: the loopback port of `gridhub dev`.
     Anonymous,
+    /// As a device or module of the hub.
+    Device,
 }
 
 impl Principal {

@@ -233,8 +233,8 @@ impl Checks {
         match owner.source {
             Source::Token => self.permissions.recall(owner),
             Source::Anonymous => self.quick(&Method::Anonymous)?.ok(),
-            // Both are clients of the registry, or known by name alone.
-            Source::Password | Source::Certificate => {
+            // They are clients of the registry, or known by name alone.
+            Source::Password | Source::Certificate | Source::Device => {
                 let client = self.registry.by_password(owner.name).ok()?;
                 Some(self.client(&client, owner.source))
             }

@@ -1,13 +1,15 @@
 //! What services ask of the home of a device, as plain data with the way back.
 
 use super::known::Known;
+use super::session::Way;
 use crate::door::Reply;
 use crate::shard::Shard;
 use hub::errors::{ErrorCode, Refusal};
-use hub::identity::{Activity, BulkRow, Fresh, IdentityId, Packed, RowError, Status, Wanted};
+use hub::identity::{self, Activity, BulkRow, Fresh, IdentityId, Packed, RowError, Wanted};
+use hub::plane::Status;
 use hub::query::{Query, Refused, Source, Tally, TwinDocument};
 use hub::registry::Ids;
-use hub::twin::{About, Mode};
+use hub::twin::{About, IfVersion, Mode};
 use hub::{Etag, IfMatch};
 use std::sync::Arc;
 
@@ -111,19 +113,39 @@ pub struct Counts {
 /// Something that waits for its turn at a device.
 pub(crate) struct Job {
     pub id: IdentityId,
-    pub ask: Ask,
+    pub wish: Wish,
+}
+
+/// What is wished, by whomever.
+pub(crate) enum Wish {
+    /// By a service.
+    Service(Ask),
+    /// By the device itself: its twin (A14.2).
+    GetTwin(Way),
+    /// By the device itself: a write into what it reports (A14.3).
+    PatchReported(Way, IfVersion, Box<[u8]>),
 }
 
 impl Shard {
     /// A service asks something of a device at home here.
     pub(crate) fn asked(&mut self, asked: Asked) {
         let Asked { id, ask } = asked;
-        match self.devices.wait_behind(Job { id, ask }) {
+        self.wish(Job { id, wish: Wish::Service(ask) });
+    }
+
+    /// Something is wished of a device: now, or behind what it waits for.
+    pub(super) fn wish(&mut self, job: Job) {
+        match self.devices.wait_behind(job) {
             Ok(()) => {}
             Err(Waits::Not(job)) => self.decide(job),
             Err(Waits::TooMany(job)) => {
-                let text = "too many requests for this device wait, try again";
-                job.ask.refuse(Refusal::new(ErrorCode::ServerBusy, text));
+                let refusal = Refusal::new(ErrorCode::ServerBusy, TOO_MANY);
+                match job.wish {
+                    Wish::Service(ask) => ask.refuse(refusal),
+                    Wish::GetTwin(way) | Wish::PatchReported(way, ..) => {
+                        self.respond_failure(&way, Status::THROTTLED, TOO_MANY);
+                    }
+                }
             }
         }
     }
@@ -203,8 +225,8 @@ impl Counts {
     fn of(&mut self, identity: &Packed) -> Option<(&mut u64, &mut u64)> {
         let Self { enabled, disabled, connected } = self;
         let status = match identity.status() {
-            Status::Enabled => enabled,
-            Status::Disabled => disabled,
+            identity::Status::Enabled => enabled,
+            identity::Status::Disabled => disabled,
         };
         identity.ids().module.is_none().then_some((status, connected))
     }
@@ -232,5 +254,6 @@ pub(crate) enum Waits {
     TooMany(Job),
 }
 
+const TOO_MANY: &str = "too many requests for this device wait, try again";
 /// A scan of so many twins takes about as long as a burst of publishes.
 const SCANNED_AT_ONCE: usize = 1_000;

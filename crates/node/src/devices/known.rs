@@ -1,5 +1,6 @@
 //! What is known of an identity beside its record: its twin, and what was heard of it.
 
+use broker::subscription::SessionRef;
 use hub::identity::{Activity, ConnectionState, Generation};
 use hub::registry::FoundTwin;
 use hub::twin::Twin;
@@ -33,6 +34,8 @@ pub(crate) struct KeptTwin {
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub activity: Activity,
+    /// Its session, while it is connected.
+    pub session: Option<SessionRef>,
     /// Of the last connection that named one.
     pub model_id: Box<str>,
 }

@@ -7,16 +7,25 @@
 //! nothing is shown that is no fact, and nothing has to be taken back when the disk is full.
 
 mod asking;
+mod claimed;
+mod connecting;
 mod known;
+mod publishing;
 mod registry;
 mod restore;
+mod session;
 mod settings;
+mod subscribing;
+mod telling;
 mod twins;
 mod writing;
 
 pub use asking::{Ask, Asked, Counts, Page, Placed, Scan, Scanned, Shown, TwinShown};
-use known::Known;
-pub use settings::Hub;
+pub(crate) use claimed::Claimed;
+use known::{Heard, Known};
+pub(crate) use session::DeviceSession;
+pub use settings::{Hub, MakePrincipal, Scope};
+pub(crate) use subscribing::{Subscribed, kept};
 pub(crate) use writing::Written;
 
 use asking::Job;
@@ -45,6 +54,14 @@ impl Devices {
     fn enter(&mut self, identity: Packed, known: Known) {
         self.counts.add(&identity, &known);
         self.known.put(identity, known);
+    }
+
+    /// Something was heard of an identity.
+    fn hear(&mut self, ids: Ids<'_>, change: impl FnOnce(&mut Heard)) {
+        let Some((identity, known)) = self.known.get_mut(ids) else { return };
+        self.counts.sub(identity, known);
+        change(known.heard.get_or_insert_default());
+        self.counts.add(identity, known);
     }
 
     fn leave(&mut self, ids: Ids<'_>) -> Option<(Packed, Known)> {

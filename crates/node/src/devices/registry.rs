@@ -1,6 +1,6 @@
 //! Identities: what becomes of them, decided with what is registered (iot-hub C3).
 
-use super::asking::{Ask, Job};
+use super::asking::{Ask, Job, Wish};
 use super::writing::{Effect, Then};
 use super::{Placed, Shown};
 use crate::door::Reply;
@@ -8,7 +8,7 @@ use crate::shard::Shard;
 use hub::IfMatch;
 use hub::errors::Refusal;
 use hub::identity::{
-    BulkChange, BulkRow, Change, Fresh, Identity, IdentityId, Loss, Neighbours, Packed, RowError,
+    BulkChange, BulkRow, Change, Fresh, Identity, IdentityId, Neighbours, Packed, RowError,
     TwinRow, Wanted, delete, not_found, put,
 };
 use hub::registry::Ids;
@@ -17,7 +17,17 @@ use hub::twin::{self, Twin};
 impl Shard {
     /// Decides a job whose device waits for nothing.
     pub(super) fn decide(&mut self, job: Job) {
-        let Job { id, ask } = job;
+        let Job { id, wish } = job;
+        match wish {
+            Wish::Service(ask) => self.decide_ask(id, ask),
+            Wish::GetTwin(way) => self.tell_twin(&id, &way),
+            Wish::PatchReported(way, if_version, patch) => {
+                self.decide_reported(id, way, if_version, &patch);
+            }
+        }
+    }
+
+    fn decide_ask(&mut self, id: IdentityId, ask: Ask) {
         match ask {
             Ask::Get(reply) => reply(self.shown(&id).ok_or_else(|| not_found(&id))),
             Ask::Put(wanted, if_match, fresh, reply) => {
@@ -165,9 +175,6 @@ impl Shard {
             hub.discount(1);
         }
     }
-
-    /// A connection of this identity may not stay (A9).
-    pub(super) fn stand_down(&mut self, _id: &IdentityId, _loss: Loss) {}
 }
 
 /// What may register an identity.

@@ -1,23 +1,77 @@
 //! What all homes of a hub share.
 
+use broker::access::Principal;
 use hub::identity::Policies;
+use hub::plane::Leniency;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A hub.
 pub struct Hub {
-    /// Its host names, in lower case.
-    pub hosts: Vec<String>,
+    /// In lower case.
+    hosts: Vec<String>,
     /// Its shared access policies.
     pub policies: Policies,
+    /// How exactly CONNECT is taken.
+    pub leniency: Leniency,
+    /// By how much a device's clock may be behind, milliseconds.
+    pub skew_ms: u64,
+    /// Whether there is something else than the hub.
+    pub scope: Scope,
+    /// Who a device is to the broker: its name, and when its proof ends.
+    principal: MakePrincipal,
     /// Devices and modules that are registered or about to be.
     registered: AtomicU64,
 }
 
+/// What a namespace with a hub has beside it (product.md 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A broker; devices use it as their permissions allow.
+    WithBroker,
+    /// Nothing: every connection is a device's.
+    Alone,
+}
+
+/// Makes the principal of a device.
+pub type MakePrincipal = Box<dyn Fn(&str, Option<u64>) -> Arc<Principal> + Send + Sync>;
+
 impl Hub {
     /// A hub where nobody is registered.
-    pub fn new(hosts: Vec<String>, policies: Policies) -> Self {
-        let hosts = hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
-        Self { hosts, policies, registered: AtomicU64::new(0) }
+    pub fn new(hosts: Vec<String>, policies: Policies, principal: MakePrincipal) -> Self {
+        Self {
+            hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
+            policies,
+            leniency: Leniency::default(),
+            skew_ms: SKEW_MS,
+            scope: Scope::WithBroker,
+            principal,
+            registered: AtomicU64::new(0),
+        }
+    }
+
+    /// Its host names, in lower case.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(String::as_str)
+    }
+
+    /// Whether it is called so, in any case.
+    pub fn is_host(&self, name: &str) -> bool {
+        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+    }
+
+    /// Devices and modules that are registered.
+    pub fn registered(&self) -> u64 {
+        self.registered.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.scope == Scope::Alone
+    }
+
+    /// Who a device is to the broker.
+    pub fn principal(&self, name: &str, expires_at_ms: Option<u64>) -> Arc<Principal> {
+        (self.principal)(name, expires_at_ms)
     }
 
     /// Counts one that is about to be registered; gives how many there were before.
@@ -30,3 +84,6 @@ impl Hub {
         self.registered.fetch_sub(identities, Ordering::Relaxed);
     }
 }
+
+/// "Five minutes of drift" is where devices start to fail (iot-hub A3).
+const SKEW_MS: u64 = 300_000;

@@ -1,14 +1,16 @@
 //! Twins: what is read of them and written into them (iot-hub B1, C4).
 
 use super::TwinShown;
+use super::session::Way;
 use super::writing::{Effect, Shape, Then};
 use crate::door::Reply;
 use crate::shard::Shard;
 use hub::IfMatch;
 use hub::errors::Refusal;
 use hub::identity::{BulkRow, IdentityId, RowError, TwinRow, not_found};
+use hub::plane::{Status, ToClient};
 use hub::registry::Ids;
-use hub::twin::{self, About, Change, Mode, Refused, Twin};
+use hub::twin::{self, About, Change, IfVersion, Mode, Notification, Refused, Twin};
 
 impl Shard {
     /// A twin as services read it.
@@ -38,12 +40,10 @@ impl Shard {
             Mode::Replace => twin::replace(twin, body, if_match, now_ms),
         });
         match decided {
-            Ok(Some((twin, shape))) => {
-                self.write(id, Effect::Twin(Box::new(twin), shape), Then::Twin(reply));
-            }
+            Ok(Some(effect)) => self.write(id, effect, Then::Twin(reply)),
             // It named no part: nothing has changed.
             Ok(None) => reply(self.twin_shown(&id)),
-            Err(refusal) => reply(Err(refusal)),
+            Err(not) => reply(Err(not.refusal(&id))),
         }
     }
 
@@ -59,14 +59,65 @@ impl Shard {
         let decided =
             self.change_twin(&id, |at| twin::patch(at, &twin.request, &twin.if_match, now_ms));
         match decided {
-            Ok(Some((twin, shape))) => {
-                let effect = Effect::Twin(Box::new(twin), shape);
-                return self.write(id, effect, Then::Row(row, None, reply));
-            }
+            Ok(Some(effect)) => return self.write(id, effect, Then::Row(row, None, reply)),
             Ok(None) => reply(Ok(())),
-            Err(refusal) => reply(Err(row.error(refusal))),
+            Err(not) => reply(Err(row.error(not.refusal(&id)))),
         }
         self.device_free(&id.device);
+    }
+
+    /// A device reads its twin (A14.2).
+    pub(super) fn tell_twin(&mut self, id: &IdentityId, way: &Way) {
+        let Some((packed, known)) = self.devices.known.get(Ids::from(id)) else {
+            return self.respond_failure(way, Status::NOT_AUTHORIZED, GONE);
+        };
+        let mut json = Vec::new();
+        known.twin(packed.generation()).write_for_device(&mut json);
+        self.respond_success(way, None, &json);
+    }
+
+    /// A device writes into what it reports (A14.3).
+    pub(super) fn decide_reported(
+        &mut self,
+        id: IdentityId,
+        way: Way,
+        if_version: IfVersion,
+        patch: &[u8],
+    ) {
+        let now_ms = self.homes.now.wall_ms;
+        let decided =
+            self.change_twin(&id, |twin| twin::patch_reported(twin, patch, if_version, now_ms));
+        match decided {
+            Ok(Some(effect)) => {
+                let version = match &effect {
+                    Effect::Twin(twin, ..) => twin.reported().version(),
+                    Effect::Put(_) | Effect::Gone => 0,
+                };
+                self.write(id, effect, Then::Reported(way, version));
+            }
+            // A patch is always a write.
+            Ok(None) => self.respond_failure(&way, Status::SERVER_ERROR, ""),
+            Err(NotChanged::Unknown) => self.respond_failure(&way, Status::NOT_AUTHORIZED, GONE),
+            Err(NotChanged::Refused(refused)) => {
+                let status = Status::parse(refused.status()).unwrap_or(Status::BAD_REQUEST);
+                self.respond_failure(&way, status, &refused.to_string());
+            }
+        }
+    }
+
+    /// A device hears of its desired properties, if it is there and wants to (B1.7).
+    pub(super) fn notify_desired(&mut self, id: &IdentityId, notification: &Notification) {
+        let Some((_, known)) = self.devices.known.get(Ids::from(id)) else { return };
+        let session = known.heard.as_ref().and_then(|heard| heard.session);
+        let Some(session) = session.and_then(|s| self.homes.sessions.get(s.slot, s.generation))
+        else {
+            return;
+        };
+        let hears = session.device.as_ref().is_some_and(|d| d.subscriptions.hears_desired());
+        if let (true, Some(link)) = (hears, session.link()) {
+            let to = ToClient::Desired { version: notification.version };
+            let _ = self.tell_client(self.homes.link_id(link), &to, &notification.payload);
+        }
     }
 
     /// Decides a write into a twin; nothing, if it changes nothing.
@@ -74,12 +125,35 @@ impl Shard {
         &self,
         id: &IdentityId,
         decide: impl FnOnce(&Twin) -> Result<Change, Refused>,
-    ) -> Result<Option<(Twin, Shape)>, Refusal> {
+    ) -> Result<Option<Effect>, NotChanged> {
         let found = self.devices.known.get(Ids::from(id));
-        let (packed, known) = found.ok_or_else(|| not_found(id))?;
-        let Change { twin, record } = decide(&known.twin(packed.generation()))?;
+        let (packed, known) = found.ok_or(NotChanged::Unknown)?;
+        let change = decide(&known.twin(packed.generation())).map_err(NotChanged::Refused)?;
         let scattered = known.twin.as_ref().is_some_and(|kept| kept.is_scattered());
-        let shape = |record| if scattered { Shape::Whole } else { Shape::Change(record) };
-        Ok(record.map(|record| (twin, shape(record))))
+        let notification = change.notification();
+        let Change { twin, record } = change;
+        Ok(record.map(|record| {
+            let shape = if scattered { Shape::Whole } else { Shape::Change(record) };
+            Effect::Twin(Box::new(twin), shape, notification)
+        }))
     }
 }
+
+/// Why a twin stays as it is.
+enum NotChanged {
+    /// There is none.
+    Unknown,
+    /// A rule stands against it.
+    Refused(Refused),
+}
+
+impl NotChanged {
+    fn refusal(self, id: &IdentityId) -> Refusal {
+        match self {
+            Self::Unknown => not_found(id),
+            Self::Refused(refused) => refused.into(),
+        }
+    }
+}
+
+const GONE: &str = "the identity is not registered any more";

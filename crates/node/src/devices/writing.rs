@@ -3,6 +3,7 @@
 
 use super::asking::{Job, Waits};
 use super::known::{KeptTwin, Known};
+use super::session::Way;
 use super::{Devices, Placed, TwinShown};
 use crate::door::Reply;
 use crate::journal::Entry;
@@ -13,8 +14,9 @@ use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{
     BulkRow, DeviceId, IdentityId, Loss, Packed, RowError, Standing, TwinRow, standing,
 };
+use hub::plane::Status;
 use hub::registry::{Entry as DeviceEntry, Ids, Of};
-use hub::twin::{Record, Twin};
+use hub::twin::{Notification, Record, Twin};
 use std::borrow::Cow;
 use store::log::Need;
 use store::op::Sequence;
@@ -33,7 +35,7 @@ pub(super) enum Effect {
     /// Its end; a device takes its modules with it.
     Gone,
     /// The next state of its twin.
-    Twin(Box<Twin>, Shape),
+    Twin(Box<Twin>, Shape, Option<Notification>),
 }
 
 /// How a twin's write stands in the log.
@@ -50,6 +52,8 @@ pub(super) enum Then {
     Placed(bool, Reply<Result<Placed, Refusal>>),
     Ended(Reply<Result<(), Refusal>>),
     Twin(Reply<Result<TwinShown, Refusal>>),
+    /// A device that reported, and the `$version` of that.
+    Reported(Way, u64),
     /// A row of a bulk operation, with what it is about to write into its twin.
     Row(Box<BulkRow>, Option<Box<TwinRow>>, Reply<Result<(), RowError>>),
 }
@@ -92,11 +96,11 @@ impl Shard {
         match effect {
             Effect::Put(packed) => DeviceEntry::Identity(packed.clone()),
             Effect::Gone => DeviceEntry::Gone(ids),
-            Effect::Twin(twin, Shape::Whole) => {
+            Effect::Twin(twin, Shape::Whole, _) => {
                 let of = Of { ids, generation: generation() };
                 DeviceEntry::Twin(of, Cow::Borrowed(twin))
             }
-            Effect::Twin(_, Shape::Change(record)) => {
+            Effect::Twin(_, Shape::Change(record), _) => {
                 let of = Of { ids, generation: generation() };
                 DeviceEntry::TwinChange(of, Cow::Borrowed(record))
             }
@@ -109,7 +113,12 @@ impl Shard {
         match effect {
             Effect::Put(packed) => self.put(&id, packed, at),
             Effect::Gone => self.gone(&id, at),
-            Effect::Twin(twin, shape) => self.turned(&id, *twin, &shape, at),
+            Effect::Twin(twin, shape, heard) => {
+                self.turned(&id, *twin, &shape, at);
+                if let Some(notification) = heard {
+                    self.notify_desired(&id, &notification);
+                }
+            }
         }
         match then {
             Then::Placed(is_new, reply) => {
@@ -119,6 +128,7 @@ impl Shard {
             }
             Then::Ended(reply) => reply(Ok(())),
             Then::Twin(reply) => reply(self.twin_shown(&id)),
+            Then::Reported(way, version) => self.respond_success(&way, Some(version), &[]),
             Then::Row(row, None, reply) => {
                 drop(row);
                 reply(Ok(()))
@@ -143,6 +153,7 @@ impl Shard {
             Then::Placed(_, reply) => reply(Err(refusal)),
             Then::Ended(reply) => reply(Err(refusal)),
             Then::Twin(reply) => reply(Err(refusal)),
+            Then::Reported(way, _) => self.respond_failure(&way, Status::SERVER_BUSY, why),
             Then::Row(row, _, reply) => reply(Err(row.error(refusal))),
         }
         self.device_free(&id.device);

@@ -112,6 +112,8 @@ impl Shard {
                 since: standing.map_or(Sequence(0), |s| s.since),
             })
         });
+        let of_device = session.device_filters();
+        let devices = of_device.iter().map(|(filter, qos)| crate::devices::kept(filter, *qos));
         let shared = session.shares.iter().flat_map(|s| s.members.iter());
         let shared = shared.filter_map(|(text, member)| homes.shares.kept(*member, text));
         let entry = Entry::SessionBegun(SessionBegun {
@@ -122,7 +124,7 @@ impl Shard {
             presence: presence(session.state),
             will: session.will.as_deref().map(last_will),
             owner: Owner::of(&session.principal),
-            subscriptions: plain.chain(shared).collect(),
+            subscriptions: plain.chain(shared).chain(devices).collect(),
         });
         let (session, id, kind) = (session_ref, durable.id, Kind::Snapshot);
         perform.write(&entry, Completion::Kept(Kept { session, id, kind, then }));

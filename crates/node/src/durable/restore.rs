@@ -5,6 +5,7 @@
 
 use super::{Durable, Exchanges, Given, Standing};
 use crate::backlog::Backlog;
+use crate::devices::DeviceSession;
 use crate::journal::{
     FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, Via,
 };
@@ -136,6 +137,9 @@ impl Shard {
             // They were let in under the bound.
             let _ = self.homes.quota.begin(&principal.name);
         }
+        let device = (now.owner.source == Source::Device)
+            .then(|| DeviceSession::found(now.client, &now.subscriptions))
+            .flatten();
         let will =
             now.will.as_ref().map(|will| Box::new(restored(will).charged(&self.homes.meter)));
         let session = Session {
@@ -156,6 +160,7 @@ impl Shard {
             will,
             durable: Some(Box::new(durable)),
             losses: None,
+            device: device.map(Box::new),
         };
         let slot = self.homes.add_session(session);
         let oldest =
@@ -163,6 +168,9 @@ impl Shard {
         let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
         let needed = Sequence(reached.cursor().0.min(oldest));
         for subscription in &now.subscriptions {
+            if now.owner.source == Source::Device && DeviceSession::keeps(subscription.filter) {
+                continue;
+            }
             self.restore_subscription(slot, subscription, needed);
         }
         (slot, due)

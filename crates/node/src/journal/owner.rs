@@ -41,7 +41,9 @@ impl<'a> Owner<'a> {
     pub fn of(principal: &'a Principal) -> Self {
         let set = &principal.permissions;
         let rights = match principal.source {
-            Source::Certificate | Source::Password | Source::Anonymous => Rights::ByName,
+            Source::Certificate | Source::Password | Source::Anonymous | Source::Device => {
+                Rights::ByName
+            }
             Source::Token => Rights::Granted {
                 publish: set.publish_filters().iter().map(|filter| &**filter).collect(),
                 subscribe: set.subscribe_filters().iter().map(|filter| &**filter).collect(),
@@ -63,8 +65,10 @@ impl<'a> Owner<'a> {
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {
-        let source = SOURCES.iter().position(|source| *source == self.source);
-        let source = source.expect("the table has every source") as u8;
+        let source = match SOURCES.iter().position(|source| *source == self.source) {
+            Some(place) => place as u8,
+            None => DEVICE,
+        };
         let rights = match self.rights {
             Rights::ByName => 0,
             Rights::Granted { manage: Manage::No, .. } => GRANTED,
@@ -82,11 +86,12 @@ impl<'a> Owner<'a> {
 
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, Fault> {
         let flags = r.byte()?;
-        let source = SOURCES[usize::from(flags & 3)];
+        let source = if flags == DEVICE { Source::Device } else { SOURCES[usize::from(flags & 3)] };
         let name = r.text()?;
         let expires_at_ms = Some(r.moment()?).filter(|at_ms| *at_ms != u64::MAX);
         let rights = match flags & !3 {
             0 => Rights::ByName,
+            _ if flags == DEVICE => Rights::ByName,
             GRANTED => granted(r, Manage::No)?,
             GRANTED_AND_MANAGE => granted(r, Manage::Yes)?,
             _ => return Err(Fault::Malformed("an owner's rights have no such form")),
@@ -102,6 +107,8 @@ fn granted<'a>(r: &mut Reader<'a>, manage: Manage) -> Result<Rights<'a>, Fault> 
 /// By their number in the first two bits.
 const SOURCES: [Source; 4] =
     [Source::Certificate, Source::Token, Source::Password, Source::Anonymous];
+/// Alone, without rights.
+const DEVICE: u8 = 1 << 4;
 const GRANTED: u8 = 1 << 2;
 const MANAGE: u8 = 1 << 3;
 const GRANTED_AND_MANAGE: u8 = GRANTED | MANAGE;
@@ -131,12 +138,15 @@ mod tests {
     #[test]
     fn a_clients_rights_are_asked_for_by_its_name() {
         let sets = PermissionSets::default();
-        for source in [Source::Certificate, Source::Password, Source::Anonymous] {
+        for source in [Source::Certificate, Source::Password, Source::Anonymous, Source::Device] {
             let before = principal(source, &sets);
             let owner = Owner::of(&before);
             assert_eq!((owner.name, owner.source), ("Ann", source));
             assert_eq!(owner.rights, Rights::ByName);
             assert!(owner.to_principal(&sets).is_none());
+            let mut bytes = Vec::new();
+            owner.write(&mut Writer(&mut bytes));
+            assert_eq!(Owner::read(&mut Reader::new(&bytes)), Ok(owner));
         }
     }
 }

@@ -1,207 +1,16 @@
 //! A registry at its home, on a disk that crashes: what was answered is there afterwards, each
 //! version of a twin was handed out once, and a full disk changes nothing (iot-hub B1, C3).
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
-use broker::access::{Authorizer, SessionQuota};
-use broker::budget::Budget;
-use broker::limits::Limits;
-use broker::rate::SharedBucket;
-use broker::retained::Retained;
-use broker::subscription::Interest;
+use crate::world::{Patched, World, code, take, take_after};
 use crashdisk::{CrashDisk, Fault, below};
-use engine::{Committer, Engine, Intake, LogEnd, Memory};
-use hub::errors::{ErrorCode, Refusal};
-use hub::identity::{
-    BulkRow, Fresh, Generation, IdentityId, Policies, RowError, Wanted, WantedAuthentication,
-};
+use hub::IfMatch;
+use hub::errors::ErrorCode;
+use hub::identity::{BulkRow, RowError};
 use hub::query::Query;
-use hub::twin::Mode;
-use hub::{Etag, IfMatch};
-use node::counters::Counters;
-use node::devices::{Ask, Asked, Counts, Hub, Page, Scan};
-use node::door::Reply;
-use node::journal::{Replay, SessionId};
-use node::keys::KeyRecords;
-use node::now::Now;
+use node::devices::{Ask, Counts, Scan};
 use node::post::Post;
-use node::record::{Record, settle};
-use node::{Settings, Shard, resume};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use store::log::{Log, Options};
-use store::op::{NamespaceId, Sequence};
-
-const NAMESPACE: NamespaceId = NamespaceId(1);
-const NOW_MS: u64 = 1_700_000_000_000;
-
-/// One reactor, and where its records become facts.
-struct World {
-    disk: CrashDisk,
-    shard: Shard,
-    retained: Arc<Retained>,
-    interest: Arc<Interest>,
-    keys: Arc<KeyRecords>,
-    committer: Option<Committer<CrashDisk, Record>>,
-    told: Vec<Post>,
-    numbers: u64,
-}
-
-/// An answer that has come, or has not.
-type Answer<T> = Arc<Mutex<Option<T>>>;
-/// The etag after a write, or why there was none.
-type Patched = Answer<Result<u64, Refusal>>;
-
-impl World {
-    fn in_memory() -> Self {
-        Self::of(CrashDisk::new(1), Engine::Memory(Memory::new(LogEnd::default())), None)
-    }
-
-    fn on(disk: CrashDisk) -> Self {
-        let mut replay = Replay::new();
-        let options = Options { segment_bytes: 16 * 1024, identity: 7 };
-        let opened = Log::open(disk.clone(), options, |record| replay.take(record).unwrap());
-        let mut log = opened.unwrap().log;
-        let mut found = replay.finish();
-        resume(&mut log, &mut found, NAMESPACE).unwrap();
-        let intake = Intake::new(|| {});
-        let engine = Engine::Log(intake.handle(0));
-        let mut world = Self::of(disk, engine, Some(Committer::new(log, intake)));
-        world.shard.restore_devices(found.devices);
-        world
-    }
-
-    fn of(
-        disk: CrashDisk,
-        engine: Engine<Record>,
-        committer: Option<Committer<CrashDisk, Record>>,
-    ) -> Self {
-        let limits = Arc::new(Limits::open());
-        let (interest, retained) = (Arc::new(Interest::new(1)), Arc::new(Retained::new(&limits)));
-        let keys: Arc<KeyRecords> = Arc::default();
-        let shard = Shard::new(Settings {
-            reactor: 0,
-            reactors: 1,
-            authorizer: Authorizer::new(&limits),
-            limits,
-            quota: Arc::new(SessionQuota::new(9)),
-            budget: Arc::new(Budget::new(1 << 30, None, 1)),
-            connects: Arc::new(SharedBucket::default()),
-            interest: Arc::clone(&interest),
-            retained: Arc::clone(&retained),
-            keys: Arc::clone(&keys),
-            engine,
-            log_end: Sequence(0),
-            clock_record: None,
-            first_session: SessionId(1),
-            hub: Some(Arc::new(Hub::new(vec!["hub".into()], Policies::default()))),
-            namespace: NAMESPACE,
-            counters: Arc::new(Counters::default()),
-            seed: [1, 7],
-        });
-        Self { disk, shard, retained, interest, keys, committer, told: Vec::new(), numbers: 0 }
-    }
-
-    /// The power goes: what was synced is there, and some of the rest.
-    fn crash(self) -> Self {
-        let Self { disk, shard, committer, numbers, .. } = self;
-        drop((shard, committer));
-        disk.crash();
-        Self { numbers, ..Self::on(disk) }
-    }
-
-    fn post<T: Send + 'static>(&mut self, post: impl FnOnce(Reply<T>) -> Post) -> Answer<T> {
-        let answer: Answer<T> = Arc::default();
-        let into = Arc::clone(&answer);
-        let reply: Reply<T> = Box::new(move |value| {
-            let before = into.lock().unwrap().replace(value);
-            assert!(before.is_none(), "an answer comes once");
-        });
-        self.shard.begin(Now { mono_ms: 1, wall_ms: NOW_MS }, 0);
-        self.shard.post_in(post(reply));
-        self.shard.end();
-        answer
-    }
-
-    fn ask<T: Send + 'static>(&mut self, id: &str, ask: impl FnOnce(Reply<T>) -> Ask) -> Answer<T> {
-        let id = IdentityId::parse(id).unwrap();
-        self.post(|reply| Post::Asked(Box::new(Asked { id, ask: ask(reply) })))
-    }
-
-    /// One commit, and what follows.
-    fn commit(&mut self) {
-        let Some(committer) = &mut self.committer else { return };
-        let told = &mut self.told;
-        committer.step(
-            |fact, needs| {
-                settle(fact, needs, &self.retained, &self.interest, &self.keys, NOW_MS);
-            },
-            |_, facts| told.push(Post::Facts(facts)),
-        );
-        self.shard.begin(Now { mono_ms: 1, wall_ms: NOW_MS }, 0);
-        for post in std::mem::take(&mut self.told) {
-            self.shard.post_in(post);
-        }
-        self.shard.end();
-    }
-
-    fn fresh(&mut self) -> Box<Fresh> {
-        self.numbers += 1;
-        let generation = Generation::beginning(NOW_MS, self.numbers);
-        let (etag, primary, secondary) = (Etag(self.numbers), [1; 32], [2; 32]);
-        Box::new(Fresh { generation, etag, primary, secondary, now_ms: NOW_MS })
-    }
-
-    fn put(&mut self, id: &str, if_match: IfMatch) -> Answer<Result<bool, Refusal>> {
-        let wanted = Wanted::read(b"{}", IdentityId::parse(id).unwrap()).unwrap();
-        assert_eq!(wanted.authentication, WantedAuthentication::Generated);
-        let fresh = self.fresh();
-        self.ask(id, |reply: Reply<Result<bool, Refusal>>| {
-            let reply: Reply<_> = Box::new(move |put: Result<node::devices::Placed, Refusal>| {
-                reply(put.map(|placed| placed.is_new));
-            });
-            Ask::Put(Box::new(wanted), if_match, fresh, reply)
-        })
-    }
-
-    fn patch(&mut self, id: &str, body: &str) -> Patched {
-        let body = body.as_bytes().to_vec();
-        self.ask(id, |reply: Reply<Result<u64, Refusal>>| {
-            let reply: Reply<_> = Box::new(move |shown: Result<_, Refusal>| {
-                reply(shown.map(|shown: node::devices::TwinShown| shown.etag.0));
-            });
-            Ask::WriteTwin(Mode::Merge, body, IfMatch::Any, reply)
-        })
-    }
-
-    fn twin(&mut self, id: &str) -> Result<String, Refusal> {
-        let answer = self.ask(id, Ask::Twin);
-        self.settled();
-        take(&answer).map(|shown| String::from_utf8(shown.json).unwrap())
-    }
-
-    fn settled(&mut self) {
-        (0..50).for_each(|_| self.commit());
-    }
-
-    fn counts(&mut self) -> Counts {
-        take(&self.post(Post::DeviceCounts))
-    }
-
-    fn devices(&mut self) -> Vec<String> {
-        let page = Page { after: None, count: 9 };
-        let shown = take(&self.post(|reply| Post::Devices(Box::new(page), reply)));
-        shown.iter().map(|shown| shown.identity.names().0.to_owned()).collect()
-    }
-}
-
-fn take<T>(answer: &Answer<T>) -> T {
-    answer.lock().unwrap().take().expect("it has come")
-}
-
-fn code<T: std::fmt::Debug>(answer: Result<T, Refusal>) -> ErrorCode {
-    answer.unwrap_err().code
-}
+use std::sync::Arc;
 
 #[test]
 fn nothing_is_answered_before_it_is_a_fact_and_all_that_was_is_there_after_a_crash() {
@@ -223,12 +32,6 @@ fn nothing_is_answered_before_it_is_a_fact_and_all_that_was_is_there_after_a_cra
         code(take_after(&mut world, |w| w.put("d1", IfMatch::Absent))),
         ErrorCode::DeviceAlreadyExists
     );
-}
-
-fn take_after<T>(world: &mut World, ask: impl FnOnce(&mut World) -> Answer<T>) -> T {
-    let answer = ask(world);
-    world.settled();
-    take(&answer)
 }
 
 #[test]

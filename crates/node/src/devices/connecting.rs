@@ -1,0 +1,199 @@
+//! CONNECT and AUTH of devices (iot-hub A2 to A8): read where they come in, judged at the home of
+//! the device, answered with what A5 says.
+
+use super::claimed::Claimed;
+use super::session::DeviceSession;
+use super::{Hub, home_of_device};
+use crate::connect::Applicant;
+use crate::effect::{Adoption, Effect, Linger};
+use crate::link::{LinkId, Phase};
+use crate::opening::Opening;
+use crate::session::Session;
+use crate::shard::Shard;
+use crate::timers::Timer;
+use hub::identity::{IdentityId, Loss};
+use hub::plane::{ConnectRefused, Hello, Method, NotRenewed, Renewal, Told, session_expiry};
+use hub::registry::Ids;
+use mqtt::error::Wrong;
+use mqtt::reason::Reason;
+use mqtt::wire::{Auth, AuthOut, ConnAckOut, Connect, Diagnostics, DisconnectOut, Version};
+use std::sync::Arc;
+
+impl Shard {
+    /// The hub that a CONNECT is for.
+    pub(crate) fn hub_for(&self, c: &Connect<'_>) -> Option<Arc<Hub>> {
+        let hub = self.devices.hub.as_ref()?;
+        let is_for_hub = c.version == Version::V5 && (hub.is_alone() || hub::plane::is_for_hub(c));
+        is_for_hub.then(|| Arc::clone(hub))
+    }
+
+    /// A CONNECT for the hub.
+    pub(crate) fn on_device_connect(
+        &mut self,
+        link: u32,
+        c: &Connect<'_>,
+        mut opening: Box<Opening>,
+        hub: &Hub,
+    ) {
+        let read = Hello::read(c, hub.leniency).and_then(|hello| Claimed::of(hello, hub));
+        let claimed = match read {
+            Ok(claimed) => claimed,
+            Err(refused) => {
+                let (reason, why) = (refused.reason(), refused.why().to_owned());
+                self.homes.refused(c.client_id, reason, "iot-hub A5", why);
+                return self.refuse_device(link, &Applicant::from(c), &refused);
+            }
+        };
+        let expiry = session_expiry(c, hub.leniency.absent_expiry);
+        opening.expiry_s = expiry.seconds.min(self.homes.limits.session_expiry_max_s);
+        let id = self.homes.link_id(link);
+        let home = home_of_device(claimed.id.device.as_str(), self.posts.len());
+        opening.device = Some(Box::new(claimed));
+        let Some(l) = self.homes.links.at_mut(link) else { return };
+        l.version = opening.version;
+        if home == self.homes.me {
+            return self.admit(link, &opening);
+        }
+        l.phase = Phase::Closing;
+        self.homes.moving.push(id);
+        let adoption = Box::new(Adoption { opening, principal: None });
+        self.homes.effects.push(Effect::Move(id, home, adoption));
+    }
+
+    /// Judges who a CONNECT says to be, at home.
+    pub(crate) fn admit(&mut self, link: u32, opening: &Opening) {
+        let (Some(claimed), Some(hub)) = (&opening.device, self.devices.hub.clone()) else {
+            return;
+        };
+        match claimed.judge(&self.devices, &hub, self.homes.now) {
+            Ok(expires_at_ms) => {
+                let principal = hub.principal(opening.client.as_str(), expires_at_ms);
+                self.attach(link, opening, &principal);
+            }
+            Err(not) => {
+                let client = opening.client.as_str();
+                self.homes.refused(client, Reason::NOT_AUTHORIZED, not.rule(), not.why());
+                let refused = ConnectRefused::NotAuthorized;
+                self.refuse_device(link, &Applicant::from(opening), &refused);
+            }
+        }
+    }
+
+    fn refuse_device(&mut self, link: u32, a: &Applicant<'_>, refused: &ConnectRefused) {
+        self.homes.counters.connects_refused.add(1);
+        let trace_id = self.ids.trace();
+        let told = refused.told(&trace_id);
+        let user = told.user();
+        let mut ack = ConnAckOut::new(refused.reason());
+        ack.diagnostics = Diagnostics { reason_string: None, user: &user };
+        if let Some(out) = self.homes.output(link) {
+            let _ = ack.encode(a.version(), a.packet_max(), out);
+        }
+        self.homes.close(link, Linger::UntilRead);
+    }
+
+    /// A device has its session: from here on it is connected.
+    pub(crate) fn device_came(&mut self, slot: u32, claimed: &Claimed) {
+        let session_ref = self.homes.session_ref(slot);
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        let begin = || Box::new(DeviceSession::new(claimed.id.clone()));
+        session.device.get_or_insert_with(begin).proved = Some(claimed.proved.clone());
+        let now_ms = self.homes.now.wall_ms;
+        self.devices.hear(Ids::from(&claimed.id), |heard| {
+            heard.activity.connected(now_ms);
+            heard.session = Some(session_ref);
+        });
+    }
+
+    /// The connection of a device has ended.
+    pub(crate) fn device_left(&mut self, slot: u32) {
+        let session_ref = self.homes.session_ref(slot);
+        let device = self.homes.sessions.at(slot).and_then(|session| session.device.as_ref());
+        let Some(id) = device.map(|device| device.id.clone()) else { return };
+        let now_ms = self.homes.now.wall_ms;
+        self.devices.hear(Ids::from(&id), |heard| {
+            if heard.session == Some(session_ref) {
+                heard.activity.disconnected(now_ms);
+                heard.session = None;
+            }
+        });
+    }
+
+    /// A connection of this identity may not stay (A9), and of one that is gone nothing may.
+    pub(super) fn stand_down(&mut self, id: &IdentityId, loss: Loss) {
+        let why = match loss {
+            Loss::Deleted => "the identity was deleted",
+            Loss::Disabled => "the device was disabled",
+            Loss::Authentication => "the identity's keys or thumbprints were changed",
+        };
+        let Some(slot) = self.homes.find(&id.to_string()) else { return };
+        let session = self.homes.sessions.at(slot).filter(|session| session.device.is_some());
+        let Some(link) = session.map(Session::link) else { return };
+        if let Some(link) = link {
+            self.homes.refused(&id.to_string(), Reason::NOT_AUTHORIZED, "iot-hub A9", why.into());
+            self.disconnect(link, Reason::NOT_AUTHORIZED, why);
+        }
+        if loss == Loss::Deleted && self.homes.find(&id.to_string()) == Some(slot) {
+            self.end_session(slot);
+        }
+    }
+
+    /// AUTH of a device: it proves itself anew (A8).
+    pub(crate) fn on_device_auth(&mut self, id: LinkId, a: &Auth<'_>) -> Result<(), Wrong> {
+        let Some((_, _, session)) = self.homes.attached(id.slot) else { return Ok(()) };
+        let (Some(device), Some(hub)) = (&session.device, self.devices.hub.clone()) else {
+            return Ok(());
+        };
+        let Some(proved) = device.proved.clone() else { return Ok(()) };
+        let whose = device.id.clone();
+        let read = Renewal::read(a, proved.method, proved.policy.as_deref());
+        let judged = read.and_then(|renewal| {
+            let claimed = Claimed::again(&whose, &proved, &renewal.claim);
+            claimed.judge(&self.devices, &hub, self.homes.now).map_err(|not| {
+                let (client, reason) = (whose.to_string(), Reason::NOT_AUTHORIZED);
+                self.homes.refused(&client, reason, not.rule(), not.why());
+                NotRenewed::NotAuthorized
+            })
+        });
+        match judged {
+            Ok(expires_at_ms) => self.device_renewed(id, proved.method, expires_at_ms),
+            Err(not) => {
+                let trace_id = self.ids.trace();
+                self.end_device(id.slot, not.reason(), not.told(&trace_id));
+            }
+        }
+        Ok(())
+    }
+
+    fn device_renewed(&mut self, id: LinkId, method: Method, expires_at_ms: Option<u64>) {
+        if let Some(extra) = self.extra(id.slot) {
+            extra.expires_at_ms = expires_at_ms;
+        }
+        if let Some(at) = expires_at_ms {
+            self.homes.arm(Timer::Token(id.slot), at);
+        }
+        let max = self.packet_max(id.slot);
+        let auth = AuthOut {
+            reason: Reason::SUCCESS,
+            method: method.as_str(),
+            data: None,
+            diagnostics: Diagnostics::NONE,
+        };
+        if let Some(out) = self.homes.output(id.slot) {
+            let _ = auth.encode(max, out);
+        }
+    }
+
+    /// DISCONNECT with what A9 and A11 tell, then the end of the connection.
+    pub(crate) fn end_device(&mut self, link: u32, reason: Reason, told: Told<'_>) {
+        let max = self.packet_max(link);
+        let user = told.user();
+        let mut d = DisconnectOut::new(reason);
+        d.diagnostics = Diagnostics { reason_string: None, user: &user };
+        if let Some(out) = self.homes.output(link) {
+            let _ = d.encode(Version::V5, max, out);
+        }
+        self.detach(link, crate::detach::WillFate::Sent, "the device made a mistake");
+        self.homes.close(link, Linger::UntilRead);
+    }
+}

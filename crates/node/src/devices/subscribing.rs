@@ -1,0 +1,75 @@
+//! SUBSCRIBE and UNSUBSCRIBE of a device (iot-hub A10): what is the hub's goes no further.
+
+use crate::durable::NO_STREAM;
+use crate::journal::Subscription;
+use crate::session::Session;
+use crate::shard::Shard;
+use broker::subscription::ReceiverOptions;
+use hub::plane::Filter;
+use mqtt::qos::QoS;
+use mqtt::reason::Reason;
+use mqtt::wire::subscribe::Requested;
+use store::op::Sequence;
+
+/// What became of a filter.
+pub(crate) enum Subscribed<'a> {
+    /// It is the broker's.
+    Elsewhere,
+    /// It is granted, and the log has to know it, if the session is kept.
+    Granted(QoS, Subscription<'a>),
+    /// It is the hub's, and always there.
+    Implicit,
+    /// SUBACK says why not.
+    Refused(Reason),
+}
+
+impl Shard {
+    /// One filter of a SUBSCRIBE.
+    pub(crate) fn device_subscribe<'r>(&mut self, slot: u32, r: &Requested<'r>) -> Subscribed<'r> {
+        let alone = self.devices.hub.as_ref().is_some_and(|hub| hub.is_alone());
+        let max = self.homes.limits.subscriptions_per_session_max;
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return Subscribed::Elsewhere };
+        let all = session.subscriptions();
+        let Some(device) = &mut session.device else { return Subscribed::Elsewhere };
+        match Filter::of(r.text) {
+            Filter::Outside(_) if !alone => Subscribed::Elsewhere,
+            Filter::Outside(reason) | Filter::Refused(reason) => Subscribed::Refused(reason),
+            Filter::Hub(subscription) => {
+                let others = all - device.subscriptions.len();
+                let own_max = max.saturating_sub(others);
+                let code = device.subscriptions.subscribe(r.text, r.options.qos, own_max);
+                if code.is_error() {
+                    return Subscribed::Refused(code);
+                }
+                if !subscription.counts() {
+                    return Subscribed::Implicit;
+                }
+                let qos = subscription.granted(r.options.qos);
+                Subscribed::Granted(qos, kept(r.text, qos))
+            }
+        }
+    }
+
+    /// One filter of an UNSUBSCRIBE: its code, if it is the hub's.
+    pub(crate) fn device_unsubscribe(&mut self, slot: u32, filter: &str) -> Option<Reason> {
+        let device = self.homes.sessions.at_mut(slot)?.device.as_mut()?;
+        match Filter::of(filter) {
+            Filter::Outside(_) => None,
+            Filter::Refused(_) => Some(Reason::NO_SUBSCRIPTION_EXISTED),
+            Filter::Hub(_) => Some(device.subscriptions.unsubscribe(filter)),
+        }
+    }
+}
+
+impl Session {
+    /// What its device hears of: filters and QoS.
+    pub fn device_filters(&self) -> Vec<(String, QoS)> {
+        self.device.iter().flat_map(|device| device.subscriptions.iter()).collect()
+    }
+}
+
+/// A subscription of a device as the log has it: in no stream.
+pub(crate) fn kept(filter: &str, qos: QoS) -> Subscription<'_> {
+    let options = ReceiverOptions::new(qos, false, false);
+    Subscription { filter, options, subscription_id: 0, stream: NO_STREAM, since: Sequence(0) }
+}

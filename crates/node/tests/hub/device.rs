@@ -1,0 +1,228 @@
+//! A client of the MQTT 5 plane, packet by packet.
+
+use crate::world::{NOW_MS, World};
+use hub::plane::Correlation;
+use hub::sas::{Key, SignedConnect};
+use mqtt::packet_id::PacketId;
+use mqtt::qos::QoS;
+use mqtt::wire::subscribe::Filters;
+use mqtt::wire::unsubscribe::FilterList;
+use mqtt::wire::{
+    Auth, Connect, Packet, Place, Properties, Property, PublishOut, Subscribe, SubscribeOptions,
+    Unsubscribe, Version, decode, frame,
+};
+use node::auth::Listener;
+use node::effect::Effect;
+use node::{LinkId, Shard};
+
+/// A connection.
+pub struct Device {
+    pub link: LinkId,
+}
+
+/// What came back, in words that a row of a table can hold.
+pub type Heard = Vec<String>;
+
+/// A CONNECT to be.
+pub struct Hello<'h> {
+    pub id: &'h str,
+    pub key: u8,
+    pub method: Option<&'h str>,
+    pub properties: Vec<(&'h str, String)>,
+    pub clean_start: bool,
+    pub session_expiry: Option<u32>,
+    pub packet_max: Option<u32>,
+    pub policy: Option<&'h str>,
+    pub expiry_ms: u64,
+}
+
+impl<'h> Hello<'h> {
+    /// As A2 wants it, with the primary key of `World::put`.
+    pub fn new(id: &'h str) -> Self {
+        Self {
+            id,
+            key: 1,
+            method: Some("SAS"),
+            properties: vec![("api-version", "2020-10-01-preview".to_owned())],
+            clean_start: true,
+            session_expiry: None,
+            packet_max: None,
+            policy: None,
+            expiry_ms: NOW_MS + 60_000,
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let expiry = self.expiry_ms.to_string();
+        let signed =
+            SignedConnect { client_id: self.id, policy: self.policy, at: None, expiry: &expiry };
+        let mac = signed.sign(&Key::generated(&[self.key; 32]), "hub");
+        let mut user: Vec<(&str, &str)> =
+            self.properties.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        user.push(("sas-expiry", &expiry));
+        user.extend(self.policy.map(|policy| ("sas-policy", policy)));
+        let raw = user_properties(&user);
+        let mut c = Connect::new(Version::V5, self.id);
+        c.clean_start = self.clean_start;
+        c.session_expiry = self.session_expiry;
+        c.packet_max = self.packet_max;
+        c.authentication_method = self.method;
+        c.authentication_data = self.method.map(|_| &mac[..]);
+        c.properties = Properties::parse(&raw, Place::Connect).unwrap();
+        let mut bytes = Vec::new();
+        c.encode(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Connects; the device, and what it heard.
+    pub fn connect(&self, world: &mut World) -> (Device, Heard) {
+        let link = world.turn(|shard| {
+            let link = shard.accept(Listener::Tls, None);
+            shard.input(link, &self.encode());
+            link
+        });
+        let mut device = Device { link };
+        let heard = device.hear(world);
+        (device, heard)
+    }
+}
+
+impl Device {
+    fn say(&mut self, world: &mut World, bytes: &[u8]) -> Heard {
+        let link = self.link;
+        world.turn(|shard: &mut Shard| shard.input(link, bytes));
+        self.hear(world)
+    }
+
+    /// What has come since.
+    pub fn hear(&mut self, world: &mut World) -> Heard {
+        let output = world.shard.output(self.link.slot).to_vec();
+        world.shard.taken(self.link.slot, output.len());
+        let (mut heard, mut rest) = (Vec::new(), &output[..]);
+        while let Some(f) = frame(rest, usize::MAX).unwrap() {
+            heard.push(words(&decode(f, Version::V5).unwrap()));
+            rest = &rest[f.len..];
+        }
+        let mut effects = Vec::new();
+        world.shard.take_effects(&mut effects);
+        for effect in effects {
+            if let Effect::Close(id, _) = effect {
+                world.closed.push(id);
+            }
+        }
+        if let Some(at) = world.closed.iter().position(|id| *id == self.link) {
+            heard.push("closed".to_owned());
+            let id = world.closed.remove(at);
+            world.shard.forget(id);
+        }
+        heard
+    }
+
+    pub fn publish(
+        &mut self,
+        world: &mut World,
+        (topic, qos): (&str, QoS),
+        (correlation, user): (Option<&[u8]>, &[(&str, &str)]),
+        payload: &[u8],
+    ) -> Heard {
+        let mut properties = Vec::new();
+        if let Some(data) = correlation {
+            Property::CorrelationData(data).encode(&mut properties).unwrap();
+        }
+        properties.extend(user_properties(user));
+        let mut bytes = Vec::new();
+        PublishOut {
+            version: Version::V5,
+            dup: false,
+            qos,
+            retain: false,
+            topic,
+            packet_id: u16::from(qos > QoS::AtMostOnce) * 9,
+            alias: 0,
+            send_topic: true,
+            subscription_ids: &[],
+            properties: &properties,
+            expiry: None,
+            payload,
+        }
+        .encode(&mut bytes);
+        self.say(world, &bytes)
+    }
+
+    /// A request at QoS 0 with correlation `c`.
+    pub fn request(&mut self, world: &mut World, topic: &str, payload: &str) -> Heard {
+        self.publish(world, (topic, QoS::AtMostOnce), (Some(b"c"), &[]), payload.as_bytes())
+    }
+
+    pub fn subscribe(&mut self, world: &mut World, filters: &[(&str, QoS)]) -> Heard {
+        let (mut raw, mut bytes) = (Vec::new(), Vec::new());
+        for (filter, qos) in filters {
+            let options = SubscribeOptions { qos: *qos, ..SubscribeOptions::default() };
+            Filters::push(&mut raw, filter, options, Version::V5).unwrap();
+        }
+        let filters = Filters::parse(&raw, Version::V5).unwrap();
+        let (packet_id, properties) = (PacketId::FIRST, Properties::EMPTY);
+        let s = Subscribe { packet_id, subscription_id: None, properties, filters };
+        s.encode(Version::V5, &mut bytes).unwrap();
+        self.say(world, &bytes)
+    }
+
+    pub fn unsubscribe(&mut self, world: &mut World, filters: &[&str]) -> Heard {
+        let (mut raw, mut bytes) = (Vec::new(), Vec::new());
+        filters.iter().for_each(|filter| FilterList::push(&mut raw, filter).unwrap());
+        let filters = FilterList::parse(&raw, Version::V5).unwrap();
+        let (packet_id, properties) = (PacketId::FIRST, Properties::EMPTY);
+        Unsubscribe { packet_id, properties, filters }.encode(Version::V5, &mut bytes).unwrap();
+        self.say(world, &bytes)
+    }
+
+    /// AUTH with a signature until `expiry_ms` by the key of that byte.
+    pub fn renew(&mut self, world: &mut World, id: &str, key: u8, expiry_ms: u64) -> Heard {
+        let expiry = expiry_ms.to_string();
+        let signed = SignedConnect { client_id: id, policy: None, at: None, expiry: &expiry };
+        let mac = signed.sign(&Key::generated(&[key; 32]), "hub");
+        let raw = user_properties(&[("sas-expiry", &expiry)]);
+        let auth = Auth {
+            reason: mqtt::reason::Reason::RE_AUTHENTICATE,
+            method: Some("SAS"),
+            data: Some(&mac),
+            properties: Properties::parse(&raw, Place::Auth).unwrap(),
+        };
+        let mut bytes = Vec::new();
+        auth.encode(usize::MAX, &mut bytes).unwrap();
+        self.say(world, &bytes)
+    }
+}
+
+fn user_properties(user: &[(&str, &str)]) -> Vec<u8> {
+    let mut raw = Vec::new();
+    user.iter().for_each(|(name, value)| Property::User(name, value).encode(&mut raw).unwrap());
+    raw
+}
+
+/// Reason, user properties (a trace-id only as being there), and what else matters.
+fn words(packet: &Packet<'_>) -> String {
+    let user = |properties: Properties<'_>| {
+        let each = properties.user().map(|(name, value)| match name {
+            "trace-id" => " trace-id".to_owned(),
+            "reason" => " reason".to_owned(),
+            _ => format!(" {name}={value}"),
+        });
+        each.collect::<String>()
+    };
+    match packet {
+        Packet::ConnAck(a) => format!("CONNACK {}{}", a.reason.code(), user(a.properties)),
+        Packet::PubAck(a) => format!("PUBACK {}{}", a.reason.code(), user(a.properties)),
+        Packet::Disconnect(d) => format!("DISCONNECT {}{}", d.reason.code(), user(d.properties)),
+        Packet::SubAck(a) => format!("SUBACK {:?}", a.reasons),
+        Packet::UnsubAck(a) => format!("UNSUBACK {:?}", a.reasons),
+        Packet::Auth(a) => format!("AUTH {} {}", a.reason.code(), a.method.unwrap_or_default()),
+        Packet::Publish(p) => {
+            let correlation = Correlation::of(p.properties.correlation_data());
+            let correlation = correlation.map_or(String::new(), |c| format!(" {c:?}"));
+            let payload = String::from_utf8_lossy(p.payload);
+            format!("{}{correlation}{} {payload}", p.topic, user(p.properties))
+        }
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,8 @@
+//! The hub at its home, without IO: its registry and the MQTT 5 plane.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod device;
+mod plane;
+mod registry;
+mod world;
