@@ -25,11 +25,26 @@ impl Subscription {
     /// Reads a filter on a connection of this identity. `None`: SUBACK 0x80.
     pub fn of(id: &IdentityId, filter: &str) -> Option<Self> {
         match (filter, &id.module) {
-            ("$iothub/methods/POST/#", _) => Some(Self::Methods),
-            ("$iothub/twin/res/#", _) => Some(Self::TwinResponses),
-            ("$iothub/twin/PATCH/properties/desired/#", _) => Some(Self::Desired),
+            (METHODS, _) => Some(Self::Methods),
+            (TWIN_RESPONSES, _) => Some(Self::TwinResponses),
+            (DESIRED, _) => Some(Self::Desired),
             (_, None) => (own(id, filter)? == "messages/devicebound/#").then_some(Self::Commands),
             (_, Some(_)) => matches!(own(id, filter)?, "inputs/#" | "#").then_some(Self::Inputs),
+        }
+    }
+
+    /// The filter that it is kept under; of the two for inputs, the wider one. `None`: an identity
+    /// of this kind has no such subscription.
+    pub fn filter(self, id: &IdentityId) -> Option<String> {
+        match (self, &id.module) {
+            (Self::Commands, None) => Some(format!("devices/{}/messages/devicebound/#", id.device)),
+            (Self::Inputs, Some(module)) => {
+                Some(format!("devices/{}/modules/{module}/#", id.device))
+            }
+            (Self::Commands, Some(_)) | (Self::Inputs, None) => None,
+            (Self::Methods, _) => Some(METHODS.into()),
+            (Self::TwinResponses, _) => Some(TWIN_RESPONSES.into()),
+            (Self::Desired, _) => Some(DESIRED.into()),
         }
     }
 
@@ -38,6 +53,10 @@ impl Subscription {
         requested.min(QoS::AtLeastOnce)
     }
 }
+
+const METHODS: &str = "$iothub/methods/POST/#";
+const TWIN_RESPONSES: &str = "$iothub/twin/res/#";
+const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/#";
 
 #[cfg(test)]
 mod tests {

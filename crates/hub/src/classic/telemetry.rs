@@ -21,8 +21,8 @@ pub enum NoTelemetry {
     Message(#[from] Invalid),
 }
 
-/// The message of a PUBLISH whose topic was [`Publication::Telemetry`] with this bag. RETAIN and DUP
-/// become application properties (D4).
+/// The message of a PUBLISH whose topic was [`Publication::Telemetry`] with this bag. RETAIN and
+/// DUP become application properties (D4).
 ///
 /// # Errors
 /// The first rule that it breaks.
