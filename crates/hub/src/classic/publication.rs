@@ -58,8 +58,8 @@ pub enum NoPublication {
 }
 
 impl<'t> Publication<'t> {
-    /// Takes a topic name apart on a connection of this identity. `$rid` and `$version` are not
-    /// percent-encoded.
+    /// Takes a topic name apart on a connection of this identity. The values of `$rid` and
+    /// `$version` are not percent-encoded; their `$` may be.
     ///
     /// # Errors
     /// When the identity has no such topic.
@@ -73,14 +73,17 @@ impl<'t> Publication<'t> {
     fn under_iothub(rest: &'t str) -> Result<Self, NoPublication> {
         let (path, query) = rest.split_once("/?").ok_or(NoPublication::Topic)?;
         let of = |key: &str| {
-            let value = |pair: &'t str| pair.strip_prefix(key)?.strip_prefix('=');
+            let value = |pair: &'t str| {
+                let named = pair.strip_prefix('$').or_else(|| pair.strip_prefix("%24"))?;
+                named.strip_prefix(key)?.strip_prefix('=')
+            };
             query.split('&').find_map(value)
         };
-        let rid = || of("$rid").filter(|rid| !rid.is_empty()).ok_or(NoPublication::NoRequestId);
+        let rid = || of("rid").filter(|rid| !rid.is_empty()).ok_or(NoPublication::NoRequestId);
         match path {
             "twin/GET" => Ok(Self::TwinGet { rid: rid()? }),
             "twin/PATCH/properties/reported" => {
-                let base = match of("$version").map(parse_u64) {
+                let base = match of("version").map(parse_u64) {
                     None => BaseVersion::Known(IfVersion::Any),
                     Some(Some(version)) => BaseVersion::Known(IfVersion::Is(version)),
                     Some(None) => BaseVersion::Unreadable,
@@ -160,6 +163,7 @@ mod tests {
         for (topic, expected) in [
             ("$iothub/twin/GET/?$rid=7", Ok(Publication::TwinGet { rid: "7" })),
             ("$iothub/twin/GET/?x=1&$rid=0a2b-%41", Ok(Publication::TwinGet { rid: uuid })),
+            ("$iothub/twin/GET/?%24rid=7", Ok(Publication::TwinGet { rid: "7" })),
             ("$iothub/twin/GET/?$rid=", Err(NoPublication::NoRequestId)),
             ("$iothub/twin/GET/?rid=1", Err(NoPublication::NoRequestId)),
             ("$iothub/twin/GET/?", Err(NoPublication::NoRequestId)),
