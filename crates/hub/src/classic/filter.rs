@@ -22,7 +22,8 @@ pub enum Subscription {
 }
 
 impl Subscription {
-    /// Reads a filter on a connection of this identity. `None`: SUBACK 0x80.
+    /// Reads a filter on a connection of this identity. `None`: SUBACK 0x80; where ordinary topics
+    /// exist too (profile `open`), one that is not under `$iothub/` is the broker's.
     pub fn of(id: &IdentityId, filter: &str) -> Option<Self> {
         match (filter, &id.module) {
             (METHODS, _) => Some(Self::Methods),

@@ -46,9 +46,13 @@ pub enum BaseVersion {
 /// Why a publication is none: the connection is closed (D4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoPublication {
-    /// The topic is none of D2, or one of another device.
-    #[error("the topic is none of this device's")]
+    /// A topic under `$iothub/` that is not defined.
+    #[error("there is no such topic under $iothub/")]
     Topic,
+    /// A topic elsewhere, of another device's perhaps. Where ordinary topics exist too (profile
+    /// `open`) it is the broker's.
+    #[error("the topic is none of this device's")]
+    Outside,
     /// A topic with `$rid` has none.
     #[error("the topic has no $rid")]
     NoRequestId,
@@ -102,11 +106,11 @@ impl<'t> Publication<'t> {
 /// Of `devices/{d}/messages/events`, what stands behind; a slash may end it in every form.
 fn telemetry<'t>(id: &IdentityId, topic: &'t str) -> Result<Publication<'t>, NoPublication> {
     let events = own(id, topic).and_then(|rest| rest.strip_prefix("messages/events"));
-    let rest = events.ok_or(NoPublication::Topic)?;
+    let rest = events.ok_or(NoPublication::Outside)?;
     let bag = match rest.strip_prefix('/') {
         Some(bag) => bag.strip_suffix('/').unwrap_or(bag),
         None if rest.is_empty() => rest,
-        None => return Err(NoPublication::Topic),
+        None => return Err(NoPublication::Outside),
     };
     Ok(Publication::Telemetry { bag })
 }
@@ -214,7 +218,7 @@ mod tests {
             ("D1", ""),
         ] {
             let read = Publication::of(&id(who), topic);
-            assert_eq!(read, Err(NoPublication::Topic), "{who} {topic}");
+            assert_eq!(read, Err(NoPublication::Outside), "{who} {topic}");
         }
     }
 

@@ -132,9 +132,14 @@ mod tests {
         assert!(message.application.iter().eq([("a", "1"), ("iothub-MessageType", "Will")]));
         let retained = will(&id, &Will { retain: true, ..good }).unwrap();
         assert_eq!(retained.application.get("mqtt-retain"), Some("true"));
-        for topic in ["$iothub/twin/GET/?$rid=1", "devices/D2/messages/events/", "a"] {
+        for (topic, error) in [
+            ("$iothub/twin/GET/?$rid=1", NoPublication::Topic),
+            ("$iothub/telemetry", NoPublication::Topic),
+            ("devices/D2/messages/events/", NoPublication::Outside),
+            ("a", NoPublication::Outside),
+        ] {
             let refused = will(&id, &Will { topic, ..good });
-            assert_eq!(refused, Err(NoTelemetry::Publication(NoPublication::Topic)));
+            assert_eq!(refused, Err(NoTelemetry::Publication(error)), "{topic}");
         }
     }
 }
