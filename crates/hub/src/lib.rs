@@ -2,6 +2,7 @@
 //! decisions without IO. Records, input and the time come as arguments; what follows goes out as
 //! values. Refuses to know connections, the log and HTTP.
 
+pub mod classic;
 pub mod errors;
 pub mod identity;
 pub mod json;

@@ -39,14 +39,11 @@ impl Moment {
     }
 
     /// The moment that a text says in any form that [`ticks`](Self::ticks) reads, to the
-    /// millisecond. `None` for no time and for one before 1970, but for the text of never.
+    /// millisecond. `None` for no time and for one before 1970, but for that of never.
     pub fn parse(text: &str) -> Option<Self> {
-        let never = text.as_bytes() == NEVER;
-        let ticks = Self::ticks(text).filter(|_| !never).map(|ticks| ticks - TICKS_TO_1970);
-        match ticks {
-            Some(ticks) => u64::try_from(ticks.div_euclid(MS_TICKS)).ok().map(Self::at),
-            None if never => Some(Self::NEVER),
-            None => None,
+        match Self::ticks(text)? - TICKS_TO_1970 {
+            TICKS_TO_NEVER => Some(Self::NEVER),
+            ticks => u64::try_from(ticks.div_euclid(MS_TICKS)).ok().map(Self::at),
         }
     }
 
@@ -173,6 +170,8 @@ const DAYS_OF_400_YEARS: u64 = 146_097;
 /// From March 1st of the year 0.
 const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
 const TICKS_TO_1970: i64 = DAYS_FROM_YEAR_0_TO_1970 as i64 * 24 * HOUR_TICKS;
+/// From 1970 back to 0001-01-01T00:00:00Z.
+const TICKS_TO_NEVER: i64 = -719_162 * 24 * HOUR_TICKS;
 /// 9999-12-31T23:59:59.999Z: four digits are all that readers understand.
 const MOMENT_MS_MAX: u64 = 253_402_300_799_999;
 
@@ -208,6 +207,7 @@ mod tests {
             ("2020-09-24T22:39:55.3209999Z", Some(Moment::at(1_600_987_195_320))),
             ("2020-09-25T00:39:55.32+02:00", Some(Moment::at(1_600_987_195_320))),
             ("0001-01-01T00:00:00Z", Some(Moment::NEVER)),
+            ("0001-01-01T00:00:00.0000000", Some(Moment::NEVER)),
             ("0001-01-01T00:00:01Z", None),
             ("1969-12-31T23:59:59.9999999Z", None),
             ("yesterday", None),

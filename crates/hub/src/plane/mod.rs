@@ -48,6 +48,6 @@ pub use telemetry::{NoTelemetry, telemetry};
 pub use to_client::{Command, Oversize, ToClient};
 pub use told::{Packet, ProblemInformation, Told, fitting};
 pub use topic::Topic;
-pub(crate) use typed::int;
+pub(crate) use typed::{i32 as parse_i32, u64 as parse_u64};
 pub use violation::{Interaction, Mistake, Verdict, Violation, failure};
 pub use will::{WillRefused, will};

@@ -5,6 +5,9 @@ use std::fmt;
 
 use mqtt::reason::Reason;
 
+use crate::errors::ErrorCode;
+use crate::twin::Refused;
+
 /// High byte flags, low byte code. Equal codes under different flags are different outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Status(u16);
@@ -107,6 +110,16 @@ impl Status {
     }
 }
 
+/// Why a write into a twin is refused.
+impl From<&Refused> for Status {
+    fn from(refused: &Refused) -> Self {
+        match refused.code() {
+            ErrorCode::PreconditionFailed => Self::PRECONDITION_FAILED,
+            _ => Self::BAD_REQUEST,
+        }
+    }
+}
+
 /// Four hex digits, `06A0`.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,6 +200,13 @@ mod tests {
             for form in [text.to_string(), text.to_lowercase()] {
                 assert_eq!(Status::parse(&form), Some(*status));
             }
+        }
+    }
+
+    #[test]
+    fn refusals_of_twins_have_a_status() {
+        for refused in [Refused::VersionDiffers { version: 2 }, Refused::NotAnObject("request")] {
+            assert_eq!(Status::from(&refused).to_string(), refused.status());
         }
     }
 

@@ -26,7 +26,8 @@ enum Presence {
 
 impl Subscriptions {
     /// One filter of a SUBSCRIBE; returns its code in SUBACK. A filter that is there already
-    /// replaces itself and does not count twice; at `max` subscriptions a new one is 0x97.
+    /// replaces itself and does not count twice; at `max` subscriptions a new one is 0x97. Where
+    /// filters outside `$iothub/` are the broker's, ask [`Filter::of`] first.
     pub fn subscribe(&mut self, filter: &str, requested: QoS, max: usize) -> Reason {
         let subscription = match Filter::of(filter) {
             Filter::Hub(subscription) => subscription,

@@ -11,12 +11,12 @@ pub(super) fn u32(text: &str) -> Option<u32> {
 }
 
 /// `u64`: decimal, no sign.
-pub(super) fn u64(text: &str) -> Option<u64> {
+pub(crate) fn u64(text: &str) -> Option<u64> {
     unsigned(text)
 }
 
 /// `i32`: decimal, perhaps with a minus.
-pub(crate) fn int(text: &str) -> Option<i32> {
+pub(crate) fn i32(text: &str) -> Option<i32> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if is_digits(digits) { text.parse().ok() } else { None }
 }
@@ -54,13 +54,13 @@ mod tests {
     fn numbers_are_exact() {
         assert_eq!(["0", "4294967295", "007"].map(u32), [Some(0), Some(u32::MAX), Some(7)]);
         assert_eq!(u64("18446744073709551615"), Some(u64::MAX));
-        let limits = ["-2147483648", "2147483647", "0"].map(int);
+        let limits = ["-2147483648", "2147483647", "0"].map(i32);
         assert_eq!(limits, [Some(i32::MIN), Some(i32::MAX), Some(0)]);
         for bad in ["", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "-", "--1", "١", "1_000", "-1"] {
             assert_eq!((u32(bad), u64(bad), time(bad)), (None, None, None), "{bad}");
         }
         for bad in ["", "+1", " 1", "-", "--1", "1.0", "2147483648", "-2147483649"] {
-            assert_eq!(int(bad), None, "{bad}");
+            assert_eq!(i32(bad), None, "{bad}");
         }
         assert_eq!(u32("4294967296"), None);
         assert_eq!(u64("18446744073709551616"), None);

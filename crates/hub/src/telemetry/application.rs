@@ -63,13 +63,21 @@ impl<'m> ApplicationProperties<'m> {
     }
 }
 
+/// Borrowed names and values, as [`of`](ApplicationProperties::of) takes them.
+impl<'m> FromIterator<(&'m str, &'m str)> for ApplicationProperties<'m> {
+    fn from_iter<I: IntoIterator<Item = (&'m str, &'m str)>>(all: I) -> Self {
+        let borrowed = |(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value));
+        Self::of(all.into_iter().map(borrowed).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chance::Chance;
 
     fn of<'m>(all: &[(&'m str, &'m str)]) -> ApplicationProperties<'m> {
-        ApplicationProperties::of(all.iter().map(|&(k, v)| (k.into(), v.into())).collect())
+        all.iter().copied().collect()
     }
 
     #[test]
