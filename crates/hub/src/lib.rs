@@ -2,6 +2,7 @@
 //! decisions without IO. Records, input and the time come as arguments; what follows goes out as
 //! values. Refuses to know connections, the log and HTTP.
 
+pub mod command;
 pub mod errors;
 pub mod identity;
 pub mod json;
@@ -17,12 +18,16 @@ mod bytes;
 mod chance;
 mod etag;
 mod if_match;
+mod lock_token;
 mod moment;
+mod out_of_range;
 mod percent;
 mod short_text;
 
 pub use bytes::BadRecord;
 pub use etag::Etag;
 pub use if_match::IfMatch;
+pub use lock_token::LockToken;
 pub use moment::Moment;
+pub use out_of_range::OutOfRange;
 pub use short_text::ShortText;
