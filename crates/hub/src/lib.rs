@@ -7,6 +7,7 @@ pub mod errors;
 pub mod feedback;
 pub mod identity;
 pub mod json;
+pub mod method;
 pub mod plane;
 pub mod query;
 pub mod registry;
