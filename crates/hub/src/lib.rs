@@ -11,6 +11,7 @@ pub mod method;
 pub mod plane;
 pub mod query;
 pub mod registry;
+pub mod route;
 pub mod sas;
 pub mod telemetry;
 pub mod twin;
