@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod errors;
+pub mod event;
 pub mod feedback;
 pub mod identity;
 pub mod json;
