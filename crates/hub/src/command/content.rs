@@ -14,14 +14,17 @@
 //! bytes     body
 //! ```
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::outcome::Ack;
 use super::record::{ENQUEUED, VERSION};
+use crate::Moment;
 use crate::bytes::{BadRecord, Reader, Writer};
+use crate::telemetry::{ApplicationProperties, Message, SystemProperties};
 
-/// A command in its bytes: one allocation, shared by whoever has it. Made by
-/// [`Wanted`](super::Wanted) or from checked bytes, so it always reads.
+/// A command in its bytes: one allocation, shared by whoever has it. Made of a checked message or
+/// of checked bytes, so it always reads.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content(Arc<[u8]>);
 
@@ -70,6 +73,27 @@ impl<'c> Iterator for Properties<'c> {
         let property = (r.text().ok()?, r.text().ok()?);
         self.bytes = r.rest;
         Some(property)
+    }
+}
+
+impl<'c> Command<'c> {
+    /// As a message, for whatever carries messages; without `to`, which names the device.
+    pub fn message(&self) -> Message<'c> {
+        let text = |text: Option<&'c str>| text.map(Cow::Borrowed);
+        let system = SystemProperties {
+            content_type: text(self.content_type),
+            content_encoding: text(self.content_encoding),
+            message_id: text(self.message_id),
+            user_id: text(self.user_id),
+            correlation_id: text(self.correlation_id),
+            creation_time: self.creation_ms.map(Moment::at),
+            expiry_time: Some(Moment::at(self.expires_ms)),
+            ack: text(Some(self.ack.as_str())),
+            ..SystemProperties::default()
+        };
+        let properties = self.properties.map(|(name, value)| (name.into(), value.into()));
+        let application = ApplicationProperties::of(properties.collect());
+        Message { body: self.body, system, application }
     }
 }
 

@@ -7,9 +7,11 @@ use store::log::Need;
 use store::op::Sequence;
 
 use super::entry::{Entry, State};
-use super::{Ack, Claim, Holder, Queue, Record, Settings, Settlement, Step, Wanted};
+use super::examples::message;
+use super::{Ack, Claim, Holder, Queue, Record, Settings, Settlement, Step};
 use crate::LockToken;
 use crate::chance::Chance;
+use crate::telemetry::Message;
 
 /// What an outsider knows of a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,10 +164,10 @@ impl World {
     fn send(&mut self) {
         let expires_ms = Some(self.now_ms + 1 + self.chance.below(2_000) as u64);
         let body = vec![7; self.chance.below(40)];
-        let wanted = Wanted { expires_ms, ack: Ack::Full, body: &body, ..Wanted::default() };
+        let sent = Message { body: &body, ..message(None, Ack::Full, expires_ms) };
         let writing = self.submitted.iter().filter(|one| matches!(one, Record::Enqueued(_)));
         let is_full = self.known.len() + writing.count() >= 8;
-        match self.queue.enqueue(&wanted, &self.settings, self.now_ms) {
+        match self.queue.enqueue(&sent, &self.settings, self.now_ms) {
             Ok(record) => self.submitted.push_back(record),
             Err(refused) => assert!(is_full, "{refused}"),
         }

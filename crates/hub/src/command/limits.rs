@@ -6,8 +6,6 @@ use std::ops::RangeInclusive;
 /// Body, values of system properties, names and values of application properties of a command,
 /// all together.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
-/// A message id, correlation id or user id, in characters.
-pub const MESSAGE_ID_CHARS_MAX: usize = 128;
 /// Content type and content encoding, each. Ours: room for any name and its parameters.
 pub const CONTENT_NAME_BYTES_MAX: usize = 256;
 /// Application properties of a command. Ours: it bounds a header, a topic and a PUBLISH.

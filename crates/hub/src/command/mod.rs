@@ -16,6 +16,8 @@
 mod content;
 mod dead_letter;
 mod entry;
+#[cfg(test)]
+mod examples;
 mod fact;
 #[cfg(test)]
 mod history_tests;
@@ -24,8 +26,8 @@ mod outcome;
 mod queue;
 mod record;
 mod report;
+mod sending;
 mod settings;
-mod wanted;
 
 pub use content::{Command, Content, Properties};
 pub use dead_letter::DeadLetter;
@@ -36,4 +38,3 @@ pub use queue::{Claim, Delivery, LockLost, Queue, Settlement, Step};
 pub use record::{Ended, Record};
 pub use report::Report;
 pub use settings::Settings;
-pub use wanted::{Wanted, parse_time};

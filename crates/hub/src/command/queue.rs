@@ -11,10 +11,11 @@ use super::entry::{Entry, Holder, State};
 use super::outcome::Outcome;
 use super::record::{Ended, Record};
 use super::report::Report;
+use super::sending::content;
 use super::settings::Settings;
-use super::wanted::Wanted;
 use crate::LockToken;
 use crate::errors::{ErrorCode, Refusal};
+use crate::telemetry::Message;
 
 /// The queue of a device. What is decided is shown to nobody and decided no second time until its
 /// record is [`heard`](Self::heard) or [`lost`](Self::lost); of a record, one of them has to come.
@@ -63,14 +64,14 @@ pub enum Claim {
     Locked(LockToken),
 }
 
-/// What a device makes of a command.
+/// What a device makes of a command that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
     /// It is done.
     Complete,
-    /// Later.
+    /// Back to the queue, to be delivered again later.
     Abandon,
-    /// Never.
+    /// Dead-lettered.
     Reject,
 }
 
@@ -95,7 +96,7 @@ impl Queue {
     /// ArgumentInvalid.
     pub fn enqueue(
         &mut self,
-        wanted: &Wanted<'_>,
+        message: &Message<'_>,
         settings: &Settings,
         now_ms: u64,
     ) -> Result<Record, Refusal> {
@@ -106,7 +107,7 @@ impl Queue {
         let Some(sequence) = self.last_sequence.checked_add(1) else {
             return Err(Refusal::new(ErrorCode::ServerError, "no sequence number is left"));
         };
-        let content = wanted.content(sequence, settings.ttl_default_ms, now_ms)?;
+        let content = content(message, sequence, settings.ttl_default_ms, now_ms)?;
         self.last_sequence = sequence;
         self.entries.push(Entry::new(content.clone(), State::Writing, Sequence(0)));
         Ok(Record::Enqueued(content))

@@ -3,6 +3,7 @@
 use store::log::Need;
 
 use super::super::Ack;
+use super::super::examples::message;
 use super::*;
 
 const NOW: u64 = 1_600_000_000_000;
@@ -25,8 +26,8 @@ impl Device {
         self.queue.heard(record, at, dead_max, &mut self.needs);
     }
 
-    fn send(&mut self, wanted: &Wanted<'_>, now_ms: u64) -> Result<u64, Refusal> {
-        let record = self.queue.enqueue(wanted, &self.settings, now_ms)?;
+    fn send(&mut self, sent: &Message<'_>, now_ms: u64) -> Result<u64, Refusal> {
+        let record = self.queue.enqueue(sent, &self.settings, now_ms)?;
         self.hear(&record);
         Ok(self.queue.last_sequence)
     }
@@ -56,8 +57,8 @@ impl Device {
     }
 }
 
-fn full() -> Wanted<'static> {
-    Wanted { message_id: Some("m"), ack: Ack::Full, ..Wanted::default() }
+fn full() -> Message<'static> {
+    message(Some("m"), Ack::Full, None)
 }
 
 fn sent(connection: u64, sequence: u64) -> Claim {
@@ -131,8 +132,7 @@ fn what_expires_is_over_when_nobody_works_on_it() {
     let mut device = Device::default();
     for expires_ms in [NOW + 10, NOW + 30_000, NOW + 90_000] {
         let ack = if expires_ms == NOW + 10 { Ack::Positive } else { Ack::Negative };
-        let wanted = Wanted { expires_ms: Some(expires_ms), ack, ..Wanted::default() };
-        device.send(&wanted, NOW).unwrap();
+        device.send(&message(None, ack, Some(expires_ms)), NOW).unwrap();
     }
     assert_eq!(device.queue.deadline(), Some(NOW + 10));
     assert_eq!(device.queue.turn(NOW + 9), None);
@@ -193,7 +193,7 @@ fn nothing_is_shown_before_it_is_a_fact_and_what_is_lost_comes_back() {
 #[test]
 fn what_does_not_fit_waits() {
     let mut device = Device::default();
-    device.send(&Wanted { body: &[0; 100], ..Wanted::default() }, NOW).unwrap();
+    device.send(&Message { body: &[0; 100], ..Message::default() }, NOW).unwrap();
     device.send(&full(), NOW).unwrap();
     let small = |command: &Command<'_>| command.body.len() < 100;
     let delivery = device.queue.deliver(ONE, 5_000, NOW, small).unwrap();

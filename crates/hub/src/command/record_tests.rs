@@ -1,19 +1,18 @@
 //! Records as bytes, from anywhere.
 
-use super::super::{Ack, Wanted};
+use super::super::Ack;
+use super::super::examples::{message, properties};
+use super::super::sending::content;
 use super::*;
+use crate::Moment;
 use crate::chance::Chance;
 
 fn examples() -> Vec<Record> {
-    let wanted = Wanted {
-        message_id: Some("id"),
-        ack: Ack::Negative,
-        properties: &[("name", "value"), ("other", "")],
-        creation_ms: Some(1 << 40),
-        body: b"body",
-        ..Wanted::default()
-    };
-    let content = wanted.content(300, 60_000, 1 << 40).unwrap();
+    let mut sent = message(Some("id"), Ack::Negative, Some(1 << 41));
+    sent.application = properties(&[("name", "value"), ("other", "")]);
+    sent.system.creation_time = Some(Moment::at(1 << 40));
+    sent.body = b"body";
+    let content = content(&sent, 300, 60_000, 1 << 40).unwrap();
     let ended = |sequences: &[u64], last_sequence| {
         let (outcome, at_ms) = (Outcome::Purged, 1 << 41);
         Record::Ended(Ended { outcome, at_ms, sequences: sequences.into(), last_sequence })

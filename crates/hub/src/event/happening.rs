@@ -1,10 +1,11 @@
 //! What happens to identities and twins, as events (iot-hub B6). Refuses to know who hears of it.
 
 use super::connection_sequence::ConnectionSequence;
-use super::record::{Event, System};
+use super::record::Event;
 use crate::Moment;
-use crate::identity::{Generation, IdentityId};
+use crate::identity::{Generation, IdentityId, ModuleId};
 use crate::route::Source;
+use crate::telemetry::{Stamp, SystemName};
 use crate::twin::{About, Mode, Record, Twin};
 
 /// What every event says.
@@ -85,32 +86,28 @@ impl Origin<'_> {
 
     fn event(&self, source: Source, schema: &str, operation: &str, body: Vec<u8>) -> Event {
         let (device, module) = (&self.id.device, self.id.module.as_ref());
-        let generation = self.generation.to_string();
-        let enqueued = Moment::at(self.now_ms).text();
-        let module_id = module.map(|module| module.as_str());
-        let system = [
-            ("content-type", "contentType", Some("application/json")),
-            ("content-encoding", "contentEncoding", Some("utf-8")),
-            ("correlation-id", "correlationId", Some(self.correlation_id)),
-            ("user-id", "userId", Some(self.hub_name)),
-            ("iothub-connection-device-id", "connectionDeviceId", Some(device.as_str())),
-            ("iothub-connection-module-id", "connectionModuleId", module_id),
-            (
-                "iothub-connection-auth-generation-id",
-                "connectionDeviceGenerationId",
-                Some(&*generation),
-            ),
-            ("iothub-enqueuedtime", "enqueuedTime", Some(enqueued.as_str())),
-            ("iothub-message-source", "messageSource", Some(source.stamp())),
-        ];
-        let system = system.into_iter().filter_map(|(dashed, camel, value)| {
-            value.map(|value| System { dashed, camel, value: value.into() })
-        });
+        let mut system: Vec<(SystemName, Box<str>)> = [
+            (SystemName::ContentType, "application/json"),
+            (SystemName::ContentEncoding, "utf-8"),
+            (SystemName::CorrelationId, self.correlation_id),
+            (SystemName::UserId, self.hub_name),
+        ]
+        .map(|(name, value)| (name, value.into()))
+        .into();
+        let stamp = Stamp {
+            sender: self.id,
+            generation: self.generation,
+            auth_method: None,
+            enqueued: Moment::at(self.now_ms),
+            source: source.stamp(),
+            model_id: None,
+        };
+        stamp.each(|name, value| system.push((name, value.into())));
         let happened = Moment::at(self.at_ms).text();
         let properties = [
             ("hubName", Some(self.hub_name)),
             ("deviceId", Some(device.as_str())),
-            ("moduleId", module_id),
+            ("moduleId", module.map(ModuleId::as_str)),
             ("operationTimestamp", Some(happened.as_str())),
             ("opType", Some(operation)),
             ("iothub-message-schema", Some(schema)),
@@ -118,7 +115,7 @@ impl Origin<'_> {
         let properties = properties.into_iter();
         let properties =
             properties.filter_map(|(name, value)| value.map(|value| (name, value.into())));
-        Event { source, system: system.collect(), properties: properties.collect(), body }
+        Event { source, system, properties: properties.collect(), body }
     }
 }
 
@@ -163,7 +160,7 @@ mod tests {
             let id = IdentityId::parse(client_id).unwrap();
             let sequence = ConnectionSequence::default().next(NOW);
             let event = origin(&id).connection(Link::Connected, sequence);
-            let system = event.system.iter().map(|one| (one.dashed, &*one.value));
+            let system = event.system.iter().map(|(name, value)| (name.dashed(), &**value));
             let module_id = module.map(|module| ("iothub-connection-module-id", module));
             let expected: Vec<(&str, &str)> = [
                 Some(("content-type", "application/json")),

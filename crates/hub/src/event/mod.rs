@@ -13,4 +13,4 @@ mod record;
 
 pub use connection_sequence::ConnectionSequence;
 pub use happening::{Lifecycle, Link, Origin};
-pub use record::{Event, System};
+pub use record::Event;

@@ -2,6 +2,7 @@
 //! B6). Refuses to know what has happened.
 
 use crate::route::Source;
+use crate::telemetry::SystemName;
 
 /// An event, ready to be routed and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,22 +10,11 @@ pub struct Event {
     /// What routes ask for.
     pub source: Source,
     /// What the hub has names for.
-    pub system: Vec<System>,
+    pub system: Vec<(SystemName, Box<str>)>,
     /// Application properties: name and value.
     pub properties: Vec<(&'static str, Box<str>)>,
     /// JSON in UTF-8.
     pub body: Vec<u8>,
-}
-
-/// A system property.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct System {
-    /// Its name at the built-in endpoint and in Event Hubs: `content-type`.
-    pub dashed: &'static str,
-    /// Its name in conditions, without the `$`, and in files: `contentType`.
-    pub camel: &'static str,
-    /// Its value.
-    pub value: Box<str>,
 }
 
 impl Event {
@@ -35,13 +25,13 @@ impl Event {
 
     /// Its system properties, likewise.
     pub fn system_view(&self) -> Vec<(&str, &str)> {
-        self.system.iter().map(|one| (one.camel, &*one.value)).collect()
+        self.system.iter().map(|(name, value)| (name.camel(), &**value)).collect()
     }
 
     /// Its size as B4 counts: body, values of system properties, names and values of application
     /// properties.
     pub fn bytes(&self) -> usize {
-        let system: usize = self.system.iter().map(|one| one.value.len()).sum();
+        let system: usize = self.system.iter().map(|(_, value)| value.len()).sum();
         let properties = self.properties.iter().map(|(name, value)| name.len() + value.len());
         self.body.len() + system + properties.sum::<usize>()
     }

@@ -3,6 +3,7 @@
 
 use super::limits::{ANSWER_DEPTH_MAX, PAYLOAD_BYTES_MAX};
 use crate::json;
+use crate::plane;
 
 /// An answer, as good as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,23 +22,6 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// From `$iothub/responses`: its user properties `response-code` and `status`, as they are.
-    pub fn of_mqtt5(response_code: Option<&str>, status: Option<&str>, payload: &[u8]) -> Self {
-        match status.map(fails) {
-            Some(None) => return Self::Failed("its status is none"),
-            Some(Some(true)) => return Self::Unavailable,
-            Some(Some(false)) | None => {}
-        }
-        let Some(code) = response_code else {
-            return Self::Failed("it has no response-code");
-        };
-        let is_number = (1..=10).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
-        match code.parse::<u32>() {
-            Ok(status) if is_number => Self::done(status.into(), payload),
-            _ => Self::Failed("its response-code is none"),
-        }
-    }
-
     /// From `$iothub/methods/res/{status}/?$rid={rid}`.
     pub fn of_mqtt311(status: &str, payload: &[u8]) -> Self {
         let is_number = status.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
@@ -59,40 +43,33 @@ impl Answer {
     }
 }
 
-/// Whether a status (A13) says that something failed; `None` = it is none.
-fn fails(status: &str) -> Option<bool> {
-    let is_status = status.len() == 4 && status.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let bits = if is_status { u16::from_str_radix(status, 16).ok()? } else { return None };
-    Some(bits >> 8 & 3 != 0)
+/// From `$iothub/responses`. One that the plane could not read is [`Answer::Failed`] for who asked.
+impl From<plane::Answer<'_>> for Answer {
+    fn from(answer: plane::Answer<'_>) -> Self {
+        match answer {
+            plane::Answer::Done { code, payload } => Self::done(code.into(), payload),
+            plane::Answer::Unavailable(_) => Self::Unavailable,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plane::Status;
 
     #[test]
-    fn answers_are_told_apart() {
+    fn answers_are_told_apart_by_both_ways() {
         let done =
             |status, payload: &str| Answer::Done { status, payload: payload.as_bytes().into() };
         let failed = Answer::Failed;
-        let five = |code, status, payload: &str| Answer::of_mqtt5(code, status, payload.as_bytes());
+        let five = |code, payload| Answer::from(plane::Answer::Done { code, payload });
         for (found, expected) in [
-            (five(Some("200"), None, "{\"a\":1.0}"), done(200, "{\"a\":1.0}")),
-            (five(Some("0"), Some("0000"), ""), done(0, "")),
-            (five(Some("4294967295"), None, " "), done(4_294_967_295, "")),
-            (five(Some("4294967296"), None, ""), failed("its response-code is none")),
-            (five(Some("+1"), None, ""), failed("its response-code is none")),
-            (five(Some(""), None, ""), failed("its response-code is none")),
-            (five(None, None, ""), failed("it has no response-code")),
-            (five(None, Some("0001"), ""), failed("it has no response-code")),
-            (five(None, Some("06A0"), ""), Answer::Unavailable),
-            (five(None, Some("0603"), ""), Answer::Unavailable),
-            (five(None, Some("06a0"), ""), Answer::Unavailable),
-            (five(Some("200"), Some("0100"), "x"), Answer::Unavailable),
-            (five(None, Some("06A"), ""), failed("its status is none")),
-            (five(None, Some("+6A0"), ""), failed("its status is none")),
-            (five(Some("200"), None, "text"), failed("its payload is no JSON")),
-            (Answer::of_mqtt5(Some("200"), None, b"\"\xff\""), failed("its payload is no JSON")),
+            (five(200, b"{\"a\":1.0}"), done(200, "{\"a\":1.0}")),
+            (five(u32::MAX, b" "), done(4_294_967_295, "")),
+            (plane::Answer::Unavailable(Status::SERVER_BUSY).into(), Answer::Unavailable),
+            (five(200, b"text"), failed("its payload is no JSON")),
+            (five(200, b"\"\xff\""), failed("its payload is no JSON")),
             (Answer::of_mqtt311("200", b"null"), done(200, "null")),
             (Answer::of_mqtt311("-7", b""), done(-7, "")),
             (Answer::of_mqtt311("+7", b""), failed("its status is none")),

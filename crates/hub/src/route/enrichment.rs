@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::limits::{ENRICHMENT_CHARS_MAX, MESSAGE_BYTES_MAX};
+use super::limits::ENRICHMENT_CHARS_MAX;
 use super::target::Targets;
 use crate::query::{Document, Message, Path, Root};
+use crate::telemetry::MESSAGE_BYTES_MAX;
 
 /// An enrichment as an operator writes it.
 #[derive(Debug, Clone, Copy)]

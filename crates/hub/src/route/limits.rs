@@ -11,5 +11,3 @@ pub const ENRICHMENTS_MAX: usize = 10;
 pub const NAME_CHARS_MAX: usize = 64;
 /// The key of an enrichment, and its value, in characters. Ours.
 pub const ENRICHMENT_CHARS_MAX: usize = 256;
-/// A message with what was added to it, counted as a message of a device (B4).
-pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;

@@ -1,5 +1,7 @@
 //! What a message is: routes ask for one kind (iot-hub B5, B6). Refuses to know messages.
 
+use crate::telemetry::SOURCE_TELEMETRY;
+
 /// The kind of a message, as a route names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -48,7 +50,7 @@ impl Source {
     /// `iothub-message-source` of a message of this kind (B4, B6).
     pub const fn stamp(self) -> &'static str {
         match self {
-            Self::DeviceMessages => "Telemetry",
+            Self::DeviceMessages => SOURCE_TELEMETRY,
             Self::TwinChangeEvents => "twinChangeEvents",
             Self::DeviceLifecycleEvents => "deviceLifecycleEvents",
             Self::DeviceJobLifecycleEvents => "deviceJobLifecycleEvents",
