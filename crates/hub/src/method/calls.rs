@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn done() -> Answer {
-        Answer::of_mqtt311("200", b"")
+        Answer::of_mqtt311(200, b"")
     }
 
     #[test]

@@ -19,4 +19,4 @@ pub use limits::*;
 pub use name::MethodName;
 pub use outcome::{Failed, Outcome, Reply};
 pub use request::Request;
-pub use rid::{Rid, read_response_topic};
+pub use rid::Rid;
