@@ -7,6 +7,7 @@ pub mod errors;
 pub mod event;
 pub mod feedback;
 pub mod identity;
+pub mod job;
 pub mod json;
 pub mod method;
 pub mod plane;

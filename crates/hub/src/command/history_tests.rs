@@ -141,8 +141,10 @@ impl World {
             13 => {
                 let connection = self.connection;
                 self.queue.disconnected(connection);
-                let lost = |known: &&mut Known| matches!(known.held, Some((Holder::Connection(c), _)) if c == connection);
-                self.known.values_mut().filter(lost).for_each(|known| known.held = None);
+                let holder = Holder::Connection(connection);
+                for known in self.known.values_mut() {
+                    known.held = known.held.filter(|(held_by, _)| *held_by != holder);
+                }
                 self.connection += 1;
             }
             14 => {

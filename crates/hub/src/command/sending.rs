@@ -1,5 +1,5 @@
-//! A message that a service sends to a device, checked (iot-hub B2, B4): a message in, its bytes or a
-//! refusal out. Refuses to know the form of the request and the queue.
+//! A message that a service sends to a device, checked (iot-hub B2, B4): a message in, its bytes
+//! or a refusal out. Refuses to know the form of the request and the queue.
 
 use super::content::{Command, Content, Properties};
 use super::limits::{COMMAND_BYTES_MAX, CONTENT_NAME_BYTES_MAX, PROPERTIES_MAX};

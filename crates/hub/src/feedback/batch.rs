@@ -40,6 +40,10 @@ impl Batch {
         }
     }
 
+    pub fn is_locked_with(&self, wanted: LockToken) -> bool {
+        matches!(self.state, State::Locked { token, .. } if token == wanted)
+    }
+
     pub fn deadline(&self, ttl_ms: u64) -> Option<u64> {
         match self.state {
             State::Ready => Some(self.formed_ms.saturating_add(ttl_ms)),

@@ -209,8 +209,8 @@ impl Outbox {
 
     fn locked(&mut self, wanted: LockToken, now_ms: u64) -> Result<&Batch, LockLost> {
         self.unlock(now_ms);
-        let is_it = |batch: &&mut Batch| matches!(batch.state, State::Locked { token, .. } if token == wanted);
-        let batch = self.batches.iter_mut().find(is_it).ok_or(LockLost)?;
+        let batch = self.batches.iter_mut().find(|batch| batch.is_locked_with(wanted));
+        let batch = batch.ok_or(LockLost)?;
         batch.state = State::Settling;
         Ok(batch)
     }

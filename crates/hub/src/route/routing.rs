@@ -15,7 +15,8 @@ pub struct Wanted<'w> {
     pub endpoints: &'w [&'w str],
     /// The routes.
     pub routes: &'w [WantedRoute<'w>],
-    /// `fallbackRoute`: whether messages of devices that no route takes go to the built-in endpoint.
+    /// `fallbackRoute`: whether messages of devices that no route takes go to the built-in
+    /// endpoint.
     pub fallback: Switch,
     /// The enrichments.
     pub enrichments: &'w [WantedEnrichment<'w>],
