@@ -3,12 +3,18 @@
 //! values. Refuses to know connections, the log and HTTP.
 
 pub mod classic;
+pub mod command;
 pub mod errors;
+pub mod event;
+pub mod feedback;
 pub mod identity;
+pub mod job;
 pub mod json;
+pub mod method;
 pub mod plane;
 pub mod query;
 pub mod registry;
+pub mod route;
 pub mod sas;
 pub mod telemetry;
 pub mod twin;
@@ -18,12 +24,16 @@ mod bytes;
 mod chance;
 mod etag;
 mod if_match;
+mod lock_token;
 mod moment;
+mod out_of_range;
 mod percent;
 mod short_text;
 
 pub use bytes::BadRecord;
 pub use etag::Etag;
 pub use if_match::IfMatch;
+pub use lock_token::LockToken;
 pub use moment::Moment;
+pub use out_of_range::OutOfRange;
 pub use short_text::ShortText;

@@ -6,7 +6,7 @@ use crate::errors::{ErrorCode, Refusal};
 use crate::json::{self, Value};
 
 /// Reads a document that has to be an object.
-pub(super) fn object(bytes: &[u8]) -> Result<Value<'_>, Refusal> {
+pub(crate) fn object(bytes: &[u8]) -> Result<Value<'_>, Refusal> {
     match read(bytes)? {
         object @ Value::Object(_) => Ok(object),
         _ => Err(format_error("the body has to be a JSON object")),
@@ -14,7 +14,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Value<'_>, Refusal> {
 }
 
 /// Reads a document that has to be an array; what its elements are is not looked at.
-pub(super) fn array(bytes: &[u8]) -> Result<Vec<Value<'_>>, Refusal> {
+pub(crate) fn array(bytes: &[u8]) -> Result<Vec<Value<'_>>, Refusal> {
     match read(bytes)? {
         Value::List(elements) => Ok(elements),
         _ => Err(format_error("the body has to be a JSON array")),
@@ -28,7 +28,7 @@ fn read(bytes: &[u8]) -> Result<Value<'_>, Refusal> {
 
 /// The members of an object, without those that are null.
 #[derive(Clone, Copy)]
-pub(super) struct Members<'a> {
+pub(crate) struct Members<'a> {
     object: &'a Value<'a>,
     /// Of which object they are, with a `.` at its end: for messages.
     path: &'static str,
@@ -107,6 +107,6 @@ impl<'a> Members<'a> {
 }
 
 /// What cannot be read at all.
-pub(super) fn format_error(message: impl Into<Box<str>>) -> Refusal {
+pub(crate) fn format_error(message: impl Into<Box<str>>) -> Refusal {
     Refusal::new(ErrorCode::IotHubFormatError, message)
 }

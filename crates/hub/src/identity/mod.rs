@@ -16,7 +16,7 @@ pub(crate) mod examples;
 mod generation;
 mod id;
 mod limits;
-mod member;
+pub(crate) mod member;
 mod policy;
 mod record;
 mod registered;

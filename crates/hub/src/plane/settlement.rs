@@ -6,16 +6,7 @@ use mqtt::wire::Properties;
 use super::status::Status;
 use super::told::STATUS;
 
-/// What becomes of a command that was delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settlement {
-    /// It is done.
-    Complete,
-    /// Back to the queue, to be delivered again later.
-    Abandon,
-    /// Dead-lettered.
-    Reject,
-}
+pub use crate::command::Settlement;
 
 impl Settlement {
     /// Reads reason code and user property `status`; of two, the first. A text that is no status

@@ -1,6 +1,7 @@
 //! Names in expressions: what they stand for in each place where the language is used. Refuses to
 //! know the documents.
 
+use super::parser::Parser;
 use super::refused::Refused;
 use super::statement::Source;
 
@@ -57,6 +58,17 @@ impl Step {
 }
 
 impl Path {
+    /// A path alone, as a condition of a route has it.
+    ///
+    /// # Errors
+    /// Where it stops to make sense.
+    pub fn of_route(text: &str) -> Result<Self, Refused> {
+        let mut parser = Parser::new(text, Scope::Route)?;
+        let path = parser.path()?;
+        parser.end()?;
+        Ok(path)
+    }
+
     /// The last name in it.
     pub fn last_name(&self) -> &str {
         self.steps.iter().rev().find_map(Step::key).unwrap_or("body")
