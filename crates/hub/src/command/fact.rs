@@ -115,7 +115,7 @@ impl Queue {
             needs.push(Need::Release(letter.content_at));
             needs.extend(letter.abandoned_at.map(Need::Release));
             let proof = self.proofs.iter_mut().find(|proof| proof.at == letter.ended_at);
-            proof.into_iter().for_each(|proof| proof.dead -= 1);
+            proof.into_iter().for_each(|proof| proof.dead = proof.dead.saturating_sub(1));
         }
         self.bury(at, needs);
     }
