@@ -31,6 +31,11 @@ impl AssignedIds {
         format!("{high:08x}-{mid:04x}-4{low:03x}-{sequence:04x}-{node:012x}")
     }
 
+    /// A number that cannot be guessed.
+    pub fn number(&mut self) -> u64 {
+        self.halves()[0]
+    }
+
     fn halves(&mut self) -> [u64; 2] {
         self.given += 1;
         let half = |salt: u64| {

@@ -173,6 +173,7 @@ impl Shard {
             self.homes.resume(slot);
             self.homes.read_more(slot);
             self.homes.tell_groups(slot);
+            self.device_listens(slot);
         }
     }
 

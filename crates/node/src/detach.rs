@@ -113,7 +113,8 @@ impl Shard {
         let Some((l, slot, session)) = self.homes.attached(link) else { return };
         l.phase = Phase::Closing;
         if session.device.is_some() {
-            self.device_left(slot);
+            let id = self.homes.link_id(link);
+            self.device_left(slot, id);
         }
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         let client = session.client.as_str().to_owned();

@@ -193,7 +193,7 @@ impl Session {
     /// Subscriptions, shared ones included.
     pub fn subscriptions(&self) -> usize {
         let shared = self.shares.as_ref().map_or(0, |s| s.members.len());
-        let devices = self.device.as_ref().map_or(0, |d| d.subscriptions.len());
+        let devices = self.device.as_ref().map_or(0, |d| d.count());
         self.filters.len() + shared + devices
     }
 

@@ -126,6 +126,7 @@ impl Shard {
                 Timer::Link(link) => self.link_due(link),
                 Timer::Session(slot) => self.session_due(slot),
                 Timer::Token(link) => self.token_due(link),
+                Timer::Calls => self.calls_due(),
                 Timer::Sweep => self.sweep(),
                 Timer::Progress => self.keep_progress(),
             }

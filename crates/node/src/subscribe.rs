@@ -89,6 +89,7 @@ impl Shard {
         if let Some(out) = self.homes.output(link) {
             let _ = ack.encode(version, max, out);
         }
+        self.device_listens(slot);
         // Retained messages follow the SUBACK.
         for handover in handovers {
             self.hand_over(handover);

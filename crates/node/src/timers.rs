@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Session(u32),
     /// A connection's token, domain clock.
     Token(u32),
+    /// Methods that wait for devices, domain clock.
+    Calls,
     /// What the log hears late of deliveries, real clock.
     Progress,
     /// Expired retained messages, domain clock.
@@ -52,7 +54,9 @@ impl Timers {
         }
         match timer {
             Timer::Link(_) | Timer::Progress => self.real.arm(timer, at_ms),
-            Timer::Session(_) | Timer::Token(_) | Timer::Sweep => self.domain.arm(timer, at_ms),
+            Timer::Session(_) | Timer::Token(_) | Timer::Calls | Timer::Sweep => {
+                self.domain.arm(timer, at_ms)
+            }
         }
     }
 

@@ -1,11 +1,13 @@
 //! What services ask of the home of a device, as plain data with the way back.
 
 use super::known::Known;
+use super::methods::Invoker;
 use super::session::Way;
 use crate::door::Reply;
 use crate::shard::Shard;
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{self, Activity, BulkRow, Fresh, IdentityId, Packed, RowError, Wanted};
+use hub::method::Request;
 use hub::plane::Status;
 use hub::query::{Query, Refused, Source, Tally, TwinDocument};
 use hub::registry::Ids;
@@ -36,6 +38,8 @@ pub enum Ask {
     Modules(Reply<Result<Vec<Shown>, Refusal>>),
     /// Its twin (C4, GET).
     Twin(Reply<Result<TwinShown, Refusal>>),
+    /// A direct method (C5).
+    Invoke(Box<Request>, Invoker),
     /// A write into tags and desired (C4, PATCH and PUT), with the request's body.
     WriteTwin(Mode, Vec<u8>, IfMatch, Reply<Result<TwinShown, Refusal>>),
 }
@@ -130,6 +134,9 @@ impl Shard {
     /// A service asks something of a device at home here.
     pub(crate) fn asked(&mut self, asked: Asked) {
         let Asked { id, ask } = asked;
+        if ask.is_momentary() {
+            return self.decide_ask(id, ask);
+        }
         self.wish(Job { id, wish: Wish::Service(ask) });
     }
 
@@ -241,6 +248,7 @@ impl Ask {
             Self::Delete(_, reply) => reply(Err(refusal)),
             Self::Row(row, _, reply) => reply(Err(row.error(refusal))),
             Self::Modules(reply) => reply(Err(refusal)),
+            Self::Invoke(_, reply) => reply(Err(refusal.into())),
             Self::Twin(reply) | Self::WriteTwin(.., reply) => reply(Err(refusal)),
         }
     }

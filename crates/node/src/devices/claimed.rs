@@ -3,10 +3,12 @@
 use super::session::Proved;
 use super::{Devices, Hub};
 use crate::now::Now;
+use hub::classic::{self, UserName};
 use hub::identity::{Candidate, Denied, IdentityId, Signer};
 use hub::plane::{Claim, ConnectRefused, Hello, Method, Signature};
 use hub::registry::Ids;
-use hub::sas::{SignedConnect, When};
+use hub::sas::{SignedConnect, Token, TokenError, When};
+use mqtt::wire::Connect;
 
 /// A CONNECT for the hub.
 #[derive(Debug, Clone)]
@@ -14,12 +16,21 @@ pub(crate) struct Claimed {
     pub id: IdentityId,
     pub proved: Proved,
     proof: Proof,
+    /// The model that it says to be of.
+    pub model_id: Option<Box<str>>,
 }
 
 /// What is to be judged.
 #[derive(Debug, Clone)]
 enum Proof {
-    Signature { at: Option<Box<str>>, expiry: Box<str>, mac: Box<[u8]> },
+    /// Of MQTT 5.
+    Signature {
+        at: Option<Box<str>>,
+        expiry: Box<str>,
+        mac: Box<[u8]>,
+    },
+    /// The password of MQTT 3.1.1.
+    Token(Box<str>),
     Certificate,
 }
 
@@ -29,6 +40,8 @@ pub(crate) enum NotAdmitted {
     Unknown,
     /// There is no such policy.
     Policy,
+    /// The password is no token.
+    Token(TokenError),
     /// The proof is not good.
     Denied(Denied),
 }
@@ -48,7 +61,35 @@ impl Claimed {
             Claim::X509 => (Method::X509, None, Proof::Certificate),
             Claim::Sas(s) => (Method::Sas, s.policy.map(Into::into), Proof::of(&s)),
         };
-        Ok(Self { id, proved: Proved { method, policy, host }, proof })
+        Ok(Self { id, proved: Proved { method, policy, host }, proof, model_id: None })
+    }
+
+    /// Takes what a CONNECT of MQTT 3.1.1 says (D1).
+    ///
+    /// # Errors
+    /// What stands against it, for logs: outside all of it is CONNACK 5.
+    pub fn of_classic(c: &Connect<'_>, hub: &Hub) -> Result<Self, String> {
+        let user_name = c.user_name.ok_or("a device names itself by its user name")?;
+        let name = UserName::parse(user_name).map_err(|error| error.to_string())?;
+        if name.id.to_string() != c.client_id {
+            return Err("the client identifier is not that of the user name".to_owned());
+        }
+        if !hub.is_host(name.host) {
+            return Err(format!("no hub '{}' is here", name.host.escape_debug()));
+        }
+        if let Some(will) = &c.will {
+            classic::will(&name.id, will).map_err(|error| format!("the will: {error}"))?;
+        }
+        let (method, proof) = match c.password {
+            None => (Method::X509, Proof::Certificate),
+            Some(password) => {
+                let text = std::str::from_utf8(password).map_err(|_| "the password is no text")?;
+                (Method::Sas, Proof::Token(text.into()))
+            }
+        };
+        let model_id = name.model_id.map(|model| model.into());
+        let proved = Proved { method, policy: None, host: None };
+        Ok(Self { id: name.id, proved, proof, model_id })
     }
 
     /// The same identity with the claim of a re-authentication (iot-hub A8).
@@ -57,7 +98,7 @@ impl Claimed {
             Claim::X509 => Proof::Certificate,
             Claim::Sas(signature) => Proof::of(signature),
         };
-        Self { id: id.clone(), proved: proved.clone(), proof }
+        Self { id: id.clone(), proved: proved.clone(), proof, model_id: None }
     }
 
     /// Judges it. Gives the domain time from which on it is good no more; `None` = it is for as
@@ -95,6 +136,18 @@ impl Claimed {
                 let proof = candidate.signed_connect(signer, &signed, &hosts, mac, when);
                 proof.map(|proof| Some(proof.expires_at_ms)).map_err(NotAdmitted::Denied)
             }
+            Proof::Token(text) => {
+                let token = Token::parse(text).map_err(NotAdmitted::Token)?;
+                let signer = match token.policy() {
+                    None => Signer::Own,
+                    Some(name) => {
+                        Signer::Policy(hub.policies.get(name).ok_or(NotAdmitted::Policy)?)
+                    }
+                };
+                let hosts: Vec<&str> = hub.hosts().collect();
+                let proof = candidate.token(signer, &token, &hosts, when);
+                proof.map(|proof| Some(proof.expires_at_ms)).map_err(NotAdmitted::Denied)
+            }
         }
     }
 }
@@ -112,6 +165,7 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "identity_unknown",
             Self::Policy => "policy_unknown",
+            Self::Token(_) => "token_malformed",
             Self::Denied(denied) => denied.rule(),
         }
     }
@@ -121,6 +175,7 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "nobody of this id is registered".to_owned(),
             Self::Policy => "the hub has no policy of this name".to_owned(),
+            Self::Token(error) => error.to_string(),
             Self::Denied(denied) => denied.to_string(),
         }
     }

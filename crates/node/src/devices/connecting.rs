@@ -11,6 +11,7 @@ use crate::opening::Opening;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::timers::Timer;
+use hub::classic::UserName;
 use hub::identity::{IdentityId, Loss};
 use hub::plane::{ConnectRefused, Hello, Method, NotRenewed, Renewal, Told, session_expiry};
 use hub::registry::Ids;
@@ -23,7 +24,11 @@ impl Shard {
     /// The hub that a CONNECT is for.
     pub(crate) fn hub_for(&self, c: &Connect<'_>) -> Option<Arc<Hub>> {
         let hub = self.devices.hub.as_ref()?;
-        let is_for_hub = c.version == Version::V5 && (hub.is_alone() || hub::plane::is_for_hub(c));
+        let is_for_hub = hub.is_alone()
+            || match c.version {
+                Version::V5 => hub::plane::is_for_hub(c),
+                Version::V311 => is_classic(c, hub),
+            };
         is_for_hub.then(|| Arc::clone(hub))
     }
 
@@ -35,6 +40,9 @@ impl Shard {
         mut opening: Box<Opening>,
         hub: &Hub,
     ) {
+        if c.version == Version::V311 {
+            return self.on_classic_connect(link, c, opening, hub);
+        }
         let read = Hello::read(c, hub.leniency).and_then(|hello| Claimed::of(hello, hub));
         let claimed = match read {
             Ok(claimed) => claimed,
@@ -46,6 +54,36 @@ impl Shard {
         };
         let expiry = session_expiry(c, hub.leniency.absent_expiry);
         opening.expiry_s = expiry.seconds.min(self.homes.limits.session_expiry_max_s);
+        self.go_home(link, opening, claimed);
+    }
+
+    /// A CONNECT of MQTT 3.1.1 (D1).
+    fn on_classic_connect(
+        &mut self,
+        link: u32,
+        c: &Connect<'_>,
+        mut opening: Box<Opening>,
+        hub: &Hub,
+    ) {
+        match Claimed::of_classic(c, hub) {
+            Ok(claimed) => {
+                // No keep alive is not for ever.
+                opening.keep_alive_s = match opening.keep_alive_s {
+                    0 => CLASSIC_KEEP_ALIVE_S_MAX,
+                    seconds => seconds.min(CLASSIC_KEEP_ALIVE_S_MAX),
+                };
+                self.go_home(link, opening, claimed);
+            }
+            Err(why) => {
+                let reason = Reason::NOT_AUTHORIZED;
+                self.homes.refused(c.client_id, reason, "iot-hub D1", why.clone());
+                self.answer_refused(link, &Applicant::from(c), reason, &why);
+            }
+        }
+    }
+
+    /// The connection goes to the home of its device, if it is not there.
+    fn go_home(&mut self, link: u32, mut opening: Box<Opening>, claimed: Claimed) {
         let id = self.homes.link_id(link);
         let home = home_of_device(claimed.id.device.as_str(), self.posts.len());
         opening.device = Some(Box::new(claimed));
@@ -80,6 +118,9 @@ impl Shard {
     }
 
     fn refuse_device(&mut self, link: u32, a: &Applicant<'_>, refused: &ConnectRefused) {
+        if a.version() == Version::V311 {
+            return self.answer_refused(link, a, refused.reason(), refused.why());
+        }
         self.homes.counters.connects_refused.add(1);
         let trace_id = self.ids.trace();
         let told = refused.told(&trace_id);
@@ -96,17 +137,21 @@ impl Shard {
     pub(crate) fn device_came(&mut self, slot: u32, claimed: &Claimed) {
         let session_ref = self.homes.session_ref(slot);
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
-        let begin = || Box::new(DeviceSession::new(claimed.id.clone()));
-        session.device.get_or_insert_with(begin).proved = Some(claimed.proved.clone());
+        let version = session.version;
+        let begin = || Box::new(DeviceSession::new(claimed.id.clone(), version));
+        session.device.get_or_insert_with(begin).begin(version, &claimed.proved);
         let now_ms = self.homes.now.wall_ms;
         self.devices.hear(Ids::from(&claimed.id), |heard| {
             heard.activity.connected(now_ms);
             heard.session = Some(session_ref);
+            if let Some(model_id) = &claimed.model_id {
+                heard.model_id.clone_from(model_id);
+            }
         });
     }
 
     /// The connection of a device has ended.
-    pub(crate) fn device_left(&mut self, slot: u32) {
+    pub(crate) fn device_left(&mut self, slot: u32, link: LinkId) {
         let session_ref = self.homes.session_ref(slot);
         let device = self.homes.sessions.at(slot).and_then(|session| session.device.as_ref());
         let Some(id) = device.map(|device| device.id.clone()) else { return };
@@ -117,6 +162,7 @@ impl Shard {
                 heard.session = None;
             }
         });
+        self.methods_lost(&id, link);
     }
 
     /// A connection of this identity may not stay (A9), and of one that is gone nothing may.
@@ -126,6 +172,7 @@ impl Shard {
             Loss::Disabled => "the device was disabled",
             Loss::Authentication => "the identity's keys or thumbprints were changed",
         };
+        self.methods_end(id, loss);
         let Some(slot) = self.homes.find(&id.to_string()) else { return };
         let session = self.homes.sessions.at(slot).filter(|session| session.device.is_some());
         let Some(link) = session.map(Session::link) else { return };
@@ -190,10 +237,24 @@ impl Shard {
         let user = told.user();
         let mut d = DisconnectOut::new(reason);
         d.diagnostics = Diagnostics { reason_string: None, user: &user };
-        if let Some(out) = self.homes.output(link) {
-            let _ = d.encode(Version::V5, max, out);
+        let version = self.homes.links.at(link).map_or(Version::V311, |l| l.version);
+        if version == Version::V5
+            && let Some(out) = self.homes.output(link)
+        {
+            let _ = d.encode(version, max, out);
         }
         self.detach(link, crate::detach::WillFate::Sent, "the device made a mistake");
         self.homes.close(link, Linger::UntilRead);
     }
 }
+
+/// Whether a CONNECT of MQTT 3.1.1 is for the hub (product.md 1): its user name has an
+/// `api-version`, or is a host of the hub and the client identifier.
+fn is_classic(c: &Connect<'_>, hub: &Hub) -> bool {
+    c.user_name.and_then(|name| UserName::parse(name).ok()).is_some_and(|name| {
+        name.api_version.is_some() || (hub.is_host(name.host) && name.id.to_string() == c.client_id)
+    })
+}
+
+/// One and a half times this is 1,767 s (D1).
+const CLASSIC_KEEP_ALIVE_S_MAX: u16 = 1_178;

@@ -1,14 +1,15 @@
 //! What is known of an identity beside its record: its twin, and what was heard of it.
 
+use super::methods::Invoker;
 use broker::subscription::SessionRef;
 use hub::identity::{Activity, ConnectionState, Generation};
+use hub::method::Calls;
 use hub::registry::FoundTwin;
 use hub::twin::Twin;
 use std::borrow::Cow;
 use store::op::Sequence;
 
 /// One identity at its home. A registry has a million of them, most of which nobody has heard of.
-#[derive(Debug)]
 pub(crate) struct Known {
     /// The record of its identity; 0 where nothing is kept.
     pub at: Sequence,
@@ -31,11 +32,13 @@ pub(crate) struct KeptTwin {
 }
 
 /// What was heard of an identity since the start.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Heard {
     pub activity: Activity,
     /// Its session, while it is connected.
     pub session: Option<SessionRef>,
+    /// Methods that wait for it.
+    pub calls: Calls<Invoker>,
     /// Of the last connection that named one.
     pub model_id: Box<str>,
 }

@@ -10,6 +10,7 @@ mod asking;
 mod claimed;
 mod connecting;
 mod known;
+mod methods;
 mod publishing;
 mod registry;
 mod restore;
@@ -32,6 +33,7 @@ use asking::Job;
 use hashbrown::HashMap;
 use hub::identity::{DeviceId, Packed};
 use hub::registry::{Ids, Index};
+use methods::Deadlines;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub(crate) struct Devices {
     pub hub: Option<Arc<Hub>>,
     known: Index<Known>,
     counts: Counts,
+    deadlines: Deadlines,
     /// Devices of which a write is on its way to the log, with what waits behind it.
     busy: HashMap<DeviceId, VecDeque<Job>, foldhash::fast::RandomState>,
 }
@@ -48,7 +51,8 @@ pub(crate) struct Devices {
 impl Devices {
     pub fn new(hub: Option<Arc<Hub>>) -> Self {
         let (known, busy) = (Index::default(), HashMap::default());
-        Self { hub, known, counts: Counts::default(), busy }
+        let (counts, deadlines) = (Counts::default(), Deadlines::new());
+        Self { hub, known, counts, deadlines, busy }
     }
 
     fn enter(&mut self, identity: Packed, known: Known) {

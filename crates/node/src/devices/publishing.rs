@@ -1,18 +1,20 @@
-//! PUBLISH of a device under `$iothub/` (iot-hub A10, A11, A14): what it asks for, and what it is
-//! answered.
+//! PUBLISH of a device (iot-hub A10, A11, A14, D2, D4): what it asks for, and what it is answered.
 
 use super::asking::{Job, Wish};
-use super::session::Way;
+use super::session::{Hears, To, Way};
 use crate::link::LinkId;
 use crate::shard::Shard;
 use crate::waiting::{Completion, Waiting};
+use hub::classic::{BaseVersion, NoPublication, Publication};
+use hub::identity::IdentityId;
+use hub::method::{Answer, Rid};
 use hub::plane::{
-    Correlation, Interaction, Operation, Packet, ProblemInformation, Status, Told, Topic, Verdict,
-    Violation, failure, fitting,
+    Correlation, Interaction, Mistake, Operation, Packet, ProblemInformation, Status, Told, Topic,
+    Verdict, Violation, failure, fitting,
 };
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
-use mqtt::wire::{AckKind, AckOut, Diagnostics, Publish, Version};
+use mqtt::wire::{AckKind, AckOut, Diagnostics, Publish};
 
 impl Shard {
     /// A PUBLISH of a device; whether it was the hub's.
@@ -24,19 +26,32 @@ impl Shard {
         topic: &str,
     ) -> bool {
         let alone = self.devices.hub.as_ref().is_some_and(|hub| hub.is_alone());
-        if Topic::of(topic) == Topic::Outside && !alone {
-            return false;
-        }
         let session = self.homes.sessions.at(slot);
         let Some(device) = session.and_then(|session| session.device.as_ref()) else {
             return false;
         };
         let id = device.id.clone();
+        match device.hears {
+            Hears::Classic(_) => self.classic_publish(link, id, p, topic, alone),
+            Hears::Plane(_) if Topic::of(topic) == Topic::Outside && !alone => false,
+            Hears::Plane(_) => {
+                self.plane_publish(link, id, p, topic);
+                true
+            }
+        }
+    }
+
+    fn plane_publish(&mut self, link: LinkId, id: IdentityId, p: &Publish<'_>, topic: &str) {
         let operation = match Operation::read(topic, p) {
             Ok(operation) => operation,
             Err(Violation { mistake, correlation, why }) => {
-                self.judge_device(link, p, mistake.verdict(p.qos), &why, correlation);
-                return true;
+                let verdict = mistake.verdict(p.qos);
+                if let (Verdict::FailTarget, Some(correlation)) = (verdict, &correlation) {
+                    let failed = Answer::Failed("it says neither response-code nor status");
+                    let _ =
+                        self.method_answered(link, &id, Rid::of_correlation(correlation), failed);
+                }
+                return self.judge_device(link, p, verdict, &why, correlation);
             }
         };
         match operation {
@@ -45,15 +60,68 @@ impl Shard {
                 self.judge_device(link, p, verdict, NO_TELEMETRY, None);
             }
             Operation::GetTwin(correlation) => {
-                self.wish(Job { id, wish: Wish::GetTwin(Way { link, correlation }) });
+                let to = To::Correlation(correlation);
+                self.wish(Job { id, wish: Wish::GetTwin(Way { link, to }) });
             }
             Operation::PatchReported { correlation, if_version, patch } => {
-                let way = Way { link, correlation };
+                let way = Way { link, to: To::Correlation(correlation) };
                 self.wish(Job { id, wish: Wish::PatchReported(way, if_version, patch.into()) });
             }
-            // Nothing was asked.
-            Operation::Response(_) => {}
+            Operation::Response(response) => {
+                let rid = Rid::of_correlation(&response.correlation);
+                if !self.method_answered(link, &id, rid, response.answer.into()) {
+                    let verdict = Mistake::UnknownCorrelation.verdict(p.qos);
+                    self.judge_device(link, p, verdict, LATE, None);
+                }
+            }
         }
+    }
+
+    /// A PUBLISH of a device of MQTT 3.1.1 (D2, D4): what cannot be ends the connection.
+    fn classic_publish(
+        &mut self,
+        link: LinkId,
+        id: IdentityId,
+        p: &Publish<'_>,
+        topic: &str,
+        alone: bool,
+    ) -> bool {
+        let why = match Publication::of(&id, topic) {
+            Err(NoPublication::Outside) if !alone => return false,
+            Err(no) => no.to_string(),
+            Ok(_) if p.qos == QoS::ExactlyOnce => "QoS is 0 or 1 here".to_owned(),
+            Ok(Publication::Telemetry { .. }) => NO_TELEMETRY.to_owned(),
+            Ok(Publication::TwinGet { rid }) => {
+                let way = Way { link, to: To::Rid(rid.into()) };
+                self.wish(Job { id, wish: Wish::GetTwin(way) });
+                self.answer_device(link, p, Reason::SUCCESS, Told::NOTHING);
+                return true;
+            }
+            Ok(Publication::PatchReported { rid, base }) => {
+                let way = Way { link, to: To::Rid(rid.into()) };
+                match base {
+                    BaseVersion::Known(if_version) => {
+                        let wish = Wish::PatchReported(way, if_version, p.payload.into());
+                        self.wish(Job { id, wish });
+                    }
+                    BaseVersion::Unreadable => {
+                        self.respond_failure(&way, Status::BAD_REQUEST, "$version is no number");
+                    }
+                }
+                self.answer_device(link, p, Reason::SUCCESS, Told::NOTHING);
+                return true;
+            }
+            Ok(Publication::MethodResponse { status, rid }) => {
+                let answer = Answer::of_mqtt311(status, p.payload);
+                // A late one is nobody's.
+                let _ = self.method_answered(link, &id, Rid::parse(rid), answer);
+                self.answer_device(link, p, Reason::SUCCESS, Told::NOTHING);
+                return true;
+            }
+        };
+        let client = self.homes.client_of(link.slot);
+        self.homes.refused(&client, Reason::TOPIC_NAME_INVALID, "iot-hub D4", why);
+        self.disconnect(link.slot, Reason::TOPIC_NAME_INVALID, "the device made a mistake");
         true
     }
 
@@ -80,7 +148,8 @@ impl Shard {
             Verdict::Ack { reason, .. } => self.answer_device(link, p, reason, told),
             Verdict::Respond(status) => {
                 if let Some(correlation) = correlation {
-                    self.respond_failure(&Way { link, correlation }, status, why);
+                    let to = To::Correlation(correlation);
+                    self.respond_failure(&Way { link, to }, status, why);
                 }
             }
             Verdict::FailTarget | Verdict::Drop => {}
@@ -92,7 +161,7 @@ impl Shard {
         let Some(packet_id) = p.packet_id else { return };
         let max = self.packet_max(link.slot);
         let Some((l, slot, _)) = self.homes.attached(link.slot) else { return };
-        let wanted = ProblemInformation::from(!l.flags.terse);
+        let (version, wanted) = (l.version, ProblemInformation::from(!l.flags.terse));
         let told = told.on(Packet::Ack, wanted);
         let user = told.user();
         let packet = |user: &[(&str, &str)]| {
@@ -100,7 +169,7 @@ impl Shard {
             let mut bytes = Vec::new();
             let ack = AckOut { packet_id, reason, diagnostics };
             let kind = if p.qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
-            let _ = ack.encode(kind, Version::V5, usize::MAX, &mut bytes);
+            let _ = ack.encode(kind, version, usize::MAX, &mut bytes);
             bytes
         };
         let (_, user) = fitting(None, &user, max, |_, user| packet(user).len());
@@ -115,4 +184,5 @@ impl Shard {
     }
 }
 
+const LATE: &str = "nobody waits for this response";
 const NO_TELEMETRY: &str = "this version of the hub takes no telemetry";

@@ -27,7 +27,7 @@ impl Shard {
         }
     }
 
-    fn decide_ask(&mut self, id: IdentityId, ask: Ask) {
+    pub(super) fn decide_ask(&mut self, id: IdentityId, ask: Ask) {
         match ask {
             Ask::Get(reply) => reply(self.shown(&id).ok_or_else(|| not_found(&id))),
             Ask::Put(wanted, if_match, fresh, reply) => {
@@ -40,6 +40,7 @@ impl Shard {
                 }
             }
             Ask::Row(row, fresh, reply) => self.decide_row(id, row, &fresh, reply),
+            Ask::Invoke(request, reply) => self.invoke(&id, *request, reply),
             Ask::Modules(reply) => reply(self.modules(&id)),
             Ask::Twin(reply) => reply(self.twin_shown(&id)),
             Ask::WriteTwin(mode, body, if_match, reply) => {

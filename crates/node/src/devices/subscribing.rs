@@ -1,11 +1,10 @@
-//! SUBSCRIBE and UNSUBSCRIBE of a device (iot-hub A10): what is the hub's goes no further.
+//! SUBSCRIBE and UNSUBSCRIBE of a device (iot-hub A10, D2): what is the hub's goes no further.
 
 use crate::durable::NO_STREAM;
 use crate::journal::Subscription;
 use crate::session::Session;
 use crate::shard::Shard;
 use broker::subscription::ReceiverOptions;
-use hub::plane::Filter;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::wire::subscribe::Requested;
@@ -31,40 +30,28 @@ impl Shard {
         let Some(session) = self.homes.sessions.at_mut(slot) else { return Subscribed::Elsewhere };
         let all = session.subscriptions();
         let Some(device) = &mut session.device else { return Subscribed::Elsewhere };
-        match Filter::of(r.text) {
-            Filter::Outside(_) if !alone => Subscribed::Elsewhere,
-            Filter::Outside(reason) | Filter::Refused(reason) => Subscribed::Refused(reason),
-            Filter::Hub(subscription) => {
-                let others = all - device.subscriptions.len();
-                let own_max = max.saturating_sub(others);
-                let code = device.subscriptions.subscribe(r.text, r.options.qos, own_max);
-                if code.is_error() {
-                    return Subscribed::Refused(code);
-                }
-                if !subscription.counts() {
-                    return Subscribed::Implicit;
-                }
-                let qos = subscription.granted(r.options.qos);
-                Subscribed::Granted(qos, kept(r.text, qos))
-            }
+        if !device.has(r.text) && !alone {
+            return Subscribed::Elsewhere;
+        }
+        let before = device.count();
+        match device.subscribe(r.text, r.options.qos, max.saturating_sub(all - before)) {
+            Err(reason) => Subscribed::Refused(reason),
+            Ok(_) if r.text == RESPONSES => Subscribed::Implicit,
+            Ok(qos) => Subscribed::Granted(qos, kept(r.text, qos)),
         }
     }
 
     /// One filter of an UNSUBSCRIBE: its code, if it is the hub's.
     pub(crate) fn device_unsubscribe(&mut self, slot: u32, filter: &str) -> Option<Reason> {
         let device = self.homes.sessions.at_mut(slot)?.device.as_mut()?;
-        match Filter::of(filter) {
-            Filter::Outside(_) => None,
-            Filter::Refused(_) => Some(Reason::NO_SUBSCRIPTION_EXISTED),
-            Filter::Hub(_) => Some(device.subscriptions.unsubscribe(filter)),
-        }
+        device.has(filter).then(|| device.unsubscribe(filter))
     }
 }
 
 impl Session {
     /// What its device hears of: filters and QoS.
     pub fn device_filters(&self) -> Vec<(String, QoS)> {
-        self.device.iter().flat_map(|device| device.subscriptions.iter()).collect()
+        self.device.iter().flat_map(|device| device.filters()).collect()
     }
 }
 
@@ -73,3 +60,5 @@ pub(crate) fn kept(filter: &str, qos: QoS) -> Subscription<'_> {
     let options = ReceiverOptions::new(qos, false, false);
     Subscription { filter, options, subscription_id: 0, stream: NO_STREAM, since: Sequence(0) }
 }
+
+const RESPONSES: &str = "$iothub/responses";

@@ -6,11 +6,13 @@ use super::writing::{Effect, Shape, Then};
 use crate::door::Reply;
 use crate::shard::Shard;
 use hub::IfMatch;
+use hub::classic::ToDevice;
 use hub::errors::Refusal;
 use hub::identity::{BulkRow, IdentityId, RowError, TwinRow, not_found};
 use hub::plane::{Status, ToClient};
 use hub::registry::Ids;
 use hub::twin::{self, About, Change, IfVersion, Mode, Notification, Refused, Twin};
+use mqtt::wire::Version;
 
 impl Shard {
     /// A twin as services read it.
@@ -107,17 +109,20 @@ impl Shard {
 
     /// A device hears of its desired properties, if it is there and wants to (B1.7).
     pub(super) fn notify_desired(&mut self, id: &IdentityId, notification: &Notification) {
-        let Some((_, known)) = self.devices.known.get(Ids::from(id)) else { return };
-        let session = known.heard.as_ref().and_then(|heard| heard.session);
-        let Some(session) = session.and_then(|s| self.homes.sessions.get(s.slot, s.generation))
-        else {
+        let Some((link, hears)) = self.online(id) else { return };
+        if !hears.desired() {
             return;
-        };
-        let hears = session.device.as_ref().is_some_and(|d| d.subscriptions.hears_desired());
-        if let (true, Some(link)) = (hears, session.link()) {
-            let to = ToClient::Desired { version: notification.version };
-            let _ = self.tell_client(self.homes.link_id(link), &to, &notification.payload);
         }
+        let Notification { version, payload } = notification;
+        // Who does not get it reads the twin again.
+        let _ = match hears.version() {
+            Version::V5 => {
+                self.tell_client(link, &ToClient::Desired { version: *version }, payload)
+            }
+            Version::V311 => {
+                self.tell_device(link, &ToDevice::Desired { version: *version }, payload)
+            }
+        };
     }
 
     /// Decides a write into a twin; nothing, if it changes nothing.

@@ -190,6 +190,7 @@ impl Shard {
                 if let Some(out) = self.homes.output(link.slot) {
                     out.extend_from_slice(&packet);
                 }
+                self.device_listens(session.slot);
                 for handover in handovers {
                     self.hand_over(handover);
                 }

@@ -137,9 +137,6 @@ impl Shard {
             // They were let in under the bound.
             let _ = self.homes.quota.begin(&principal.name);
         }
-        let device = (now.owner.source == Source::Device)
-            .then(|| DeviceSession::found(now.client, &now.subscriptions))
-            .flatten();
         let will =
             now.will.as_ref().map(|will| Box::new(restored(will).charged(&self.homes.meter)));
         let session = Session {
@@ -160,7 +157,7 @@ impl Shard {
             will,
             durable: Some(Box::new(durable)),
             losses: None,
-            device: device.map(Box::new),
+            device: device(now),
         };
         let slot = self.homes.add_session(session);
         let oldest =
@@ -168,15 +165,16 @@ impl Shard {
         let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
         let needed = Sequence(reached.cursor().0.min(oldest));
         for subscription in &now.subscriptions {
-            if now.owner.source == Source::Device && DeviceSession::keeps(subscription.filter) {
-                continue;
-            }
             self.restore_subscription(slot, subscription, needed);
         }
         (slot, due)
     }
 
     fn restore_subscription(&mut self, slot: u32, s: &Subscription<'_>, needed: Sequence) {
+        let device = self.homes.sessions.at(slot).and_then(|session| session.device.as_ref());
+        if device.is_some_and(|device| device.has(s.filter)) {
+            return;
+        }
         let is_held = s.options.qos() > QoS::AtMostOnce;
         let text: Arc<str> = s.filter.into();
         if is_held {
@@ -224,6 +222,13 @@ fn state(now: &SessionBegun<'_>, now_ms: u64) -> (State, u64) {
         }
     };
     (State::Detached { ends_at_ms, will_at_ms }, ends_at_ms.min(will_at_ms))
+}
+
+/// What a device's session hears of.
+fn device(now: &SessionBegun<'_>) -> Option<Box<DeviceSession>> {
+    let is_device = now.owner.source == Source::Device;
+    let found = || DeviceSession::found(now.client, now.version, &now.subscriptions);
+    is_device.then(found).flatten().map(Box::new)
 }
 
 fn restored(will: &LastWill<'_>) -> Will {

@@ -2,7 +2,7 @@
 
 use crate::world::{NOW_MS, World};
 use hub::plane::Correlation;
-use hub::sas::{Key, SignedConnect};
+use hub::sas::{Key, SignedConnect, Token};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::subscribe::Filters;
@@ -18,6 +18,7 @@ use node::{LinkId, Shard};
 /// A connection.
 pub struct Device {
     pub link: LinkId,
+    version: Version,
 }
 
 /// What came back, in words that a row of a table can hold.
@@ -81,7 +82,46 @@ impl<'h> Hello<'h> {
             shard.input(link, &self.encode());
             link
         });
-        let mut device = Device { link };
+        let mut device = Device { link, version: Version::V5 };
+        let heard = device.hear(world);
+        (device, heard)
+    }
+}
+
+/// A CONNECT of MQTT 3.1.1 (iot-hub D1).
+pub struct ClassicHello<'h> {
+    pub id: &'h str,
+    pub user_name: String,
+    pub resource: String,
+    pub key: u8,
+    pub clean_session: bool,
+}
+
+impl<'h> ClassicHello<'h> {
+    /// As SDKs send it, with the primary key of `World::put`.
+    pub fn new(id: &'h str) -> Self {
+        let user_name = format!("hub/{id}/?api-version=2021-04-12&model-id=dtmi%3Aa%3B1");
+        let resource = format!("hub/devices/{}", id.replace('/', "/modules/"));
+        Self { id, user_name, resource, key: 1, clean_session: true }
+    }
+
+    /// Connects; the device, and what it heard.
+    pub fn connect(&self, world: &mut World) -> (Device, Heard) {
+        let expiry_s = NOW_MS / 1_000 + 60;
+        let key = Key::generated(&[self.key; 32]);
+        let token = Token::make(&self.resource, expiry_s, None, &key);
+        let mut c = Connect::new(Version::V311, self.id);
+        c.clean_start = self.clean_session;
+        c.user_name = Some(&self.user_name);
+        c.password = Some(token.as_bytes());
+        let mut bytes = Vec::new();
+        c.encode(&mut bytes).unwrap();
+        let link = world.turn(|shard| {
+            let link = shard.accept(Listener::Tls, None);
+            shard.input(link, &bytes);
+            link
+        });
+        let mut device = Device { link, version: Version::V311 };
         let heard = device.hear(world);
         (device, heard)
     }
@@ -100,7 +140,7 @@ impl Device {
         world.shard.taken(self.link.slot, output.len());
         let (mut heard, mut rest) = (Vec::new(), &output[..]);
         while let Some(f) = frame(rest, usize::MAX).unwrap() {
-            heard.push(words(&decode(f, Version::V5).unwrap()));
+            heard.push(words(&decode(f, self.version).unwrap()));
             rest = &rest[f.len..];
         }
         let mut effects = Vec::new();
@@ -132,7 +172,7 @@ impl Device {
         properties.extend(user_properties(user));
         let mut bytes = Vec::new();
         PublishOut {
-            version: Version::V5,
+            version: self.version,
             dup: false,
             qos,
             retain: false,
@@ -158,21 +198,21 @@ impl Device {
         let (mut raw, mut bytes) = (Vec::new(), Vec::new());
         for (filter, qos) in filters {
             let options = SubscribeOptions { qos: *qos, ..SubscribeOptions::default() };
-            Filters::push(&mut raw, filter, options, Version::V5).unwrap();
+            Filters::push(&mut raw, filter, options, self.version).unwrap();
         }
-        let filters = Filters::parse(&raw, Version::V5).unwrap();
+        let filters = Filters::parse(&raw, self.version).unwrap();
         let (packet_id, properties) = (PacketId::FIRST, Properties::EMPTY);
         let s = Subscribe { packet_id, subscription_id: None, properties, filters };
-        s.encode(Version::V5, &mut bytes).unwrap();
+        s.encode(self.version, &mut bytes).unwrap();
         self.say(world, &bytes)
     }
 
     pub fn unsubscribe(&mut self, world: &mut World, filters: &[&str]) -> Heard {
         let (mut raw, mut bytes) = (Vec::new(), Vec::new());
         filters.iter().for_each(|filter| FilterList::push(&mut raw, filter).unwrap());
-        let filters = FilterList::parse(&raw, Version::V5).unwrap();
+        let filters = FilterList::parse(&raw, self.version).unwrap();
         let (packet_id, properties) = (PacketId::FIRST, Properties::EMPTY);
-        Unsubscribe { packet_id, properties, filters }.encode(Version::V5, &mut bytes).unwrap();
+        Unsubscribe { packet_id, properties, filters }.encode(self.version, &mut bytes).unwrap();
         self.say(world, &bytes)
     }
 

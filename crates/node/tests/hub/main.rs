@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod classic;
 mod device;
+mod methods;
 mod plane;
 mod registry;
 mod world;

@@ -11,7 +11,7 @@ use node::devices::Ask;
 const QOS_0: QoS = QoS::AtMostOnce;
 const QOS_1: QoS = QoS::AtLeastOnce;
 
-fn with_device(mut world: World) -> World {
+pub fn with_device(mut world: World) -> World {
     assert_eq!(take_after(&mut world, |w| w.put("d1", IfMatch::Absent)), Ok(true));
     assert_eq!(take_after(&mut world, |w| w.put("d1/m", IfMatch::Absent)), Ok(true));
     world

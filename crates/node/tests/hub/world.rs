@@ -33,6 +33,7 @@ const NOW: Now = Now { mono_ms: 1, wall_ms: NOW_MS };
 pub struct World {
     pub disk: CrashDisk,
     pub shard: Shard,
+    now: Now,
     retained: Arc<Retained>,
     interest: Arc<Interest>,
     keys: Arc<KeyRecords>,
@@ -108,7 +109,9 @@ impl World {
             counters: Arc::new(Counters::default()),
             seed: [1, 7],
         });
+        let now = NOW;
         Self {
+            now,
             disk,
             shard,
             retained,
@@ -136,7 +139,7 @@ impl World {
             let before = into.lock().unwrap().replace(value);
             assert!(before.is_none(), "an answer comes once");
         });
-        self.shard.begin(NOW, 0);
+        self.shard.begin(self.now, 0);
         self.shard.post_in(post(reply));
         self.shard.end();
         answer
@@ -153,10 +156,17 @@ impl World {
 
     /// A turn of the reactor.
     pub fn turn<T>(&mut self, act: impl FnOnce(&mut Shard) -> T) -> T {
-        self.shard.begin(NOW, 0);
+        self.shard.begin(self.now, 0);
         let done = act(&mut self.shard);
         self.shard.end();
         done
+    }
+
+    /// Time passes.
+    pub fn advance(&mut self, by_ms: u64) {
+        self.now.wall_ms += by_ms;
+        self.now.mono_ms += by_ms;
+        self.turn(|_| ());
     }
 
     /// Whether there is a log.
@@ -174,7 +184,7 @@ impl World {
             },
             |_, facts| told.push(Post::Facts(facts)),
         );
-        self.shard.begin(NOW, 0);
+        self.shard.begin(self.now, 0);
         for post in std::mem::take(&mut self.told) {
             self.shard.post_in(post);
         }

@@ -1,0 +1,174 @@
+//! Direct methods (iot-hub B3, C5): a service asks, the device answers now or not at all.
+
+use super::asking::Ask;
+use super::session::{DeviceSession, Hears};
+use super::telling::Sent as Told;
+use crate::door::Reply;
+use crate::link::LinkId;
+use crate::shard::Shard;
+use crate::timers::Timer;
+use hub::classic::ToDevice;
+use hub::identity::{IdentityId, Loss, Status, not_found};
+use hub::method::{Answer, Calls, Failed, Online, Outcome, Request, Rid, Sent};
+use hub::plane::ToClient;
+use hub::registry::Ids;
+use mqtt::wire::Version;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Who waits for the answer of a device.
+pub(crate) type Invoker = Reply<Outcome>;
+
+/// When calls have waited long enough, domain wall milliseconds; some have ended before.
+pub(super) type Deadlines = BinaryHeap<Reverse<(u64, IdentityId)>>;
+
+impl Shard {
+    /// A service asks something of a device that is connected, or waits until it is.
+    pub(super) fn invoke(&mut self, id: &IdentityId, request: Request, reply: Invoker) {
+        let ids = Ids::from(id);
+        let device = Ids { module: None, ..ids };
+        let status = self.devices.known.get(device).map(|(packed, _)| packed.status());
+        if self.devices.known.get(ids).is_none() {
+            return reply(Err(not_found(id).into()));
+        }
+        if status == Some(Status::Disabled) {
+            return reply(Err(Failed::disabled()));
+        }
+        let hears = self.online(id).filter(|(_, hears)| hears.method(request.name.as_str()));
+        let online = hears.map_or(Online::No, |(link, _)| Online::By(number(link)));
+        let (rid, now_ms) = (Rid(self.ids.number()), self.homes.now.wall_ms);
+        let Some(calls) = self.calls(id) else { return };
+        let invoked = calls.invoke(request, reply, rid, online, now_ms);
+        let deadline = calls.deadline();
+        match invoked {
+            Ok(sent) => self.send_method(id, sent),
+            Err((reply, failed)) => reply(Err(failed)),
+        }
+        self.await_calls(id, deadline);
+    }
+
+    /// A device has subscribed, or is there again with its subscriptions: what waits for it goes.
+    pub(crate) fn device_listens(&mut self, slot: u32) {
+        let device = self.homes.sessions.at(slot).and_then(|session| session.device.as_ref());
+        let Some(id) = device.map(|device| device.id.clone()) else { return };
+        let Some((link, hears)) = self.online(&id) else { return };
+        let now_ms = self.homes.now.wall_ms;
+        let Some(calls) = self.calls(&id).filter(|calls| !calls.is_empty()) else { return };
+        let sent = calls.online(number(link), now_ms, |name| hears.method(name.as_str()));
+        let deadline = calls.deadline();
+        self.send_method(&id, sent);
+        self.await_calls(&id, deadline);
+    }
+
+    /// A device has answered; whether somebody had waited for that.
+    pub(super) fn method_answered(
+        &mut self,
+        link: LinkId,
+        id: &IdentityId,
+        rid: Option<Rid>,
+        answer: Answer,
+    ) -> bool {
+        let (Some(rid), Some(calls)) = (rid, self.calls(id)) else { return false };
+        let answered = calls.answered(number(link), rid, answer);
+        let is_awaited = answered.is_some();
+        answered.into_iter().for_each(|(reply, outcome)| reply(outcome));
+        is_awaited
+    }
+
+    /// The connection of a device has ended: what it was asked gets no answer.
+    pub(super) fn methods_lost(&mut self, id: &IdentityId, link: LinkId) {
+        let Some(calls) = self.calls(id) else { return };
+        let lost = calls.disconnected(number(link));
+        lost.into_iter().for_each(|(reply, outcome)| reply(outcome));
+    }
+
+    /// The identity is gone or disabled.
+    pub(super) fn methods_end(&mut self, id: &IdentityId, loss: Loss) {
+        let failed = match loss {
+            Loss::Deleted => not_found(id).into(),
+            Loss::Disabled => Failed::disabled(),
+            Loss::Authentication => return,
+        };
+        let Some(calls) = self.calls(id) else { return };
+        let ended = calls.end(&failed);
+        ended.into_iter().for_each(|(reply, outcome)| reply(outcome));
+    }
+
+    /// Calls may have waited long enough.
+    pub(crate) fn calls_due(&mut self) {
+        let now_ms = self.homes.now.wall_ms;
+        while let Some(Reverse((at_ms, _))) = self.devices.deadlines.peek() {
+            if *at_ms > now_ms {
+                let at_ms = *at_ms;
+                return self.homes.arm(Timer::Calls, at_ms);
+            }
+            let Some(Reverse((_, id))) = self.devices.deadlines.pop() else { return };
+            let Some(calls) = self.calls(&id) else { continue };
+            let over = calls.turn(now_ms);
+            let deadline = calls.deadline();
+            over.into_iter().for_each(|(reply, outcome)| reply(outcome));
+            self.await_calls(&id, deadline);
+        }
+    }
+
+    fn await_calls(&mut self, id: &IdentityId, deadline: Option<u64>) {
+        let Some(at_ms) = deadline else { return };
+        self.devices.deadlines.push(Reverse((at_ms, id.clone())));
+        self.homes.arm(Timer::Calls, at_ms);
+    }
+
+    fn send_method(&mut self, id: &IdentityId, all: impl IntoIterator<Item = Sent>) {
+        for Sent { rid, name, payload } in all {
+            let Some((link, hears)) = self.online(id) else { return };
+            let told = match hears.version() {
+                Version::V5 => {
+                    let correlation = rid.correlation();
+                    let to = ToClient::Method { correlation, name: name.as_str() };
+                    self.tell_client(link, &to, &payload)
+                }
+                Version::V311 => {
+                    let to = ToDevice::Method { name: name.as_str(), rid: &rid.to_string() };
+                    self.tell_device(link, &to, &payload)
+                }
+            };
+            if told != Told::Yes
+                && let Some(calls) = self.calls(id)
+            {
+                let unsent = calls.unsent(number(link), rid);
+                unsent.into_iter().for_each(|(reply, outcome)| reply(outcome));
+            }
+        }
+    }
+
+    fn calls(&mut self, id: &IdentityId) -> Option<&mut Calls<Invoker>> {
+        let (_, known) = self.devices.known.get_mut(Ids::from(id))?;
+        Some(&mut known.heard.get_or_insert_default().calls)
+    }
+
+    /// The connection of an identity, and what it hears of.
+    pub(super) fn online(&self, id: &IdentityId) -> Option<(LinkId, Hears)> {
+        let (_, known) = self.devices.known.get(Ids::from(id))?;
+        let session = known.heard.as_ref()?.session?;
+        let session = self.homes.sessions.get(session.slot, session.generation)?;
+        let link = self.homes.link_id(session.link()?);
+        Some((link, session.device.as_ref()?.hears.clone()))
+    }
+
+    /// The device's part of the session that a connection serves.
+    pub(super) fn device_at(&self, link: LinkId) -> Option<&DeviceSession> {
+        let l = self.homes.links.get(link.slot, link.generation)?;
+        self.homes.sessions.at(l.session()?)?.device.as_deref()
+    }
+}
+
+impl Ask {
+    /// Whether it may go before what its device waits for: it changes nothing that is kept.
+    pub(super) fn is_momentary(&self) -> bool {
+        matches!(self, Self::Invoke(..))
+    }
+}
+
+/// A connection's number, which no other has.
+fn number(link: LinkId) -> u64 {
+    u64::from(link.slot) << 32 | u64::from(link.generation)
+}
