@@ -5,13 +5,14 @@
 
 use crate::auth::Authenticator;
 use crate::clock::Clock;
-use crate::config::{Config, Durability};
+use crate::config::{Config, Durability, Profile};
+use crate::fresh::seed;
 use crate::keep::{Entrance, Opened, Sharing, Threads, Watch, open};
 use crate::latch::Latch;
 use crate::net::{
     Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
 };
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use broker::access::{Authorizer, SessionQuota};
 use broker::budget::Budget;
 use broker::rate::SharedBucket;
@@ -116,7 +117,7 @@ pub fn start(
         inboxes.push(Arc::new(Inbox::new(waker)));
         polls.push(poll);
     }
-    let (inboxes, settings): (Arc<[_]>, _) = (inboxes.into(), Shared::new(config, count));
+    let (inboxes, settings): (Arc<[_]>, _) = (inboxes.into(), Shared::new(config, count)?);
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
     let common = Common { count, settings, inboxes, clock, authenticator };
     let entrance = Entrance::new();
@@ -309,7 +310,7 @@ impl Common {
             namespace: NAMESPACE,
             hub: s.hub.clone(),
             counters: Arc::clone(&s.counters[me]),
-            seed: seed()?,
+            seed: seed().context("the system gives no random bytes")?,
         };
         let asked = Arc::clone(&self.authenticator);
         let authenticate: Authenticate = Arc::new(move |request, reply| {
@@ -340,7 +341,7 @@ impl Common {
     }
 
     fn hub(self, log: Option<Arc<Watch>>) -> Hub {
-        let Shared { counters, retained, budget, limits, authorizer, .. } = self.settings;
+        let Shared { counters, retained, budget, limits, authorizer, hub, .. } = self.settings;
         let (inboxes, clock) = (self.inboxes, self.clock);
         Hub::new(HubSettings {
             inboxes,
@@ -350,17 +351,18 @@ impl Common {
             limits,
             authorizer,
             clock,
+            devices: hub,
             log,
         })
     }
 }
 
 impl Shared {
-    fn new(config: &Config, count: usize) -> Self {
+    fn new(config: &Config, count: usize) -> anyhow::Result<Self> {
         let limits = Arc::new(config.limits.limits(config.namespace.profile));
         let memory_bytes_max = config.process.memory_bytes_max();
         tracing::info!(memory_bytes_max, reactors = count, "memory for data is bounded");
-        Self {
+        Ok(Self {
             quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
             budget: Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, count)),
             connects: Arc::new(SharedBucket::default()),
@@ -368,20 +370,20 @@ impl Shared {
             interest: Arc::new(Interest::new(count)),
             retained: Arc::new(Retained::new(&limits)),
             keys: Arc::default(),
-            hub: None,
+            hub: devices(config)?.map(Arc::new),
             counters: (0..count).map(|_| Arc::default()).collect(),
             limits,
-        }
+        })
     }
 }
 
-/// Unpredictable bits for assigned client identifiers.
-fn seed() -> anyhow::Result<[u64; 2]> {
-    let mut seed = [0; 16];
-    aws_lc_rs::rand::fill(&mut seed).context("the system gives no random bytes")?;
-    let (a, b) = seed.split_at(8);
-    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, b| (word << 8) | u64::from(*b));
-    Ok([word(a), word(b)])
+/// The hub that the configuration describes; none in profile `event-grid`.
+fn devices(config: &Config) -> anyhow::Result<Option<node::devices::Hub>> {
+    let hub = config.hub.as_ref().filter(|_| config.namespace.profile != Profile::EventGrid);
+    let Some(hub) = hub else { return Ok(None) };
+    let policies =
+        hub.policies().map_err(|mistake| anyhow!("{}: {}", mistake.path, mistake.message))?;
+    Ok(Some(node::devices::Hub::new(hub.hosts(&config.namespace.hostname), policies)))
 }
 
 /// The log's place in a data directory.

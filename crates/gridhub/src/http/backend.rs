@@ -6,6 +6,7 @@ use std::sync::Arc;
 use broker::access::{Authorizer, Principal};
 use broker::limits::Limits;
 use broker::retained::Retained;
+use node::devices::{self, Asked};
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
 use node::post::Deleted;
@@ -46,6 +47,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends the session and forgets it; the answer comes when a restart does not find it again.
     fn delete(&self, client_id: &str) -> impl Future<Output = Deleted> + Send;
+
+    /// What all homes of devices share; `None` = there is no hub.
+    fn hub(&self) -> Option<&devices::Hub>;
+
+    /// Asks the home of a device. The answer comes by the request's own way, unless the server
+    /// ends first.
+    fn ask(&self, asked: Asked);
 
     /// Takes a connection whose WebSocket handshake is done.
     fn take_in(&self, upgraded: Upgraded);

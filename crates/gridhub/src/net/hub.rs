@@ -13,6 +13,7 @@ use broker::limits::Limits;
 use broker::retained::Retained;
 use mqtt::reason::Reason;
 use node::counters::Counters;
+use node::devices::{Asked, Hub as Devices, home_of_device};
 use node::door::{Ingress, PublishRequest, Published, Reply};
 use node::inspect::{SessionDetail, SessionSummary};
 use node::post::{Deleted, Post};
@@ -34,6 +35,7 @@ struct Inner {
     limits: Arc<Limits>,
     authorizer: Authorizer,
     clock: Clock,
+    devices: Option<Arc<Devices>>,
     log: Option<Arc<Watch>>,
     ready: AtomicBool,
     /// WebSockets handed over, to deal them out.
@@ -56,6 +58,8 @@ pub struct HubSettings {
     pub authorizer: Authorizer,
     /// The clocks.
     pub clock: Clock,
+    /// What all homes of devices share, where there is a hub.
+    pub devices: Option<Arc<Devices>>,
     /// The log, where there is one.
     pub log: Option<Arc<Watch>>,
 }
@@ -71,6 +75,7 @@ impl Hub {
             limits: s.limits,
             authorizer: s.authorizer,
             clock: s.clock,
+            devices: s.devices,
             log: s.log,
             ready: AtomicBool::new(false),
             websockets: AtomicUsize::new(0),
@@ -111,7 +116,7 @@ impl Hub {
     }
 
     /// Asks the home of a client; `None` if the reactor is gone.
-    async fn ask<T: Send + 'static>(
+    async fn ask_client<T: Send + 'static>(
         &self,
         client: &str,
         post: impl FnOnce(String, Reply<T>) -> Post,
@@ -159,15 +164,24 @@ impl Backend for Hub {
     }
 
     async fn session(&self, client_id: &str) -> Option<SessionDetail> {
-        self.ask(client_id, Post::Session).await.flatten()
+        self.ask_client(client_id, Post::Session).await.flatten()
     }
 
     async fn disconnect(&self, client_id: &str) -> bool {
-        self.ask(client_id, Post::Disconnect).await.unwrap_or(false)
+        self.ask_client(client_id, Post::Disconnect).await.unwrap_or(false)
     }
 
     async fn delete(&self, client_id: &str) -> Deleted {
-        self.ask(client_id, Post::Delete).await.unwrap_or(Deleted::Absent)
+        self.ask_client(client_id, Post::Delete).await.unwrap_or(Deleted::Absent)
+    }
+
+    fn hub(&self) -> Option<&Devices> {
+        self.0.devices.as_deref()
+    }
+
+    fn ask(&self, asked: Asked) {
+        let home = home_of_device(asked.id.device.as_str(), self.0.inboxes.len());
+        self.post(home, Post::Asked(Box::new(asked)));
     }
 
     fn take_in(&self, upgraded: Upgraded) {

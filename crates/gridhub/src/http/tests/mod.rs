@@ -4,6 +4,8 @@
 mod admin;
 mod batch;
 mod double;
+mod first_device;
+mod homes;
 mod hostile;
 mod http2;
 mod idempotency;
