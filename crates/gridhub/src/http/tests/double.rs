@@ -9,16 +9,17 @@ use broker::access::{Authorizer, Manage, PermissionSets, Principal, Source};
 use broker::limits::Limits;
 use broker::publication::{NEVER, Publication, Watch};
 use broker::retained::Retained;
+use hub::query::Refused;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
-use node::devices::{Asked, Hub};
+use node::devices::{Asked, Counts, Hub, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
 use node::post::{Deleted, Post};
 use tokio::sync::Semaphore;
 use tokio::time::Duration;
 
-use super::homes::Homes;
+use super::homes::{HOMES, Homes};
 use crate::backup;
 use crate::http::backend::{Backend, Family, Kind};
 use crate::http::bearer::{Bearer, TokenRefused};
@@ -149,6 +150,28 @@ impl Backend for Arc<Double> {
     fn ask(&self, asked: Asked) {
         let homes = self.homes.as_ref().expect("nobody asks where there is no hub");
         homes.post(homes.of(asked.id.device.as_str()), Post::Asked(Box::new(asked)));
+    }
+
+    fn homes(&self) -> usize {
+        HOMES
+    }
+
+    async fn devices(&self, home: usize, page: Page) -> Option<Vec<Shown>> {
+        self.homes.as_ref()?.ask(home, |reply| Post::Devices(Box::new(page), reply)).await
+    }
+
+    async fn device_counts(&self) -> Option<Counts> {
+        let mut all = Counts::default();
+        for home in 0..HOMES {
+            let of_home = self.homes.as_ref()?.ask(home, Post::DeviceCounts).await?;
+            all.enabled += of_home.enabled;
+            all.disabled += of_home.disabled;
+        }
+        Some(all)
+    }
+
+    async fn scan(&self, home: usize, scan: Scan) -> Option<Result<Scanned, Refused>> {
+        self.homes.as_ref()?.ask(home, |reply| Post::Scan(Box::new(scan), reply)).await
     }
 
     fn take_in(&self, _: Upgraded) {

@@ -14,11 +14,13 @@ use engine::{Engine, LogEnd, Memory};
 use hub::identity::{Policies, Policy, Right, Rights};
 use hub::sas::{Key, SymmetricKeys};
 use node::devices::{Hub, home_of_device};
+use node::door::Reply;
 use node::journal::SessionId;
 use node::now::Now;
 use node::post::Post;
 use node::{Settings, Shard};
 use store::op::{NamespaceId, Sequence};
+use tokio::sync::oneshot;
 
 pub struct Homes {
     pub hub: Arc<Hub>,
@@ -51,6 +53,16 @@ impl Homes {
 
     pub fn post(&self, home: usize, post: Post) {
         self.posts[home].send(post).unwrap();
+    }
+
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        home: usize,
+        post: impl FnOnce(Reply<T>) -> Post,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.post(home, post(Box::new(move |value| drop(reply.send(value)))));
+        answer.await.ok()
     }
 }
 
@@ -95,6 +107,6 @@ fn shard(me: usize, hub: Arc<Hub>) -> Shard {
     })
 }
 
-const HOMES: usize = 2;
+pub const HOMES: usize = 2;
 /// As the double's clock begins.
 const WALL_MS: u64 = 1_763_719_200_000;

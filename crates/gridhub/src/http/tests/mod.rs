@@ -8,6 +8,7 @@ mod first_device;
 mod homes;
 mod hostile;
 mod http2;
+mod hub;
 mod idempotency;
 mod publish;
 mod refusals;
