@@ -24,6 +24,19 @@ fn the_ready_line_is_the_contracts() {
         assert!(Path::new(ready["client"][name].as_str().unwrap()).is_file(), "{name}");
     }
     assert_eq!(server.token().split('.').count(), 3);
+    let key = ready["device"]["key"].as_str().unwrap();
+    assert_eq!(
+        ready["device"]["connection_string"],
+        format!("HostName=localhost;DeviceId=device1;SharedAccessKey={key}")
+    );
+    let policies = ready["policies"].as_object().unwrap();
+    assert_eq!(policies.len(), 5, "{policies:?}");
+    let owner = policies["iothubowner"]["primaryKey"].as_str().unwrap();
+    let host = server.url().replace("https://", "");
+    assert_eq!(
+        ready["hub_connection_string"],
+        format!("HostName={host};SharedAccessKeyName=iothubowner;SharedAccessKey={owner}")
+    );
 }
 
 #[test]
@@ -56,6 +69,7 @@ fn a_second_start_keeps_keys_and_tokens() {
     let first = Server::start(&Options::on(&data));
     let ca = std::fs::read(first.text("ca_file")).unwrap();
     let (token, pid) = (first.token(), first.pid());
+    let (device, policies) = (first.ready["device"].clone(), first.ready["policies"].clone());
     drop(first);
     let second = Server::start(&Options::on(&data));
     assert_ne!(second.pid(), pid);
@@ -64,6 +78,8 @@ fn a_second_start_keeps_keys_and_tokens() {
         .header(&format!("Authorization: Bearer {token}"))
         .send();
     assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(second.ready["device"], device);
+    assert_eq!(second.ready["policies"], policies);
 }
 
 #[test]
@@ -140,6 +156,7 @@ fn the_human_form_shows_what_to_paste() {
 #[test]
 fn the_event_grid_profile_refuses_what_event_grid_refuses() {
     let server = Server::start(&Options::with(&["--profile", "event-grid"]));
+    assert!(server.ready["device"].is_null() && server.ready["policies"].is_null());
     let mut raw = e2e::raw::Raw::open(&server);
     raw.send(&e2e::raw::connect(5, 2, "eg", &[]));
     let (_, connack) = raw.packet();

@@ -8,6 +8,8 @@ mod cli;
 mod clock;
 mod config;
 mod disk;
+mod first_device;
+mod fresh;
 mod http;
 mod identity;
 mod keep;

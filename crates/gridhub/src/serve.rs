@@ -6,6 +6,7 @@ use crate::cli::port::{ListenerKind, bind_error};
 use crate::clock::Clock;
 use crate::config::duration::Interval;
 use crate::config::{Config, Profile};
+use crate::first_device::{FirstDevice, first_device};
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::{self, App, ClockControl, Settings};
 use crate::identity::Identity;
@@ -31,16 +32,16 @@ pub struct Endpoints {
     pub https: Vec<SocketAddr>,
 }
 
-/// Serves until SIGTERM or Ctrl-C. `ready` is called once, when every listener accepts; an error
-/// from it stops the server. `identity` is the dev identity (none for `serve`); it lives as long
-/// as the server, because it holds the data directory's lock.
+/// Serves until SIGTERM or Ctrl-C. `ready` is called once, when every listener accepts, with the
+/// device that dev has; an error from it stops the server. `identity` is the dev identity (none
+/// for `serve`); it lives as long as the server, because it holds the data directory's lock.
 ///
 /// # Errors
 /// When a listener cannot be opened.
 pub fn run(
     config: &Config,
     identity: Option<&Identity>,
-    ready: impl FnOnce(&Endpoints) -> anyhow::Result<()>,
+    ready: impl FnOnce(&Endpoints, Option<&FirstDevice>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     raise_open_files();
     let clock = Clock::new();
@@ -87,7 +88,11 @@ pub fn run(
         }
         hub.set_ready(true);
         let mut signals = Signals::listen()?;
-        ready(&endpoints)?;
+        let device = match identity {
+            Some(_) => first_device(&hub).await?,
+            None => None,
+        };
+        ready(&endpoints, device.as_ref())?;
         signals.next().await;
         tracing::info!("stopping");
         hub.stop();

@@ -3,28 +3,26 @@
 //! Owns the order: the log is read, each reactor takes in its sessions, then the log's threads
 //! start, then reactors serve.
 
+mod shared;
+
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::{Config, Durability};
+use crate::fresh::seed;
 use crate::keep::{Entrance, Opened, Sharing, Threads, Watch, open};
 use crate::latch::Latch;
 use crate::net::{
     Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
 };
 use anyhow::{Context, bail};
-use broker::access::{Authorizer, SessionQuota, Source};
-use broker::budget::Budget;
-use broker::rate::SharedBucket;
-use broker::retained::Retained;
-use broker::subscription::Interest;
+use broker::access::Source;
 use engine::{Engine, LogEnd, Memory};
 use hub::registry::Found as FoundDevice;
-use node::counters::Counters;
 use node::devices::home_of_device;
 use node::journal::{FoundRequest, FoundSession, SessionId};
-use node::keys::KeyRecords;
 use node::shard::home_of;
 use node::{Found, Restored, Settings, Shard};
+use shared::Shared;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -59,20 +57,6 @@ struct Common {
     inboxes: Arc<[Arc<Inbox>]>,
     clock: Clock,
     authenticator: Arc<Authenticator>,
-}
-
-/// The parts of `node::Settings` that are the same for all.
-struct Shared {
-    limits: Arc<broker::limits::Limits>,
-    quota: Arc<SessionQuota>,
-    budget: Arc<Budget>,
-    connects: Arc<SharedBucket>,
-    authorizer: Authorizer,
-    interest: Arc<Interest>,
-    retained: Arc<Retained>,
-    keys: Arc<KeyRecords>,
-    hub: Option<Arc<node::devices::Hub>>,
-    counters: Vec<Arc<Counters>>,
 }
 
 /// What of the log one reactor begins with.
@@ -116,7 +100,8 @@ pub fn start(
         inboxes.push(Arc::new(Inbox::new(waker)));
         polls.push(poll);
     }
-    let (inboxes, settings): (Arc<[_]>, _) = (inboxes.into(), Shared::new(config, count));
+    let (inboxes, settings): (Arc<[_]>, _) =
+        (inboxes.into(), Shared::new(config, count, authenticator)?);
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
     let common = Common { count, settings, inboxes, clock, authenticator };
     let entrance = Entrance::new();
@@ -320,7 +305,7 @@ impl Common {
             namespace: NAMESPACE,
             hub: s.hub.clone(),
             counters: Arc::clone(&s.counters[me]),
-            seed: seed()?,
+            seed: seed().context("the system gives no random bytes")?,
         };
         let asked = Arc::clone(&self.authenticator);
         let authenticate: Authenticate = Arc::new(move |request, reply| {
@@ -351,7 +336,7 @@ impl Common {
     }
 
     fn hub(self, log: Option<Arc<Watch>>) -> Hub {
-        let Shared { counters, retained, budget, limits, authorizer, .. } = self.settings;
+        let Shared { counters, retained, budget, limits, authorizer, hub, .. } = self.settings;
         let (inboxes, clock) = (self.inboxes, self.clock);
         Hub::new(HubSettings {
             inboxes,
@@ -361,38 +346,10 @@ impl Common {
             limits,
             authorizer,
             clock,
+            devices: hub,
             log,
         })
     }
-}
-
-impl Shared {
-    fn new(config: &Config, count: usize) -> Self {
-        let limits = Arc::new(config.limits.limits(config.namespace.profile));
-        let memory_bytes_max = config.process.memory_bytes_max();
-        tracing::info!(memory_bytes_max, reactors = count, "memory for data is bounded");
-        Self {
-            quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
-            budget: Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, count)),
-            connects: Arc::new(SharedBucket::default()),
-            authorizer: Authorizer::new(&limits),
-            interest: Arc::new(Interest::new(count)),
-            retained: Arc::new(Retained::new(&limits)),
-            keys: Arc::default(),
-            hub: None,
-            counters: (0..count).map(|_| Arc::default()).collect(),
-            limits,
-        }
-    }
-}
-
-/// Unpredictable bits for assigned client identifiers.
-fn seed() -> anyhow::Result<[u64; 2]> {
-    let mut seed = [0; 16];
-    aws_lc_rs::rand::fill(&mut seed).context("the system gives no random bytes")?;
-    let (a, b) = seed.split_at(8);
-    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, b| (word << 8) | u64::from(*b));
-    Ok([word(a), word(b)])
 }
 
 /// The log's place in a data directory.

@@ -122,6 +122,20 @@ impl Authenticator {
         self.checks.recall(owner)
     }
 
+    /// A device of the hub, whose proof holds until then: the client of its name is the same
+    /// principal (product.md 1).
+    pub fn device(&self, name: &str, expires_at_ms: Option<u64>) -> Arc<Principal> {
+        let checks = &self.checks;
+        let known = match checks.registry.by_password(name) {
+            Ok(client) => checks.client(&client, Source::Device),
+            // A disabled client has no rights as one.
+            Err(_) => checks.permissions.nobody(),
+        };
+        let permissions = Arc::clone(&known.permissions);
+        let (name, source) = (name.into(), Source::Device);
+        Arc::new(Principal { name, permissions, expires_at_ms, source })
+    }
+
     /// Nobody, who may nothing: owns sessions that are about to end.
     pub fn nobody(&self) -> Arc<Principal> {
         self.checks.permissions.nobody()

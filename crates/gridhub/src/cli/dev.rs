@@ -1,17 +1,16 @@
-//! `gridhub dev` (product.md 3): a configuration in code, an identity on disk, and the lines that
-//! tell a person or a program where everything is.
+//! `gridhub dev` (product.md 3): a configuration in code and an identity on disk. What it tells
+//! when all is ready belongs to [`ready`](super::ready).
 
-use std::io::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Serialize;
 
-use super::endpoint::{ListenAddress, OptionalAddress, for_clients};
+use super::endpoint::{ListenAddress, OptionalAddress};
+use super::ready::{Output, Ready};
 use crate::config::check::check;
 use crate::config::duration::HumanDuration;
+use crate::config::hub::HubConfig;
 use crate::config::registry::{
     BindingEntry, BindingProperties, Permission, TopicSpaceEntry, TopicSpaceProperties,
 };
@@ -19,12 +18,9 @@ use crate::config::{
     Anonymous, Auth, Config, Durability, Issuer, Listeners, Namespace, Profile, Tls, Unregistered,
     algorithms, principal_claims,
 };
-use crate::http::router::WEBSOCKET;
+use crate::identity::Identity;
 use crate::identity::directory::{DEFAULT_NAME, DataDir};
-use crate::identity::profile::ClientProfile;
-use crate::identity::signing::{TokenRequest, TokenRole};
-use crate::identity::{DEFAULT_CLIENT, Identity};
-use crate::serve::{self, Endpoints};
+use crate::serve;
 
 /// Run a broker for development.
 #[derive(Args)]
@@ -55,31 +51,6 @@ pub struct Dev {
     reactors: Option<u16>,
 }
 
-/// The line of `--json` (product.md 3); fields of later features are absent.
-#[derive(Serialize)]
-struct ReadyLine<'a> {
-    ready: bool,
-    pid: u32,
-    version: &'a str,
-    namespace: &'a str,
-    hostname: &'a str,
-    data: &'a Path,
-    mqtts: SocketAddr,
-    mqtt: Option<SocketAddr>,
-    https: &'a str,
-    wss: &'a str,
-    ca_file: &'a Path,
-    token: &'a str,
-    client: ReadyClient<'a>,
-}
-
-#[derive(Serialize)]
-struct ReadyClient<'a> {
-    name: &'a str,
-    cert_file: &'a Path,
-    key_file: &'a Path,
-}
-
 impl Dev {
     /// Runs until it is told to stop.
     pub fn run(self) -> anyhow::Result<()> {
@@ -89,15 +60,20 @@ impl Dev {
             (None, false) => DataDir::kept(absolute(Path::new(DEFAULT_NAME))?),
         };
         // Bad flags first: they must not leave a directory behind.
-        let config = self.config(dir.path());
-        if let Some(mistake) = check(&config).first() {
-            bail!("{}: {}", mistake.path, mistake.message);
-        }
+        let mut config = self.config(dir.path());
+        refuse_mistakes(&config)?;
         super::start_log(&config.log);
         let identity = Identity::prepare(dir, super::wall_s())?;
+        let mut policies = Vec::new();
+        if let Some(hub) = &mut config.hub {
+            policies = identity.hub_policies()?;
+            hub.policies.clone_from(&policies);
+        }
+        // Somebody may have written into the file of policies.
+        refuse_mistakes(&config)?;
         let output = if self.json { Output::Line } else { Output::Page };
-        let ready = Ready::new(&identity, config.durability, output)?;
-        serve::run(&config, Some(&identity), move |endpoints| ready.tell(endpoints))
+        let ready = Ready::new(&identity, policies, config.durability, output)?;
+        serve::run(&config, Some(&identity), move |endpoints, device| ready.tell(endpoints, device))
     }
 
     /// The configuration that product.md 3 describes, with files below `data`.
@@ -126,6 +102,11 @@ impl Dev {
                 key_file: Some(files.server_key),
                 client_ca_files: vec![files.ca],
             },
+            // Its policies lie in the data directory.
+            hub: (self.profile != Profile::EventGrid).then(|| HubConfig {
+                hostnames: HUB_HOSTS.map(str::to_owned).into(),
+                policies: Vec::new(),
+            }),
             auth: Auth {
                 anonymous: Anonymous::Loopback,
                 unregistered_certificates: Unregistered::Accept,
@@ -152,145 +133,11 @@ impl Dev {
     }
 }
 
-/// What is told once the listeners accept.
-struct Ready {
-    data: PathBuf,
-    ca_file: PathBuf,
-    client_files: (PathBuf, PathBuf),
-    token: String,
-    durability: Durability,
-    output: Output,
-}
-
-/// Whom the server tells that it is ready.
-#[derive(Clone, Copy)]
-enum Output {
-    /// A program: one line of JSON.
-    Line,
-    /// A person.
-    Page,
-}
-
-impl Ready {
-    fn new(identity: &Identity, durability: Durability, output: Output) -> anyhow::Result<Self> {
-        let token = identity.signing().token(&TokenRequest {
-            name: "dev".into(),
-            roles: TokenRole::ALL.to_vec(),
-            now_s: super::wall_s(),
-            ttl_s: TOKEN_TTL_S,
-        })?;
-        Ok(Self {
-            data: identity.dir().to_owned(),
-            ca_file: identity.ca_file(),
-            client_files: identity.client_files(DEFAULT_CLIENT),
-            token,
-            durability,
-            output,
-        })
+fn refuse_mistakes(config: &Config) -> anyhow::Result<()> {
+    match check(config).first() {
+        Some(mistake) => bail!("{}: {}", mistake.path, mistake.message),
+        None => Ok(()),
     }
-
-    fn tell(&self, endpoints: &Endpoints) -> anyhow::Result<()> {
-        let mqtts = *endpoints.mqtts.first().context("no MQTT listener")?;
-        let https = *endpoints.https.first().context("no HTTPS listener")?;
-        let https = format!("https://{}", for_clients(https));
-        let profile = ClientProfile { mqtts: for_clients(mqtts), https: https.clone() };
-        profile.store(&self.data)?;
-        let text = match self.output {
-            Output::Line => self.line(endpoints, mqtts, &https)?,
-            Output::Page => self.page(endpoints, mqtts, &https),
-        };
-        let mut out = std::io::stdout().lock();
-        // Whoever started us may not listen: the server runs on all the same.
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-        Ok(())
-    }
-
-    fn line(
-        &self,
-        endpoints: &Endpoints,
-        mqtts: SocketAddr,
-        https: &str,
-    ) -> anyhow::Result<String> {
-        let line = ReadyLine {
-            ready: true,
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION"),
-            namespace: NAMESPACE,
-            hostname: HOSTNAME,
-            data: &self.data,
-            mqtts,
-            mqtt: endpoints.mqtt.first().copied(),
-            https,
-            wss: &websocket(https),
-            ca_file: &self.ca_file,
-            token: &self.token,
-            client: ReadyClient {
-                name: DEFAULT_CLIENT,
-                cert_file: &self.client_files.0,
-                key_file: &self.client_files.1,
-            },
-        };
-        serde_json::to_string(&line).context("cannot write the ready line")
-    }
-
-    fn page(&self, endpoints: &Endpoints, mqtts: SocketAddr, https: &str) -> String {
-        let data = self.data.display();
-        let ca = self.ca_file.display();
-        let (cert, key) = (self.client_files.0.display(), self.client_files.1.display());
-        let plain = endpoints.mqtt.first().map_or_else(
-            || "off".to_owned(),
-            |address| format!("mqtt://{address} (anonymous, loopback only)"),
-        );
-        let kept = match self.durability {
-            Durability::Memory => "Durability memory: everything is forgotten at the end.".into(),
-            Durability::Os => format!("Durability os: what is kept lies in {data}."),
-            Durability::Disk => {
-                format!("Durability disk: what is acknowledged is kept in {data}.")
-            }
-        };
-        let profile = if self.data.ends_with(DEFAULT_NAME) {
-            String::new()
-        } else {
-            format!(" --data {data}")
-        };
-        format!(
-            "gridhub {version} is ready. {kept}\n\n\
-             MQTT over TLS  mqtts://{mqtts}\n\
-             MQTT           {plain}\n\
-             HTTPS          {https}\n\
-             WebSocket      {wss}\n\
-             Authority      {ca}\n\
-             Client         {client}: {cert}, {key}\n\n\
-             Try, in another terminal:\n\n\
-             \x20 {gridhub} subscribe{profile} 'devices/#'\n\n\
-             \x20 {gridhub} publish{profile} devices/d1/hello -m 'hello'\n\n\
-             \x20 curl --cacert {ca} -H \"Authorization: Bearer $({gridhub} token{profile})\" \\\n\
-             \x20   '{https}/mqtt/messages?topic=devices%2Fd1%2Fhello\
-             &api-version={API_VERSION}' \\\n\
-             \x20   -H 'Content-Type: text/plain' -d 'hello over HTTP'\n\n\
-             Ctrl-C stops it.",
-            version = env!("CARGO_PKG_VERSION"),
-            wss = websocket(https),
-            client = DEFAULT_CLIENT,
-            gridhub = command_name(),
-        )
-    }
-}
-
-/// Where MQTT over WebSocket is served, on the listener of HTTPS.
-fn websocket(https: &str) -> String {
-    format!("{}{WEBSOCKET}", https.replacen("https", "wss", 1))
-}
-
-/// What to type for this program: its name where the PATH leads to it, else where it lies.
-fn command_name() -> String {
-    let name = env!("CARGO_PKG_NAME");
-    let Ok(me) = std::env::current_exe() else { return name.into() };
-    let on_path = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path)
-            .any(|dir| dir.join(name).canonicalize().is_ok_and(|found| found == me))
-    });
-    if on_path { name.into() } else { me.display().to_string() }
 }
 
 fn everything() -> TopicSpaceEntry {
@@ -321,12 +168,13 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("unusable path {}", path.display()))
 }
 
-const NAMESPACE: &str = "dev";
-const HOSTNAME: &str = "localhost";
+/// The name of the namespace.
+pub const NAMESPACE: &str = "dev";
+/// What clients call this machine.
+pub const HOSTNAME: &str = "localhost";
 const TOPIC_SPACE: &str = "all";
-const API_VERSION: &str = "2025-08-01-preview";
-/// A year: tests move the domain clock by days.
-const TOKEN_TTL_S: u64 = 365 * 86_400;
+/// What clients may call the hub too.
+const HUB_HOSTS: [&str; 2] = ["127.0.0.1", "[::1]"];
 
 #[cfg(test)]
 mod tests {
@@ -359,41 +207,10 @@ mod tests {
 
     #[test]
     fn what_is_not_for_loopback_or_not_built_is_refused() {
+        assert!(dev(&["--profile", "event-grid"]).config(Path::new("/d")).hub.is_none());
         for flags in [&["--mqtt", "0.0.0.0:1883"][..], &["--profile", "iot-hub"]] {
             let config = dev(flags).config(Path::new("/d"));
             assert_eq!(check(&config).len(), 1, "{flags:?}");
         }
-    }
-
-    #[test]
-    fn the_ready_line_has_the_fields_of_the_contract_in_order() {
-        let identity = Identity::prepare(DataDir::ephemeral().expect("dir"), 1_800_000_000);
-        let identity = identity.expect("identity");
-        let address = |text: &str| text.parse::<SocketAddr>().expect("address");
-        let endpoints = Endpoints {
-            mqtt: vec![address("127.0.0.1:1883")],
-            mqtts: vec![address("127.0.0.1:8883")],
-            https: vec![address("127.0.0.1:8443")],
-        };
-        let ready = Ready::new(&identity, Durability::Memory, Output::Line).expect("ready");
-        let line = ready.line(&endpoints, endpoints.mqtts[0], "https://localhost:8443");
-        let line = line.expect("line");
-        let want = format!(
-            r#"{{"ready":true,"pid":{},"version":"{}","namespace":"dev","hostname":"localhost","#,
-            std::process::id(),
-            env!("CARGO_PKG_VERSION"),
-        );
-        assert!(line.starts_with(&want), "{line}");
-        let value: serde_json::Value = serde_json::from_str(&line).expect("json");
-        assert_eq!(value["mqtts"], "127.0.0.1:8883");
-        assert_eq!(value["https"], "https://localhost:8443");
-        assert_eq!(value["wss"], "wss://localhost:8443/mqtt");
-        assert_eq!(value["client"]["name"], "client1");
-        assert!(!line.contains('\n'));
-        ready.tell(&endpoints).expect("told");
-        let profile = ClientProfile::load(identity.dir()).expect("profile").expect("there");
-        assert_eq!(profile.mqtts, "localhost:8883");
-        let page = ready.page(&endpoints, endpoints.mqtts[0], "https://localhost:8443");
-        assert!(page.contains("curl") && page.contains("Durability memory"), "{page}");
     }
 }

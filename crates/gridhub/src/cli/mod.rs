@@ -12,6 +12,7 @@ mod incoming;
 mod mqtt_client;
 pub mod port;
 mod publish;
+mod ready;
 mod repair;
 mod restore;
 mod serve;

@@ -41,7 +41,7 @@ impl Serve {
         let namespace = config.namespace.name.clone();
         let hostname = config.namespace.hostname.clone();
         tell_durability(&config);
-        serve::run(&config, None, move |endpoints| {
+        serve::run(&config, None, move |endpoints, _| {
             if self.json {
                 let line = json!({
                     "ready": true,

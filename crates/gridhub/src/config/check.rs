@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use super::mistake::{Mistake, nearest};
-use super::{Anonymous, Config, Profile, http, limits, process, registry_check};
+use super::{Anonymous, Config, Profile, http, hub, limits, process, registry_check};
 use crate::auth::password;
 
 /// Everything wrong with the configuration; empty when it can be served.
@@ -18,6 +18,7 @@ pub fn check(config: &Config) -> Vec<Mistake> {
     limits::check(&config.limits, config.namespace.profile, &mut mistakes);
     let limits = config.limits.limits(config.namespace.profile);
     http::check(&config.http, limits.http_body_bytes_max, &mut mistakes);
+    hub::check(config, &mut mistakes);
     users(config, &mut mistakes);
     issuers(config, &mut mistakes);
     registry_check::check(config, &mut mistakes);

@@ -164,6 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_of_the_hub_has_its_line_and_a_suggestion() {
+        let policy = |rights, key| {
+            format!(
+                "{BASE}\n[[hub.policies]]\nname = \"service\"\nrights = [\"{rights}\"]\n\
+                 primaryKey = \"{key}\"\nsecondaryKey = \"c2VjcmV0c2VjcmV0c2VjcmV0\"\n"
+            )
+        };
+        assert_eq!(
+            errors(&policy("ServiceConect", "x"), &[]),
+            "g.toml:6:11: unknown value 'ServiceConect'; did you mean 'ServiceConnect'?"
+        );
+        let wrong = errors(&policy("ServiceConnect", "x"), &[]);
+        assert!(wrong.starts_with("g.toml:7:1: hub.policies[0].primaryKey: "), "{wrong}");
+    }
+
+    #[test]
     fn layers_lie_in_order_and_take_the_blame() {
         let env = from_env(
             [

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod duration;
 pub mod http;
+pub mod hub;
 pub mod limits;
 pub mod load;
 pub mod mistake;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::hub::HubConfig;
 use duration::{HumanDuration, Interval};
 use http::HttpConfig;
 use limits::LimitsConfig;
@@ -49,6 +51,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Rates, versions and bounds of the HTTPS side.
     pub http: HttpConfig,
+    /// The IoT hub; absent = there is none.
+    pub hub: Option<HubConfig>,
     /// Who may connect.
     pub auth: Auth,
     /// `$SYS` topics.

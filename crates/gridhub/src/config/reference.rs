@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::duration::Interval;
+use super::hub::PolicyEntry;
 use super::registry::*;
 use super::*;
 
@@ -24,6 +25,15 @@ fn everything() -> Config {
         tls: Tls { cert_file: file(), key_file: file(), client_ca_files: vec![] },
         limits: LimitsConfig::default().effective(Profile::Open),
         http: HttpConfig::default().effective(Profile::Open),
+        hub: Some(HubConfig {
+            hostnames: vec![],
+            policies: vec![PolicyEntry {
+                name: String::new(),
+                rights: vec![],
+                primary_key: String::new(),
+                secondary_key: String::new(),
+            }],
+        }),
         auth: auth(),
         sys: Sys { interval: Interval::Off },
         log: Log { format: LogFormat::Auto, level: LogLevel::Info },

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use broker::access::{Authorizer, Principal};
 use broker::limits::Limits;
 use broker::retained::Retained;
+use hub::query::Refused;
+use node::devices::{self, Asked, Counts, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
 use node::post::Deleted;
@@ -46,6 +48,29 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends the session and forgets it; the answer comes when a restart does not find it again.
     fn delete(&self, client_id: &str) -> impl Future<Output = Deleted> + Send;
+
+    /// What all homes of devices share; `None` = there is no hub.
+    fn hub(&self) -> Option<&devices::Hub>;
+
+    /// Asks the home of a device. The answer comes by the request's own way, unless the server
+    /// ends first.
+    fn ask(&self, asked: Asked);
+
+    /// How many homes devices have.
+    fn homes(&self) -> usize;
+
+    /// Some of the devices of one home; `None` when the server ends.
+    fn devices(&self, home: usize, page: Page) -> impl Future<Output = Option<Vec<Shown>>> + Send;
+
+    /// How many devices there are; `None` when the server ends.
+    fn device_counts(&self) -> impl Future<Output = Option<Counts>> + Send;
+
+    /// A part of a query over the twins of one home; `None` when the server ends.
+    fn scan(
+        &self,
+        home: usize,
+        scan: Scan,
+    ) -> impl Future<Output = Option<Result<Scanned, Refused>>> + Send;
 
     /// Takes a connection whose WebSocket handshake is done.
     fn take_in(&self, upgraded: Upgraded);

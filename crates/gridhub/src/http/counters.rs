@@ -287,8 +287,10 @@ fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-const STATUSES: [u16; 18] =
-    [101, 200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 414, 415, 426, 429, 431, 500, 503];
+const STATUSES: [u16; 22] = [
+    101, 200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 426, 429, 431,
+    500, 503, 507,
+];
 
 const FLAGS: [Flags; 4] = [
     Flags { qos: QoS::AtMostOnce, retain: Retain::No },

@@ -5,7 +5,7 @@
 //! [`Backend`](backend::Backend) and [`Bearer`](bearer::Bearer).
 //!
 //! A request's way: [`server`] (socket, TLS, HTTP), [`service`] (request id, bounds, which path),
-//! then [`publish`] directly, or [`router`] for everything else.
+//! then [`publish`] directly, or [`router`] for everything else, [`hub`] behind it.
 
 pub mod admin;
 pub mod api_version;
@@ -16,6 +16,7 @@ pub mod body;
 pub mod call;
 pub mod counters;
 pub mod error;
+pub mod hub;
 pub mod log_metrics;
 pub mod metrics;
 pub mod openapi;

@@ -17,6 +17,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::DOCUMENT;
+    use crate::http::hub;
     use crate::http::router::ROUTES;
 
     #[test]
@@ -36,6 +37,7 @@ mod tests {
         }
         let routes: BTreeSet<_> = ROUTES
             .iter()
+            .chain(hub::ROUTES)
             .flat_map(|(path, methods)| {
                 methods.split(", ").map(|method| ((*path).to_owned(), method.to_owned()))
             })

@@ -1,13 +1,15 @@
 //! The table of contents: which path is answered where. Refuses to know how.
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper::Uri;
 
 use super::app::App;
 use super::backend::Backend;
 use super::error::HttpError;
-use super::{admin, metrics, openapi, probes, publish, retained};
+use super::{admin, hub, metrics, openapi, probes, publish, retained};
 
 /// Every path but [`PUBLISH`] and [`WEBSOCKET`], which `service` answers without a router.
 pub fn router<B: Backend>(app: App<B>) -> Router {
@@ -29,15 +31,17 @@ pub fn router<B: Backend>(app: App<B>) -> Router {
         .route(METRICS, get(metrics::handle::<B>))
         .route(HEALTH, get(probes::health))
         .route(READY, get(probes::ready::<B>))
-        .fallback(not_found)
+        .fallback(others::<B>)
         .with_state(app)
 }
 
-async fn not_found(uri: Uri) -> HttpError {
-    HttpError::not_found(
-        "NotFound",
-        format!("there is nothing at '{}'; /openapi.json lists every path", uri.path()),
-    )
+/// The service API of a hub, whose paths no router matches: half of each is in any case.
+async fn others<B: Backend>(State(app): State<App<B>>, uri: Uri, request: Request) -> Response {
+    let answered = hub::answer(&app, request).await;
+    answered.unwrap_or_else(|| {
+        let text = format!("there is nothing at '{}'; /openapi.json lists every path", uri.path());
+        HttpError::not_found("NotFound", text).into_response()
+    })
 }
 
 /// HTTP Publish.
@@ -63,7 +67,7 @@ pub const HEALTH: &str = "/healthz";
 /// Answers 200 or 503.
 pub const READY: &str = "/readyz";
 
-/// Path and methods of every route, for the description and its test.
+/// Path and methods of every route here, for the description and its test.
 #[cfg(test)]
 pub const ROUTES: &[(&str, &str)] = &[
     (PUBLISH, "POST"),

@@ -74,7 +74,8 @@ impl<B: Backend> Service<B> {
             self.app.refusals.refused(&call, Part::Whole, &error);
         }
         let headers = response.headers_mut();
-        headers.insert(REQUEST_ID, request_id);
+        // A hub echoes what its client calls the request.
+        headers.entry(REQUEST_ID).or_insert(request_id);
         if let Some(id) = client_id {
             headers.insert(CLIENT_REQUEST_ID, id);
         }

@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod directory;
 pub mod lock;
+mod policies;
 pub mod profile;
 pub mod signing;
 
@@ -15,6 +16,8 @@ use authority::{Authority, Issued};
 use directory::DataDir;
 use lock::DirLock;
 use signing::SigningKey;
+
+use crate::config::hub::PolicyEntry;
 
 /// A data directory with all its keys and certificates present. While `dev` runs it also holds
 /// the lock; an ephemeral one is removed on drop.
@@ -78,6 +81,14 @@ impl Identity {
     /// Signs bearer tokens.
     pub fn signing(&self) -> &SigningKey {
         &self.signing
+    }
+
+    /// The hub's policies, made when they are asked for first.
+    ///
+    /// # Errors
+    /// When their file is damaged or cannot be written.
+    pub fn hub_policies(&self) -> anyhow::Result<Vec<PolicyEntry>> {
+        policies::open_or_create(&self.dir)
     }
 
     /// The directory.

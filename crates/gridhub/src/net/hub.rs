@@ -11,8 +11,10 @@ use broker::access::{Authorizer, Principal};
 use broker::budget::Budget;
 use broker::limits::Limits;
 use broker::retained::Retained;
+use hub::query::Refused;
 use mqtt::reason::Reason;
 use node::counters::Counters;
+use node::devices::{Asked, Counts, Hub as Devices, Page, Scan, Scanned, Shown, home_of_device};
 use node::door::{Ingress, PublishRequest, Published, Reply};
 use node::inspect::{SessionDetail, SessionSummary};
 use node::post::{Deleted, Post};
@@ -34,6 +36,7 @@ struct Inner {
     limits: Arc<Limits>,
     authorizer: Authorizer,
     clock: Clock,
+    devices: Option<Arc<Devices>>,
     log: Option<Arc<Watch>>,
     ready: AtomicBool,
     /// WebSockets handed over, to deal them out.
@@ -56,6 +59,8 @@ pub struct HubSettings {
     pub authorizer: Authorizer,
     /// The clocks.
     pub clock: Clock,
+    /// What all homes of devices share, where there is a hub.
+    pub devices: Option<Arc<Devices>>,
     /// The log, where there is one.
     pub log: Option<Arc<Watch>>,
 }
@@ -71,6 +76,7 @@ impl Hub {
             limits: s.limits,
             authorizer: s.authorizer,
             clock: s.clock,
+            devices: s.devices,
             log: s.log,
             ready: AtomicBool::new(false),
             websockets: AtomicUsize::new(0),
@@ -111,15 +117,24 @@ impl Hub {
     }
 
     /// Asks the home of a client; `None` if the reactor is gone.
-    async fn ask<T: Send + 'static>(
+    async fn ask_client<T: Send + 'static>(
         &self,
         client: &str,
         post: impl FnOnce(String, Reply<T>) -> Post,
     ) -> Option<T> {
-        let (reply, answer) = oneshot::channel();
-        let reply: Reply<T> = Box::new(move |value| drop(reply.send(value)));
         let home = home_of(client, self.0.inboxes.len());
-        self.post(home, post(client.to_owned(), reply));
+        let client = client.to_owned();
+        self.ask_home(home, |reply| post(client, reply)).await
+    }
+
+    /// Asks a reactor; `None` if it is gone.
+    async fn ask_home<T: Send + 'static>(
+        &self,
+        home: usize,
+        post: impl FnOnce(Reply<T>) -> Post,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.post(home, post(Box::new(move |value| drop(reply.send(value)))));
         answer.await.ok()
     }
 }
@@ -149,25 +164,54 @@ impl Backend for Hub {
     async fn sessions(&self) -> Vec<SessionSummary> {
         let mut all = Vec::new();
         for reactor in 0..self.0.inboxes.len() {
-            let (reply, answer) = oneshot::channel();
-            let reply: Reply<Vec<SessionSummary>> = Box::new(move |some| drop(reply.send(some)));
-            self.post(reactor, Post::Sessions(reply));
-            all.extend(answer.await.unwrap_or_default());
+            all.extend(self.ask_home(reactor, Post::Sessions).await.unwrap_or_default());
         }
         all.sort_by(|a, b| a.client_id.cmp(&b.client_id));
         all
     }
 
     async fn session(&self, client_id: &str) -> Option<SessionDetail> {
-        self.ask(client_id, Post::Session).await.flatten()
+        self.ask_client(client_id, Post::Session).await.flatten()
     }
 
     async fn disconnect(&self, client_id: &str) -> bool {
-        self.ask(client_id, Post::Disconnect).await.unwrap_or(false)
+        self.ask_client(client_id, Post::Disconnect).await.unwrap_or(false)
     }
 
     async fn delete(&self, client_id: &str) -> Deleted {
-        self.ask(client_id, Post::Delete).await.unwrap_or(Deleted::Absent)
+        self.ask_client(client_id, Post::Delete).await.unwrap_or(Deleted::Absent)
+    }
+
+    fn hub(&self) -> Option<&Devices> {
+        self.0.devices.as_deref()
+    }
+
+    fn ask(&self, asked: Asked) {
+        let home = home_of_device(asked.id.device.as_str(), self.0.inboxes.len());
+        self.post(home, Post::Asked(Box::new(asked)));
+    }
+
+    fn homes(&self) -> usize {
+        self.0.inboxes.len()
+    }
+
+    async fn devices(&self, home: usize, page: Page) -> Option<Vec<Shown>> {
+        self.ask_home(home, |reply| Post::Devices(Box::new(page), reply)).await
+    }
+
+    async fn device_counts(&self) -> Option<Counts> {
+        let mut all = Counts::default();
+        for home in 0..self.homes() {
+            let of_home = self.ask_home(home, Post::DeviceCounts).await?;
+            all.enabled += of_home.enabled;
+            all.disabled += of_home.disabled;
+            all.connected += of_home.connected;
+        }
+        Some(all)
+    }
+
+    async fn scan(&self, home: usize, scan: Scan) -> Option<Result<Scanned, Refused>> {
+        self.ask_home(home, |reply| Post::Scan(Box::new(scan), reply)).await
     }
 
     fn take_in(&self, upgraded: Upgraded) {

@@ -9,14 +9,17 @@ use broker::access::{Authorizer, Manage, PermissionSets, Principal, Source};
 use broker::limits::Limits;
 use broker::publication::{NEVER, Publication, Watch};
 use broker::retained::Retained;
+use hub::query::Refused;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
+use node::devices::{Asked, Counts, Hub, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
-use node::post::Deleted;
+use node::post::{Deleted, Post};
 use tokio::sync::Semaphore;
 use tokio::time::Duration;
 
+use super::homes::{HOMES, Homes};
 use crate::backup;
 use crate::http::backend::{Backend, Family, Kind};
 use crate::http::bearer::{Bearer, TokenRefused};
@@ -35,6 +38,7 @@ pub struct Double {
     pub retained: Retained,
     pub limits: Limits,
     pub log: Option<State>,
+    pub homes: Option<Homes>,
     authorizer: Authorizer,
 }
 
@@ -54,6 +58,7 @@ impl Double {
             retained: Retained::new(&limits),
             authorizer: Authorizer::new(&limits),
             log: None,
+            homes: None,
             limits,
         }
     }
@@ -61,6 +66,11 @@ impl Double {
     /// A double with a log that is doing like this.
     pub fn durable(state: State) -> Self {
         Double { log: Some(state), ..Self::open() }
+    }
+
+    /// A double with a hub.
+    pub fn hub() -> Self {
+        Double { homes: Some(Homes::two()), ..Self::open() }
     }
 
     /// A double whose publishes wait for permits.
@@ -131,6 +141,37 @@ impl Backend for Arc<Double> {
             "full" => Deleted::Unstored { why: "the disk is full" },
             _ => Deleted::Absent,
         }
+    }
+
+    fn hub(&self) -> Option<&Hub> {
+        self.homes.as_ref().map(|homes| &*homes.hub)
+    }
+
+    fn ask(&self, asked: Asked) {
+        let homes = self.homes.as_ref().expect("nobody asks where there is no hub");
+        homes.post(homes.of(asked.id.device.as_str()), Post::Asked(Box::new(asked)));
+    }
+
+    fn homes(&self) -> usize {
+        HOMES
+    }
+
+    async fn devices(&self, home: usize, page: Page) -> Option<Vec<Shown>> {
+        self.homes.as_ref()?.ask(home, |reply| Post::Devices(Box::new(page), reply)).await
+    }
+
+    async fn device_counts(&self) -> Option<Counts> {
+        let mut all = Counts::default();
+        for home in 0..HOMES {
+            let of_home = self.homes.as_ref()?.ask(home, Post::DeviceCounts).await?;
+            all.enabled += of_home.enabled;
+            all.disabled += of_home.disabled;
+        }
+        Some(all)
+    }
+
+    async fn scan(&self, home: usize, scan: Scan) -> Option<Result<Scanned, Refused>> {
+        self.homes.as_ref()?.ask(home, |reply| Post::Scan(Box::new(scan), reply)).await
     }
 
     fn take_in(&self, _: Upgraded) {

@@ -4,8 +4,11 @@
 mod admin;
 mod batch;
 mod double;
+mod first_device;
+mod homes;
 mod hostile;
 mod http2;
+mod hub;
 mod idempotency;
 mod publish;
 mod refusals;

@@ -1,0 +1,100 @@
+//! Who may ask what of the service API (iot-hub C2): the token of a policy with the right that the
+//! path needs, or our own bearer token with the role contributor, which stands for Entra's. Refuses
+//! to know devices' own keys: they open no path of services.
+
+use broker::access::Manage;
+use hyper::StatusCode;
+use hyper::header::AUTHORIZATION;
+use hyper::http::request::Parts;
+
+use hub::errors::{ErrorCode, Refusal};
+use hub::identity::{Policy, Right};
+use hub::sas::{SignatureError, Target, Token, When};
+use node::devices::Hub;
+
+use super::route::Route;
+use crate::http::app::App;
+use crate::http::backend::Backend;
+use crate::http::error::{Hint, HttpError};
+
+/// Who asks has one of `rights`.
+///
+/// # Errors
+/// 401 IotHubUnauthorizedAccess otherwise, for whatever reason.
+pub fn check<B: Backend>(
+    app: &App<B>,
+    head: &Parts,
+    route: &Route,
+    rights: &[Right],
+) -> Result<(), HttpError> {
+    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+    let (value, more) = (values.next(), values.next().is_some());
+    let text = value.and_then(|value| value.to_str().ok()).filter(|_| !more);
+    let Some(text) = text else { return Err(unauthorized(SEND)) };
+    if !text.split(' ').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
+        return contributor(app, head);
+    }
+    // Nobody comes this far where there is no hub.
+    let Some(hub) = app.backend.hub() else { return Err(unauthorized(SEND)) };
+    let token = Token::parse(text).map_err(|why| unauthorized(&format!("{why}; {SEND}")))?;
+    let policy = signed(hub, &token, route, app.backend.wall_ms())?;
+    if rights.iter().any(|right| policy.rights.has(*right)) {
+        return Ok(());
+    }
+    let names: Vec<_> = rights.iter().map(|right| right.as_str()).collect();
+    let (name, names) = (&policy.name, names.join(" or "));
+    Err(unauthorized(&format!("policy '{name}' has no right {names}; use one that has it")))
+}
+
+/// Whose token it is. Who has the wrong key is not told whether there is such a policy.
+fn signed<'h>(
+    hub: &'h Hub,
+    token: &Token<'_>,
+    route: &Route,
+    now_ms: u64,
+) -> Result<&'h Policy, HttpError> {
+    let Some(name) = token.policy() else {
+        let text = "the token names no policy (skn); a device's own key opens no path of services";
+        return Err(unauthorized(text));
+    };
+    let wrong = || unauthorized("the signature is not one of that policy for this resource");
+    let policy = hub.policies.get(name).ok_or_else(wrong)?;
+    let hosts: Vec<&str> = hub.hosts().collect();
+    let segments = route.segments();
+    let target = Target { hosts: &hosts, path: &segments };
+    match token.verify(&policy.keys, &target, When { now_ms, skew_ms: SKEW_MS }) {
+        Ok(_) => Ok(policy),
+        Err(SignatureError::Wrong) => Err(wrong()),
+        Err(SignatureError::Resource) => Err(unauthorized(&format!(
+            "the token's resource (sr) does not cover this path; sign '{}' for all of the hub",
+            hosts.first().copied().unwrap_or_default()
+        ))),
+        Err(why) => Err(unauthorized(&format!("{why}; make a new token"))),
+    }
+}
+
+fn contributor<B: Backend>(app: &App<B>, head: &Parts) -> Result<(), HttpError> {
+    let caller = app.authenticate(head).map_err(|error| {
+        let text = format!("{}; or {SEND}", error.message);
+        HttpError { code: UNAUTHORIZED.name(), message: text.into(), ..error }
+    })?;
+    match caller.who.permissions.manage() {
+        Manage::Yes => Ok(()),
+        Manage::No => Err(unauthorized(&format!(
+            "'{}' is no contributor; use a token with the role contributor, or {SEND}",
+            caller.who.name
+        ))),
+    }
+}
+
+fn unauthorized(text: &str) -> HttpError {
+    let error = HttpError::from(Refusal::new(UNAUTHORIZED, text));
+    debug_assert_eq!(error.status, StatusCode::UNAUTHORIZED);
+    error.with(Hint::Bearer(None))
+}
+
+const UNAUTHORIZED: ErrorCode = ErrorCode::IotHubUnauthorizedAccess;
+const SCHEME: &str = "SharedAccessSignature";
+const SEND: &str = "send 'Authorization: SharedAccessSignature sr=..&sig=..&se=..&skn=..'";
+/// How far a service's clock may be behind (iot-hub A3).
+const SKEW_MS: u64 = 5 * 60 * 1000;

@@ -1,0 +1,196 @@
+//! The hub's service API (iot-hub C1 to C4): devices, modules, twins, queries, statistics.
+//!
+//! Owns paths, headers, rights and pages, one file a noun. Refuses to know what becomes of a
+//! device: its home decides with crate `hub`, and [`refused`] writes down a refusal.
+//!
+//! A request's way: [`route`] (which path), [`authority`] (who may), then its noun. Paths of the
+//! service API that are not here are as unknown as any other.
+
+mod asking;
+mod authority;
+mod bulk;
+mod continuation;
+mod identity;
+mod merge;
+mod query;
+pub mod refused;
+mod route;
+mod statistics;
+mod twin;
+
+use axum::body::Body;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+
+use hub::IfMatch;
+use hub::errors::{ErrorCode, Refusal};
+use hub::identity::Right;
+use hub::twin::Mode;
+
+use super::app::App;
+use super::backend::Backend;
+use super::body;
+use super::call::Call;
+use super::error::HttpError;
+use super::query::Query;
+use route::Route;
+
+/// The answer to a request for the service API; `None` when there is no hub or no such path.
+pub async fn answer<B: Backend>(app: &App<B>, request: Request<Body>) -> Option<Response<Body>> {
+    app.backend.hub()?;
+    let (head, body) = request.into_parts();
+    let tracking = Call::of(&head.extensions).clone();
+    let answered = match Route::find(head.uri.path()) {
+        Ok(route) => Asked { app, head: &head, route: &route? }.answer(body).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let mut response = answered.unwrap_or_else(|error| {
+        refused::response(&error, tracking.request_id(), app.backend.wall_ms())
+    });
+    if let Some(id) = head.headers.get(REQUEST_ID).filter(|id| id.len() <= REQUEST_ID_BYTES_MAX) {
+        response.headers_mut().insert(MS_REQUEST_ID, id.clone());
+    }
+    Some(response)
+}
+
+/// A request for a path that there is.
+struct Asked<'a, B> {
+    app: &'a App<B>,
+    head: &'a Parts,
+    route: &'a Route,
+}
+
+type Answer = Result<Response<Body>, HttpError>;
+
+impl<B: Backend> Asked<'_, B> {
+    /// Which method of which path needs which right, and who answers.
+    async fn answer(&self, body: Body) -> Answer {
+        use Right::{RegistryRead, RegistryWrite, ServiceConnect};
+        match (self.route, &self.head.method) {
+            (Route::Devices, &Method::GET) => {
+                self.may(&[RegistryRead])?;
+                identity::list(self).await
+            }
+            (Route::Devices, &Method::POST) => {
+                self.may(&[RegistryWrite])?;
+                bulk::apply(self, body).await
+            }
+            (Route::Query(_), &Method::POST) => {
+                self.may(&[ServiceConnect])?;
+                query::run(self, body).await
+            }
+            (Route::Identity(id) | Route::Query(id), &Method::GET) => {
+                self.may(&[RegistryRead])?;
+                identity::show(self, id).await
+            }
+            (Route::Identity(id) | Route::Query(id), &Method::PUT) => {
+                self.may(&[RegistryWrite])?;
+                identity::put(self, id, body).await
+            }
+            (Route::Identity(id) | Route::Query(id), &Method::DELETE) => {
+                self.may(&[RegistryWrite])?;
+                identity::delete(self, id).await
+            }
+            (Route::Modules(id), &Method::GET) => {
+                self.may(&[RegistryRead])?;
+                identity::modules(self, id).await
+            }
+            (Route::Twin(id), &Method::GET) => {
+                self.may(&[ServiceConnect])?;
+                twin::show(self, id).await
+            }
+            (Route::Twin(id), &Method::PATCH) => {
+                self.may(&[ServiceConnect])?;
+                twin::write(self, id, Mode::Merge, body).await
+            }
+            (Route::Twin(id), &Method::PUT) => {
+                self.may(&[ServiceConnect])?;
+                twin::write(self, id, Mode::Replace, body).await
+            }
+            (Route::DeviceStatistics, &Method::GET) => {
+                self.may(&[RegistryRead, ServiceConnect])?;
+                statistics::devices(self).await
+            }
+            (Route::ServiceStatistics, &Method::GET) => {
+                self.may(&[RegistryRead, ServiceConnect])?;
+                statistics::service(self).await
+            }
+            _ => Err(HttpError::method_not_allowed(self.route.methods())),
+        }
+    }
+
+    /// Who asks has one of these rights, and says which version he speaks.
+    fn may(&self, rights: &[Right]) -> Result<(), HttpError> {
+        authority::check(self.app, self.head, self.route, rights)?;
+        match self.query().one("api-version")? {
+            Some(version) if !version.is_empty() => Ok(()),
+            _ => {
+                let text = "query parameter 'api-version' is missing; add ?api-version=2021-04-12";
+                Err(Refusal::new(ErrorCode::InvalidProtocolVersion, text).into())
+            }
+        }
+    }
+
+    fn query(&self) -> Query<'_> {
+        Query::new(self.head.uri.query())
+    }
+
+    /// A header's text; `None` when it is absent.
+    fn header(&self, name: &HeaderName) -> Result<Option<&str>, HttpError> {
+        let Some(value) = self.head.headers.get(name) else { return Ok(None) };
+        value.to_str().map(Some).map_err(|_| {
+            let text = format!("header {name} is no ASCII text");
+            Refusal::new(ErrorCode::ArgumentInvalid, text).into()
+        })
+    }
+
+    fn if_match(&self) -> Result<IfMatch, HttpError> {
+        Ok(IfMatch::parse(self.header(&IF_MATCH)?))
+    }
+
+    async fn body(&self, body: Body) -> Result<(Vec<u8>, body::Share), HttpError> {
+        let bytes_max = self.app.backend.limits().http_body_bytes_max;
+        body::read(body, self.app.body_bounds(bytes_max)).await
+    }
+}
+
+/// A JSON body; an etag goes without quotes here and with them into its header.
+fn json(status: StatusCode, body: impl Into<Bytes>, etag: Option<&str>) -> Answer {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    if let Some(etag) = etag {
+        let quoted = HeaderValue::try_from(format!("\"{etag}\""));
+        response.headers_mut().insert(ETAG, quoted.expect("etags are base64"));
+    }
+    Ok(response)
+}
+
+fn no_content() -> Answer {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+/// Some clients read JSON only where they see this.
+const JSON: &str = "application/json; charset=utf-8";
+/// What some clients call their requests.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const MS_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Path and methods of every route, for the description and its test.
+#[cfg(test)]
+pub const ROUTES: &[(&str, &str)] = &[
+    ("/devices", "GET, POST"),
+    ("/devices/query", "POST"),
+    ("/devices/{deviceId}", "GET, PUT, DELETE"),
+    ("/devices/{deviceId}/modules", "GET"),
+    ("/devices/{deviceId}/modules/{moduleId}", "GET, PUT, DELETE"),
+    ("/twins/{deviceId}", "GET, PATCH, PUT"),
+    ("/twins/{deviceId}/modules/{moduleId}", "GET, PATCH, PUT"),
+    ("/statistics/devices", "GET"),
+    ("/statistics/service", "GET"),
+];

@@ -1,0 +1,68 @@
+//! What all reactors share, made of the configuration.
+
+use crate::auth::Authenticator;
+use crate::config::{Config, Profile};
+use anyhow::anyhow;
+use broker::access::{Authorizer, SessionQuota};
+use broker::budget::Budget;
+use broker::rate::SharedBucket;
+use broker::retained::Retained;
+use broker::subscription::Interest;
+use node::counters::Counters;
+use node::devices::{Hub as Devices, MakePrincipal};
+use node::keys::KeyRecords;
+use std::sync::Arc;
+
+/// The parts of `node::Settings` that are the same for all.
+pub(super) struct Shared {
+    pub limits: Arc<broker::limits::Limits>,
+    pub quota: Arc<SessionQuota>,
+    pub budget: Arc<Budget>,
+    pub connects: Arc<SharedBucket>,
+    pub authorizer: Authorizer,
+    pub interest: Arc<Interest>,
+    pub retained: Arc<Retained>,
+    pub keys: Arc<KeyRecords>,
+    pub hub: Option<Arc<node::devices::Hub>>,
+    pub counters: Vec<Arc<Counters>>,
+}
+
+impl Shared {
+    /// As the configuration says, for so many reactors.
+    ///
+    /// # Errors
+    /// Policies that the hub refuses.
+    pub fn new(
+        config: &Config,
+        count: usize,
+        authenticator: &Arc<Authenticator>,
+    ) -> anyhow::Result<Self> {
+        let limits = Arc::new(config.limits.limits(config.namespace.profile));
+        let memory_bytes_max = config.process.memory_bytes_max();
+        tracing::info!(memory_bytes_max, reactors = count, "memory for data is bounded");
+        Ok(Self {
+            quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
+            budget: Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, count)),
+            connects: Arc::new(SharedBucket::default()),
+            authorizer: Authorizer::new(&limits),
+            interest: Arc::new(Interest::new(count)),
+            retained: Arc::new(Retained::new(&limits)),
+            keys: Arc::default(),
+            hub: devices(config, authenticator)?.map(Arc::new),
+            counters: (0..count).map(|_| Arc::default()).collect(),
+            limits,
+        })
+    }
+}
+
+/// The hub that the configuration describes; none in profile `event-grid`.
+fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Result<Option<Devices>> {
+    let hub = config.hub.as_ref().filter(|_| config.namespace.profile != Profile::EventGrid);
+    let Some(hub) = hub else { return Ok(None) };
+    let policies =
+        hub.policies().map_err(|mistake| anyhow!("{}: {}", mistake.path, mistake.message))?;
+    let authenticator = Arc::clone(authenticator);
+    let principal: MakePrincipal =
+        Box::new(move |name, expires_at_ms| authenticator.device(name, expires_at_ms));
+    Ok(Some(Devices::new(hub.hosts(&config.namespace.hostname), policies, principal)))
+}
