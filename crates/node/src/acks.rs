@@ -13,6 +13,11 @@ impl Shard {
     pub(crate) fn on_puback(&mut self, link: u32, a: &Ack<'_>) -> Result<(), Wrong> {
         let disconnects = self.homes.limits.refused_delivery == RefusedDelivery::Disconnect;
         let Some((_, slot, session)) = self.homes.attached(link) else { return Ok(()) };
+        if session.device.is_some() && self.command_answered(self.homes.link_id(link), a) {
+            self.homes.pump(slot);
+            return Ok(());
+        }
+        let Some((_, slot, session)) = self.homes.attached(link) else { return Ok(()) };
         // A stray identifier is ignored: the exchange may have ended before a reconnect.
         if let Ok(kept) = session.outbound.puback(a.packet_id) {
             session.answered(a.packet_id);

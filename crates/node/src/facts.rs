@@ -159,6 +159,7 @@ impl Shard {
     ) {
         match completion {
             Completion::None => self.homes.counters.lose(Loss::Storage),
+            Completion::Command(written) => self.command_unwritten(*written, why),
             Completion::Device(written) => self.device_unwritten(*written, why),
             // It is told again.
             Completion::Clock => {}

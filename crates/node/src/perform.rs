@@ -296,6 +296,7 @@ impl Shard {
             Completion::Tally(tally) => tally.accepted(sequence),
             Completion::Packet { link, bytes } => self.send_waited(link, &bytes),
             Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
+            Completion::Command(written) => self.command_written(*written, Sequence(sequence)),
             Completion::Device(written) => self.device_written(*written, Sequence(sequence)),
             Completion::Clock => self.clock_kept(Sequence(sequence)),
             Completion::Group(group, stream) => {

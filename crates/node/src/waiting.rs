@@ -2,7 +2,7 @@
 //!
 //! Refuses to know in which order they wait.
 
-use crate::devices::Written;
+use crate::devices::{CommandWritten, Written};
 use crate::durable::Kept;
 use crate::journal::Publisher;
 use crate::link::LinkId;
@@ -62,6 +62,8 @@ pub(crate) enum Completion {
     Kept(Kept),
     /// A write of a device.
     Device(Box<Written>),
+    /// A fact of a device's commands.
+    Command(Box<CommandWritten>),
     /// How late it is.
     Clock,
     /// What the group of this stream has done.

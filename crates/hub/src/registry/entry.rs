@@ -12,10 +12,12 @@
 //! 18  twin         u8 version, text device, text module ("" = the device), number generation,
 //!                  the record of `twin::state` behind its length
 //! 19  twin change  as 18, with the record of `twin::record`
+//! 20  command      as 18, with the record of `command::record`
 //! ```
 
 use super::index::Ids;
 use crate::bytes::{BadRecord, Reader, Writer};
+use crate::command;
 use crate::identity::{DeviceId, Generation, ModuleId, Packed};
 use crate::twin::{Record, Twin};
 use std::borrow::Cow;
@@ -31,6 +33,8 @@ pub enum Entry<'a> {
     Twin(Of<'a>, Cow<'a, Twin>),
     /// A write into a twin.
     TwinChange(Of<'a>, Cow<'a, Record>),
+    /// A fact of a device's commands.
+    Command(Of<'a>, Cow<'a, command::Record>),
 }
 
 /// Whose it is.
@@ -44,7 +48,7 @@ pub struct Of<'a> {
 
 impl<'a> Entry<'a> {
     /// The kinds of records that are read here.
-    pub const KINDS: std::ops::RangeInclusive<u8> = IDENTITY..=TWIN_CHANGE;
+    pub const KINDS: std::ops::RangeInclusive<u8> = IDENTITY..=COMMAND;
 
     /// Reads the payload of a record of one of [`KINDS`](Self::KINDS).
     ///
@@ -60,6 +64,7 @@ impl<'a> Entry<'a> {
             }
             TWIN => Self::Twin(of(r)?, Cow::Owned(Twin::decode(r.bytes()?)?)),
             TWIN_CHANGE => Self::TwinChange(of(r)?, Cow::Owned(Record::decode(r.bytes()?)?)),
+            COMMAND => Self::Command(of(r)?, Cow::Owned(command::Record::decode(r.bytes()?)?)),
             _ => return Err(BadRecord::Malformed("a kind that is none of the hub's")),
         };
         r.end()?;
@@ -73,6 +78,7 @@ impl<'a> Entry<'a> {
             Self::Gone(_) => GONE,
             Self::Twin(..) => TWIN,
             Self::TwinChange(..) => TWIN_CHANGE,
+            Self::Command(..) => COMMAND,
         }
     }
 
@@ -90,6 +96,10 @@ impl<'a> Entry<'a> {
                 of
             }
             Self::TwinChange(of, record) => {
+                record.encode(&mut inner);
+                of
+            }
+            Self::Command(of, record) => {
                 record.encode(&mut inner);
                 of
             }
@@ -122,6 +132,7 @@ const IDENTITY: u8 = 16;
 const GONE: u8 = 17;
 const TWIN: u8 = 18;
 const TWIN_CHANGE: u8 = 19;
+const COMMAND: u8 = 20;
 const VERSION: u8 = 1;
 
 #[cfg(test)]
@@ -145,6 +156,10 @@ mod tests {
             Entry::Gone(module),
             Entry::Twin(of(device, 0), Cow::Owned(twin)),
             Entry::TwinChange(of(module, u64::MAX), Cow::Owned(record)),
+            Entry::Command(
+                of(device, 3),
+                Cow::Owned(command::Record::Abandoned { sequence: 7, deliveries: 300 }),
+            ),
         ]
     }
 

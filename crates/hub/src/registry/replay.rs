@@ -5,9 +5,11 @@
 //! before the one that overtook it, which is still there: the later one counts.
 
 use super::entry::{Entry, Of};
+use crate::command::{self, DEAD_LETTERS_RANGE, Queue};
 use crate::identity::{Generation, IdentityId, Packed};
 use crate::twin::{Record, Twin};
 use std::collections::BTreeMap;
+use store::log::Need;
 use store::op::Sequence;
 
 /// Adds up records.
@@ -37,6 +39,8 @@ pub struct Found {
     pub first: Sequence,
     /// Its twin, where somebody has written into it.
     pub twin: Option<Box<FoundTwin>>,
+    /// Its commands, where it had some.
+    pub commands: Option<Box<Queue>>,
 }
 
 /// A twin that was found.
@@ -56,6 +60,7 @@ struct Life {
     first: Sequence,
     identity: Option<(Packed, Sequence)>,
     twin: Option<(Generation, Box<FoundTwin>)>,
+    commands: Option<(Generation, Box<Queue>)>,
 }
 
 impl Replay {
@@ -78,6 +83,7 @@ impl Replay {
                 }
             }
             Entry::TwinChange(of, record) => self.change(at, &of, &record),
+            Entry::Command(of, record) => self.command(at, &of, &record),
         }
     }
 
@@ -86,9 +92,10 @@ impl Replay {
         let Self { lives, mut lists } = self;
         let mut all = Vec::with_capacity(lives.len());
         for life in lives.into_values() {
-            let Life { first, identity, twin } = life;
+            let Life { first, identity, twin, commands } = life;
             let Some((identity, at)) = identity else {
                 lists.stale.extend(twin.iter().flat_map(|(_, twin)| twin.records()));
+                lists.stale.extend(commands.iter().flat_map(|(_, queue)| queue.held()));
                 continue;
             };
             let generation = identity.generation();
@@ -99,13 +106,20 @@ impl Replay {
                 lists.stale.extend(twin.records());
                 None
             });
-            all.push(Found { identity, at, first, twin });
+            let commands = commands.and_then(|(of, queue)| {
+                if of == generation {
+                    return Some(queue);
+                }
+                lists.stale.extend(queue.held());
+                None
+            });
+            all.push(Found { identity, at, first, twin, commands });
         }
         (all, lists)
     }
 
     fn life(&mut self, id: IdentityId, at: Sequence) -> &mut Life {
-        self.lives.entry(id).or_insert(Life { first: at, identity: None, twin: None })
+        life(&mut self.lives, id, at)
     }
 
     fn change(&mut self, at: Sequence, of: &Of<'_>, record: &Record) {
@@ -130,6 +144,25 @@ impl Replay {
         self.lists.stale.extend(stale);
     }
 
+    fn command(&mut self, at: Sequence, of: &Of<'_>, record: &command::Record) {
+        let Self { lives, lists } = self;
+        let life = life(lives, IdentityId::of(of.ids), at);
+        let known = life.commands.take_if(|(generation, _)| *generation == of.generation);
+        let (_, mut queue) = known.unwrap_or_else(|| (of.generation, Box::default()));
+        let mut needs = Vec::new();
+        queue.heard(record, at, *DEAD_LETTERS_RANGE.end() as u32, &mut needs);
+        let before = life.commands.replace((of.generation, queue));
+        lists.stale.extend(before.iter().flat_map(|(_, queue)| queue.held()));
+        for need in needs {
+            match need {
+                Need::Release(at) => lists.stale.push(at),
+                Need::Bury { oldest, at } => lists.tombstones.push((oldest, at)),
+                // A queue is in no stream.
+                Need::Hold { .. } | Need::Advance { .. } | Need::Leave { .. } => {}
+            }
+        }
+    }
+
     /// An identity has ended, and all that was known of it.
     fn end(&mut self, id: &IdentityId, at: Sequence) {
         let mut oldest = None;
@@ -137,6 +170,7 @@ impl Replay {
             oldest = Some(oldest.map_or(life.first, |oldest: Sequence| oldest.min(life.first)));
             stale.extend(life.identity.map(|(_, at)| at));
             stale.extend(life.twin.iter().flat_map(|(_, twin)| twin.records()));
+            stale.extend(life.commands.iter().flat_map(|(_, queue)| queue.held()));
         };
         if id.module.is_some() {
             let life = self.lives.remove(id);
@@ -152,6 +186,10 @@ impl Replay {
             None => self.lists.stale.push(at),
         }
     }
+}
+
+fn life(lives: &mut BTreeMap<IdentityId, Life>, id: IdentityId, at: Sequence) -> &mut Life {
+    lives.entry(id).or_insert(Life { first: at, identity: None, twin: None, commands: None })
 }
 
 impl FoundTwin {

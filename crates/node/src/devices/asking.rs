@@ -5,14 +5,16 @@ use super::methods::Invoker;
 use super::session::Way;
 use crate::door::Reply;
 use crate::shard::Shard;
+use hub::command::{DeadLetter, Delivery, Settlement};
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{self, Activity, BulkRow, Fresh, IdentityId, Packed, RowError, Wanted};
 use hub::method::Request;
 use hub::plane::Status;
 use hub::query::{Query, Refused, Source, Tally, TwinDocument};
 use hub::registry::Ids;
+use hub::telemetry::{ApplicationProperties, SystemProperties};
 use hub::twin::{About, IfVersion, Mode};
-use hub::{Etag, IfMatch};
+use hub::{Etag, IfMatch, LockToken};
 use std::sync::Arc;
 
 /// A request to the home of a device.
@@ -38,6 +40,16 @@ pub enum Ask {
     Modules(Reply<Result<Vec<Shown>, Refusal>>),
     /// Its twin (C4, GET).
     Twin(Reply<Result<TwinShown, Refusal>>),
+    /// A command, whose number is answered (C6).
+    Send(Box<Sending>, Reply<Result<u64, Refusal>>),
+    /// The end of all commands that wait (C6); how many there were.
+    Purge(Reply<Result<u32, Refusal>>),
+    /// A command for a device that comes by HTTP, locked for so many milliseconds (D6).
+    Receive(u64, Reply<Result<Option<Received>, Refusal>>),
+    /// What becomes of it.
+    Settle(LockToken, Settlement, Reply<Result<(), Refusal>>),
+    /// Commands that have ended badly, as far as they are kept.
+    DeadLetters(Reply<Result<Vec<DeadLetter>, Refusal>>),
     /// A direct method (C5).
     Invoke(Box<Request>, Invoker),
     /// A write into tags and desired (C4, PATCH and PUT), with the request's body.
@@ -51,6 +63,26 @@ pub struct Shown {
     pub identity: Packed,
     /// Whether it is connected.
     pub activity: Activity,
+}
+
+/// A message to a device.
+#[derive(Debug)]
+pub struct Sending {
+    /// The body.
+    pub body: Vec<u8>,
+    /// What the hub has names for.
+    pub system: SystemProperties<'static>,
+    /// What the sender made up.
+    pub application: ApplicationProperties<'static>,
+}
+
+/// A command with its lock.
+#[derive(Debug)]
+pub struct Received {
+    /// What settles it.
+    pub token: LockToken,
+    /// What it says, and how often it was abandoned.
+    pub delivery: Delivery,
 }
 
 /// What became of a PUT.
@@ -249,6 +281,11 @@ impl Ask {
             Self::Row(row, _, reply) => reply(Err(row.error(refusal))),
             Self::Modules(reply) => reply(Err(refusal)),
             Self::Invoke(_, reply) => reply(Err(refusal.into())),
+            Self::Send(_, reply) => reply(Err(refusal)),
+            Self::Purge(reply) => reply(Err(refusal)),
+            Self::Receive(_, reply) => reply(Err(refusal)),
+            Self::Settle(.., reply) => reply(Err(refusal)),
+            Self::DeadLetters(reply) => reply(Err(refusal)),
             Self::Twin(reply) | Self::WriteTwin(.., reply) => reply(Err(refusal)),
         }
     }

@@ -163,6 +163,7 @@ impl Shard {
             }
         });
         self.methods_lost(&id, link);
+        self.commands_lost(slot, &id, link);
     }
 
     /// A connection of this identity may not stay (A9), and of one that is gone nothing may.

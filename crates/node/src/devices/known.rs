@@ -2,6 +2,7 @@
 
 use super::methods::Invoker;
 use broker::subscription::SessionRef;
+use hub::command::Queue;
 use hub::identity::{Activity, ConnectionState, Generation};
 use hub::method::Calls;
 use hub::registry::FoundTwin;
@@ -17,6 +18,8 @@ pub(crate) struct Known {
     pub first: Sequence,
     /// Its twin, once somebody has written into it.
     pub twin: Option<Box<KeptTwin>>,
+    /// Its commands, where it had some.
+    pub commands: Option<Box<Queue>>,
     /// What was heard of it since the start.
     pub heard: Option<Box<Heard>>,
 }
@@ -46,7 +49,7 @@ pub(crate) struct Heard {
 impl Known {
     /// One that begins with the record `at`.
     pub fn new(at: Sequence) -> Self {
-        Self { at, first: at, twin: None, heard: None }
+        Self { at, first: at, twin: None, commands: None, heard: None }
     }
 
     /// Its twin: the one it began with, where nobody has written into it.
@@ -59,7 +62,9 @@ impl Known {
 
     /// Whether it is connected, and since when.
     pub fn activity(&self) -> Activity {
-        self.heard.as_ref().map_or_else(Activity::default, |heard| heard.activity)
+        let known = self.heard.as_ref().map_or_else(Activity::default, |heard| heard.activity);
+        let commands = self.commands.as_ref().map_or(0, |queue| queue.count());
+        Activity { commands, ..known }
     }
 
     /// Whether it has a connection.
@@ -75,7 +80,8 @@ impl Known {
     /// All its records.
     pub fn records(&self) -> impl Iterator<Item = Sequence> {
         let twin = self.twin.iter().flat_map(|twin| twin.records());
-        twin.chain([self.at]).filter(|at| at.0 > 0)
+        let commands = self.commands.iter().flat_map(|queue| queue.held());
+        twin.chain(commands).chain([self.at]).filter(|at| at.0 > 0)
     }
 }
 

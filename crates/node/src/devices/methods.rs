@@ -8,7 +8,7 @@ use crate::link::LinkId;
 use crate::shard::Shard;
 use crate::timers::Timer;
 use hub::classic::ToDevice;
-use hub::identity::{IdentityId, Loss, Status, not_found};
+use hub::identity::{IdentityId, Loss, Packed, Status, not_found};
 use hub::method::{Answer, Calls, Failed, Online, Outcome, Request, Rid, Sent};
 use hub::plane::ToClient;
 use hub::registry::Ids;
@@ -19,7 +19,8 @@ use std::collections::BinaryHeap;
 /// Who waits for the answer of a device.
 pub(crate) type Invoker = Reply<Outcome>;
 
-/// When calls have waited long enough, domain wall milliseconds; some have ended before.
+/// When calls and commands have waited long enough, domain wall milliseconds; some have ended
+/// before.
 pub(super) type Deadlines = BinaryHeap<Reverse<(u64, IdentityId)>>;
 
 impl Shard {
@@ -44,7 +45,7 @@ impl Shard {
             Ok(sent) => self.send_method(id, sent),
             Err((reply, failed)) => reply(Err(failed)),
         }
-        self.await_calls(id, deadline);
+        self.await_device_id(id, deadline);
     }
 
     /// A device has subscribed, or is there again with its subscriptions: what waits for it goes.
@@ -53,11 +54,12 @@ impl Shard {
         let Some(id) = device.map(|device| device.id.clone()) else { return };
         let Some((link, hears)) = self.online(&id) else { return };
         let now_ms = self.homes.now.wall_ms;
+        self.deliver_commands(&id);
         let Some(calls) = self.calls(&id).filter(|calls| !calls.is_empty()) else { return };
         let sent = calls.online(number(link), now_ms, |name| hears.method(name.as_str()));
         let deadline = calls.deadline();
         self.send_method(&id, sent);
-        self.await_calls(&id, deadline);
+        self.await_device_id(&id, deadline);
     }
 
     /// A device has answered; whether somebody had waited for that.
@@ -94,7 +96,7 @@ impl Shard {
         ended.into_iter().for_each(|(reply, outcome)| reply(outcome));
     }
 
-    /// Calls may have waited long enough.
+    /// Calls and commands may have waited long enough.
     pub(crate) fn calls_due(&mut self) {
         let now_ms = self.homes.now.wall_ms;
         while let Some(Reverse((at_ms, _))) = self.devices.deadlines.peek() {
@@ -103,18 +105,27 @@ impl Shard {
                 return self.homes.arm(Timer::Calls, at_ms);
             }
             let Some(Reverse((_, id))) = self.devices.deadlines.pop() else { return };
-            let Some(calls) = self.calls(&id) else { continue };
+            self.commands_due(&id);
+            let Some(calls) = self.calls(&id).filter(|calls| !calls.is_empty()) else { continue };
             let over = calls.turn(now_ms);
             let deadline = calls.deadline();
             over.into_iter().for_each(|(reply, outcome)| reply(outcome));
-            self.await_calls(&id, deadline);
+            self.await_device_id(&id, deadline);
         }
     }
 
-    fn await_calls(&mut self, id: &IdentityId, deadline: Option<u64>) {
+    /// Looks at a device again at this time.
+    pub(super) fn await_device_id(&mut self, id: &IdentityId, deadline: Option<u64>) {
         let Some(at_ms) = deadline else { return };
         self.devices.deadlines.push(Reverse((at_ms, id.clone())));
         self.homes.arm(Timer::Calls, at_ms);
+    }
+
+    /// As [`await_device_id`](Self::await_device_id), by its record.
+    pub(super) fn await_device(&mut self, identity: &Packed, deadline: Option<u64>) {
+        if deadline.is_some() {
+            self.await_device_id(&identity.unpack().id(), deadline);
+        }
     }
 
     fn send_method(&mut self, id: &IdentityId, all: impl IntoIterator<Item = Sent>) {
@@ -162,13 +173,21 @@ impl Shard {
 }
 
 impl Ask {
-    /// Whether it may go before what its device waits for: it changes nothing that is kept.
+    /// Whether it may go before what its device waits for: it is about something else than that.
     pub(super) fn is_momentary(&self) -> bool {
-        matches!(self, Self::Invoke(..))
+        matches!(
+            self,
+            Self::Invoke(..)
+                | Self::Send(..)
+                | Self::Purge(_)
+                | Self::Receive(..)
+                | Self::Settle(..)
+                | Self::DeadLetters(_)
+        )
     }
 }
 
 /// A connection's number, which no other has.
-fn number(link: LinkId) -> u64 {
+pub(super) fn number(link: LinkId) -> u64 {
     u64::from(link.slot) << 32 | u64::from(link.generation)
 }

@@ -8,6 +8,7 @@
 
 mod asking;
 mod claimed;
+mod commands;
 mod connecting;
 mod known;
 mod methods;
@@ -21,8 +22,11 @@ mod telling;
 mod twins;
 mod writing;
 
-pub use asking::{Ask, Asked, Counts, Page, Placed, Scan, Scanned, Shown, TwinShown};
+pub use asking::{
+    Ask, Asked, Counts, Page, Placed, Received, Scan, Scanned, Sending, Shown, TwinShown,
+};
 pub(crate) use claimed::Claimed;
+pub(crate) use commands::CommandWritten;
 use known::{Heard, Known};
 pub(crate) use session::DeviceSession;
 pub use settings::{Hub, MakePrincipal, Scope};

@@ -40,6 +40,11 @@ impl Shard {
                 }
             }
             Ask::Row(row, fresh, reply) => self.decide_row(id, row, &fresh, reply),
+            Ask::Send(sending, reply) => self.send_command(id, &sending, reply),
+            Ask::Purge(reply) => self.purge_commands(id, reply),
+            Ask::Receive(lock_ms, reply) => self.receive_command(&id, lock_ms, reply),
+            Ask::Settle(token, how, reply) => self.settle_command(id, token, how, reply),
+            Ask::DeadLetters(reply) => reply(self.dead_letters(&id)),
             Ask::Invoke(request, reply) => self.invoke(&id, *request, reply),
             Ask::Modules(reply) => reply(self.modules(&id)),
             Ask::Twin(reply) => reply(self.twin_shown(&id)),

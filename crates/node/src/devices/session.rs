@@ -5,6 +5,7 @@ use crate::link::LinkId;
 use hub::classic;
 use hub::identity::IdentityId;
 use hub::plane::{self, Correlation, Filter, Method};
+use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
 
@@ -16,6 +17,8 @@ pub(crate) struct DeviceSession {
     pub proved: Option<Proved>,
     /// What it hears of.
     pub hears: Hears,
+    /// Commands that it was sent on this connection and has not answered.
+    pub sent: Vec<(PacketId, u64)>,
 }
 
 /// What a device hears of, in the words of its protocol.
@@ -56,7 +59,7 @@ pub(crate) enum To {
 impl DeviceSession {
     /// A session that begins.
     pub fn new(id: IdentityId, version: Version) -> Self {
-        Self { id, proved: None, hears: Hears::nothing(version) }
+        Self { id, proved: None, hears: Hears::nothing(version), sent: Vec::new() }
     }
 
     /// One of an earlier run, if its client identifier is a device's.
@@ -160,6 +163,14 @@ impl Hears {
         match self {
             Self::Plane(subscriptions) => subscriptions.hears_desired(),
             Self::Classic(all) => all.get(classic::Subscription::Desired).is_some(),
+        }
+    }
+
+    /// With which QoS commands are sent; `None` = they wait.
+    pub fn commands(&self) -> Option<QoS> {
+        match self {
+            Self::Plane(subscriptions) => subscriptions.commands(),
+            Self::Classic(all) => all.get(classic::Subscription::Commands),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What all homes of a hub share.
 
 use broker::access::Principal;
+use hub::command;
 use hub::identity::Policies;
 use hub::plane::Leniency;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct Hub {
     pub leniency: Leniency,
     /// By how much a device's clock may be behind, milliseconds.
     pub skew_ms: u64,
+    /// Bounds of commands.
+    pub commands: command::Settings,
     /// Whether there is something else than the hub.
     pub scope: Scope,
     /// Who a device is to the broker: its name, and when its proof ends.
@@ -44,6 +47,7 @@ impl Hub {
             policies,
             leniency: Leniency::default(),
             skew_ms: SKEW_MS,
+            commands: command::Settings::default(),
             scope: Scope::WithBroker,
             principal,
             registered: AtomicU64::new(0),

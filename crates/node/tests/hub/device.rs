@@ -5,11 +5,12 @@ use hub::plane::Correlation;
 use hub::sas::{Key, SignedConnect, Token};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
+use mqtt::reason::Reason;
 use mqtt::wire::subscribe::Filters;
 use mqtt::wire::unsubscribe::FilterList;
 use mqtt::wire::{
-    Auth, Connect, Packet, Place, Properties, Property, PublishOut, Subscribe, SubscribeOptions,
-    Unsubscribe, Version, decode, frame,
+    Ack, AckKind, Auth, Connect, Packet, Place, Properties, Property, PublishOut, Subscribe,
+    SubscribeOptions, Unsubscribe, Version, decode, frame,
 };
 use node::auth::Listener;
 use node::effect::Effect;
@@ -216,6 +217,23 @@ impl Device {
         self.say(world, &bytes)
     }
 
+    /// PUBACK to a command, with a status where it is given.
+    pub fn puback(&mut self, world: &mut World, id: u16, status: Option<&str>) -> Heard {
+        let user: Vec<(&str, &str)> = status.iter().map(|status| ("status", *status)).collect();
+        let raw = user_properties(&user);
+        let reason = match status {
+            None => Reason::SUCCESS,
+            Some(_) => Reason::IMPLEMENTATION_SPECIFIC_ERROR,
+        };
+        let packet_id = PacketId::new(id).unwrap();
+        let properties = Properties::parse(&raw, Place::Ack).unwrap();
+        let mut bytes = Vec::new();
+        Ack { packet_id, reason, properties }
+            .encode(AckKind::PubAck, self.version, usize::MAX, &mut bytes)
+            .unwrap();
+        self.say(world, &bytes)
+    }
+
     /// AUTH with a signature until `expiry_ms` by the key of that byte.
     pub fn renew(&mut self, world: &mut World, id: &str, key: u8, expiry_ms: u64) -> Heard {
         let expiry = expiry_ms.to_string();
@@ -223,7 +241,7 @@ impl Device {
         let mac = signed.sign(&Key::generated(&[key; 32]), "hub");
         let raw = user_properties(&[("sas-expiry", &expiry)]);
         let auth = Auth {
-            reason: mqtt::reason::Reason::RE_AUTHENTICATE,
+            reason: Reason::RE_AUTHENTICATE,
             method: Some("SAS"),
             data: Some(&mac),
             properties: Properties::parse(&raw, Place::Auth).unwrap(),
@@ -261,7 +279,8 @@ fn words(packet: &Packet<'_>) -> String {
             let correlation = Correlation::of(p.properties.correlation_data());
             let correlation = correlation.map_or(String::new(), |c| format!(" {c:?}"));
             let payload = String::from_utf8_lossy(p.payload);
-            format!("{}{correlation}{} {payload}", p.topic, user(p.properties))
+            let id = p.packet_id.map_or(String::new(), |id| format!("#{} ", id.get()));
+            format!("{id}{}{correlation}{} {payload}", p.topic, user(p.properties))
         }
         other => format!("{other:?}"),
     }
