@@ -17,6 +17,10 @@ pub enum Foreign {
     Mosquitto,
     /// Debian's curl.
     Curl,
+    /// Azure's service SDK for Python.
+    AzurePython,
+    /// Azure's service SDK for Node.
+    AzureNode,
     /// Debian's chromium, with mqtt.js in the page.
     Chromium,
 }
@@ -30,6 +34,8 @@ impl Foreign {
             Self::MqttJs => node_modules().join("mqtt").is_dir() && on_path("node"),
             Self::Mosquitto => on_path("mosquitto_pub") && on_path("mosquitto_sub"),
             Self::Curl => on_path("curl"),
+            Self::AzurePython => azure_interpreter().is_file(),
+            Self::AzureNode => azure_modules().join("azure-iothub").is_dir() && on_path("node"),
             Self::Chromium => on_path("chromium") && bundle().is_file(),
         };
         if !there {
@@ -88,6 +94,25 @@ pub fn javascript() -> Script {
     Script::start(command)
 }
 
+/// Azure's service SDK for Python by a connection string; see `clients/azure_iot_hub.py`.
+#[track_caller]
+pub fn azure_python(server: &Server, connection_string: &str) -> Script {
+    let mut command = Command::new(azure_interpreter());
+    command.arg("-u").arg(script("azure_iot_hub.py"));
+    command.arg(connection_string).arg(server.text("ca_file"));
+    Script::start(command)
+}
+
+/// Azure's service SDK for Node by a connection string; see `clients/azure_iothub.js`.
+#[track_caller]
+pub fn azure_node(server: &Server, connection_string: &str) -> Script {
+    let mut command = Command::new("node");
+    command.arg(script("azure_iothub.js")).arg(connection_string);
+    command.env("NODE_PATH", azure_modules());
+    command.env("NODE_EXTRA_CA_CERTS", server.text("ca_file"));
+    Script::start(command)
+}
+
 pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }
@@ -96,6 +121,17 @@ pub(crate) fn script(name: &str) -> PathBuf {
 pub fn python() -> PathBuf {
     let folder = root().join("target/clients/py/bin/python");
     std::env::var_os("E2E_PYTHON").map_or(folder, PathBuf::from)
+}
+
+/// The Python that has Azure's SDK: its requirements are not those of paho-mqtt 2.
+fn azure_interpreter() -> PathBuf {
+    let folder = root().join("target/clients/azure-py/bin/python");
+    std::env::var_os("E2E_AZURE_PYTHON").map_or(folder, PathBuf::from)
+}
+
+fn azure_modules() -> PathBuf {
+    let folder = root().join("target/clients/azure-js");
+    std::env::var_os("E2E_AZURE_JAVASCRIPT").map_or(folder, PathBuf::from).join("node_modules")
 }
 
 /// mqtt.js in one file, for a page.

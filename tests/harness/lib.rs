@@ -16,6 +16,8 @@ pub mod token;
 pub mod until;
 pub mod websocket;
 
-pub use foreign::{Foreign, Mosquitto, Script, javascript, mosquitto, paho};
+pub use foreign::{
+    Foreign, Mosquitto, Script, azure_node, azure_python, javascript, mosquitto, paho,
+};
 pub use server::{Options, Server, Verb, gridhub};
 pub use until::{DEADLINE, until};

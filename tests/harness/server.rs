@@ -204,8 +204,8 @@ impl Verb {
     /// `gridhub WORDS`, with nothing of the caller's environment that would change it.
     pub fn new(words: &[&str]) -> Self {
         let mut command = Command::new(gridhub());
-        for name in ["GRIDHUB_ENDPOINT", "GRIDHUB_CA", "GRIDHUB_TOKEN"] {
-            command.env_remove(name);
+        for name in ["ENDPOINT", "CA", "TOKEN", "CONNECTION_STRING"] {
+            command.env_remove(format!("GRIDHUB_{name}"));
         }
         command.args(words).stdin(Stdio::null());
         Self(command)

@@ -1,4 +1,5 @@
-//! The foreign clients that the tests drive: paho-mqtt, mqtt.js, mosquitto-clients, curl, chromium.
+//! The foreign clients that the tests drive: paho-mqtt, mqtt.js, Azure's service SDKs,
+//! mosquitto-clients, curl, chromium.
 //!
 //! What comes from pip and npm goes under `target/clients`; Debian packages are installed when we
 //! may. A client that cannot be had is not an error here: its tests skip by name, and fail with CI
@@ -14,6 +15,10 @@ pub struct Clients {
     pub python: Option<PathBuf>,
     /// A folder with `node_modules/mqtt`.
     pub javascript: Option<PathBuf>,
+    /// A Python that can import azure-iot-hub.
+    pub azure_python: Option<PathBuf>,
+    /// A folder with `node_modules/azure-iothub`.
+    pub azure_javascript: Option<PathBuf>,
 }
 
 /// Sets up whatever is missing; a second call finds everything and does nothing.
@@ -26,19 +31,28 @@ pub fn set_up(root: &Path) -> Result<Clients> {
     debian("curl", "curl");
     debian("mosquitto_pub", "mosquitto-clients");
     debian("chromium", "chromium");
-    let python = said("paho-mqtt", python(&folder.join("py")));
-    let javascript = said("mqtt.js", javascript(&folder.join("js")));
-    Ok(Clients { python, javascript })
+    Ok(Clients {
+        python: said("paho-mqtt", python(&folder.join("py"), &[PAHO])),
+        javascript: said("mqtt.js", javascript(&folder.join("js"), MQTT_JS)),
+        azure_python: said("azure-iot-hub", python(&folder.join("azure-py"), &AZURE_PYTHON)),
+        azure_javascript: said("azure-iothub", javascript(&folder.join("azure-js"), AZURE_JS)),
+    })
 }
 
 fn said(name: &str, made: Result<PathBuf>) -> Option<PathBuf> {
     made.map_err(|error| eprintln!("xtask: no {name}, its tests will skip: {error:#}")).ok()
 }
 
-fn python(folder: &Path) -> Result<PathBuf> {
+/// A virtual environment with these packages.
+fn python(folder: &Path, packages: &[(&str, &str)]) -> Result<PathBuf> {
     let python = folder.join("bin/python");
-    let probe = format!("import paho.mqtt, sys; sys.exit(paho.mqtt.__version__ != '{PAHO}')");
-    if succeeds(Command::new(&python).args(["-c", &probe])) {
+    let found = packages.iter().all(|(name, version)| {
+        let probe = format!(
+            "import importlib.metadata as m, sys; sys.exit(m.version('{name}') != '{version}')"
+        );
+        succeeds(Command::new(&python).args(["-c", &probe]))
+    });
+    if found {
         return Ok(python);
     }
     let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
@@ -46,20 +60,21 @@ fn python(folder: &Path) -> Result<PathBuf> {
         install("python3-venv");
         venv()?;
     }
-    let package = format!("paho-mqtt=={PAHO}");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    run(Command::new(&python).args(pip).arg(package))?;
+    let packages = packages.iter().map(|(name, version)| format!("{name}=={version}"));
+    run(Command::new(&python).args(pip).args(packages))?;
     Ok(python)
 }
 
-fn javascript(folder: &Path) -> Result<PathBuf> {
-    let manifest = folder.join("node_modules/mqtt/package.json");
-    let wanted = format!("\"version\": \"{MQTT_JS}\"");
+/// A folder with this package below `node_modules`.
+fn javascript(folder: &Path, (name, version): (&str, &str)) -> Result<PathBuf> {
+    let manifest = folder.join(format!("node_modules/{name}/package.json"));
+    let wanted = format!("\"version\": \"{version}\"");
     if std::fs::read_to_string(&manifest).is_ok_and(|text| text.contains(&wanted)) {
         return Ok(folder.to_path_buf());
     }
     std::fs::create_dir_all(folder)?;
-    let package = format!("mqtt@{MQTT_JS}");
+    let package = format!("{name}@{version}");
     let npm = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", "."];
     run(Command::new("npm").current_dir(folder).args(npm).arg(package))?;
     Ok(folder.to_path_buf())
@@ -102,5 +117,8 @@ fn am_root() -> bool {
 }
 
 /// Pinned, so that a test that fails today failed for our reasons.
-const PAHO: &str = "2.2.0";
-const MQTT_JS: &str = "5.16.0";
+const PAHO: (&str, &str) = ("paho-mqtt", "2.2.0");
+const MQTT_JS: (&str, &str) = ("mqtt", "5.16.0");
+/// The SDK imports `six` and does not say so.
+const AZURE_PYTHON: [(&str, &str); 2] = [("azure-iot-hub", "2.7.0"), ("six", "1.17.0")];
+const AZURE_JS: (&str, &str) = ("azure-iothub", "1.16.6");

@@ -31,6 +31,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if let Some(javascript) = clients.javascript {
         test.env("E2E_JAVASCRIPT", javascript);
     }
+    if let Some(python) = clients.azure_python {
+        test.env("E2E_AZURE_PYTHON", python);
+    }
+    if let Some(javascript) = clients.azure_javascript {
+        test.env("E2E_AZURE_JAVASCRIPT", javascript);
+    }
     timed("tests", || execute(&mut test))
 }
 

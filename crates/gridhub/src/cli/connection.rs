@@ -113,11 +113,22 @@ impl<E: Endpoint> ConnectionFlags<E> {
     /// # Errors
     /// What is missing, and how to give it.
     pub fn resolve(&self) -> anyhow::Result<Connection<E>> {
+        self.resolve_with(None)
+    }
+
+    /// As [`resolve`](Self::resolve), with a server and a credential that were given otherwise.
+    /// A server by flag or environment comes before this one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resolve_with(&self, given: Option<(E, String)>) -> anyhow::Result<Connection<E>> {
         let dir = self.data.find()?;
-        let endpoint = match (&self.endpoint, &dir) {
-            (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(dir)) => from_profile(dir)?,
-            (None, None) => bail!(
+        let (named, credential) = given.unzip();
+        let endpoint = match (&self.endpoint, named, &dir) {
+            (Some(endpoint), _, _) => endpoint.clone(),
+            (None, Some(endpoint), _) => endpoint,
+            (None, None, Some(dir)) => from_profile(dir)?,
+            (None, None, None) => bail!(
                 "no server given; run `gridhub dev` in this directory, or give --endpoint URL or \
                  GRIDHUB_ENDPOINT"
             ),
@@ -130,10 +141,11 @@ impl<E: Endpoint> ConnectionFlags<E> {
             }
             _ => None,
         };
-        let token = match (&self.token, &identity) {
-            (Some(token), _) => token.clone(),
-            (None, Some(identity)) => own_token(identity)?,
-            (None, None) => bail!("no credential given; give --token or GRIDHUB_TOKEN"),
+        let token = match (credential, &self.token, &identity) {
+            (Some(credential), _, _) => credential,
+            (None, Some(token), _) => token.clone(),
+            (None, None, Some(identity)) => own_token(identity)?,
+            (None, None, None) => bail!("no credential given; give --token or GRIDHUB_TOKEN"),
         };
         let ca = self.ca.clone().or_else(|| identity.as_ref().map(Identity::ca_file));
         Ok(Connection { endpoint, tls: client_tls(ca.as_deref())?, token })

@@ -11,15 +11,29 @@ use super::endpoint::{Endpoint, HttpsEndpoint};
 
 /// What a server answered with a status below 300.
 pub struct Answer {
+    headers: Vec<(String, String)>,
     body: Body<BufReader<TlsStream>>,
 }
 
-/// The method of a request without a body.
+/// The method of a request.
 #[derive(Clone, Copy)]
 pub enum Method {
     Get,
     Post,
+    Put,
+    Patch,
     Delete,
+}
+
+/// What is asked beside method and target.
+#[derive(Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// The value of `Authorization`.
+    pub authorization: &'a str,
+    /// Names and values.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// JSON; `None` = there is no body.
+    pub body: Option<&'a [u8]>,
 }
 
 /// A body as it comes: it ends with an error where the connection ends before it.
@@ -41,6 +55,8 @@ enum Left {
 /// The head of an answer.
 struct Head {
     status: u16,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
     left: Left,
 }
 
@@ -53,38 +69,108 @@ pub fn ask(
     method: Method,
     target: &str,
 ) -> anyhow::Result<Answer> {
+    let authorization = format!("Bearer {}", connection.token);
+    send(
+        connection,
+        method,
+        target,
+        Request { authorization: &authorization, ..Request::default() },
+    )
+}
+
+/// As [`ask`], with headers and a body.
+///
+/// # Errors
+/// As there.
+pub fn send(
+    connection: &Connection<HttpsEndpoint>,
+    method: Method,
+    target: &str,
+    request: Request<'_>,
+) -> anyhow::Result<Answer> {
     let (host, port) = connection.endpoint.address();
     let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let token = &connection.token;
-    if token.bytes().any(|b| !b.is_ascii_graphic()) {
-        bail!("the token has characters that no token has; make one with `gridhub token`");
-    }
-    let length = if matches!(method, Method::Post) { "content-length: 0\r\n" } else { "" };
-    let request = format!(
-        "{} {target} HTTP/1.1\r\nhost: {shown}:{port}\r\nauthorization: Bearer {token}\r\n\
-         {length}connection: close\r\n\r\n",
-        method.word()
-    );
     let context = || format!("cannot ask {shown}:{port}");
+    let head = request.head(method, target, &format!("{shown}:{port}"))?;
     let mut stream = connection.open()?;
-    stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).with_context(context)?;
+    let sent = stream.write_all(head.as_bytes());
+    let sent = sent.and_then(|()| stream.write_all(request.body.unwrap_or_default()));
+    sent.and_then(|()| stream.flush()).with_context(context)?;
     let mut from = BufReader::new(stream);
-    let head = head(&mut from).with_context(context)?;
-    let mut body = Body { from, left: head.left };
-    if head.status < 300 {
-        return Ok(Answer { body });
+    let Head { status, headers, left } = read_head(&mut from).with_context(context)?;
+    let mut body = Body { from, left };
+    if status < 300 {
+        return Ok(Answer { headers, body });
     }
     let mut text = Vec::new();
     // A refusal without its words is still one, with its status.
     let _ = (&mut body).take(REFUSAL_BYTES_MAX).read_to_end(&mut text);
-    let error = serde_json::from_slice::<Value>(&text).unwrap_or_default();
-    match (error["error"]["message"].as_str(), error["error"]["code"].as_str()) {
-        (Some(message), Some(code)) => bail!("{message} ({} {code})", head.status),
-        _ => bail!("{shown}:{port} refused with status {}", head.status),
+    match refusal(&serde_json::from_slice::<Value>(&text).unwrap_or_default()) {
+        Some((code, message)) => bail!("{message} ({status} {code})"),
+        None => bail!("{shown}:{port} refused with status {status}"),
+    }
+}
+
+/// Code and message of a refusal: of ours, or of the hub's service API (iot-hub C9).
+fn refusal(error: &Value) -> Option<(&str, &str)> {
+    if let Some(text) = error["Message"].as_str() {
+        return text.strip_prefix("ErrorCode:")?.split_once(';');
+    }
+    let bulk = &error["errors"][0];
+    for (error, code, message) in
+        [(&error["error"], "code", "message"), (bulk, "errorCode", "errorStatus")]
+    {
+        if let (Some(code), Some(message)) = (error[code].as_str(), error[message].as_str()) {
+            return Some((code, message));
+        }
+    }
+    None
+}
+
+impl Request<'_> {
+    fn head(&self, method: Method, target: &str, host: &str) -> anyhow::Result<String> {
+        let plain = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+        if !plain(self.authorization) {
+            bail!("the token has characters that no token has; make one with `gridhub token`");
+        }
+        let mut head = format!(
+            "{} {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: {}\r\n",
+            method.word(),
+            self.authorization
+        );
+        for (name, value) in self.headers {
+            if !plain(value) {
+                bail!("'{}' has characters that no header has", value.escape_default());
+            }
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if self.body.is_some() {
+            head.push_str("content-type: application/json; charset=utf-8\r\n");
+        }
+        if self.body.is_some() || matches!(method, Method::Post) {
+            head.push_str(&format!("content-length: {}\r\n", self.body.map_or(0, <[u8]>::len)));
+        }
+        head.push_str("connection: close\r\n\r\n");
+        Ok(head)
     }
 }
 
 impl Answer {
+    /// The first header of that name, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// When the connection ends before it.
+    pub fn bytes(mut self) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.body.read_to_end(&mut bytes).context("the server's answer cannot be read")?;
+        Ok(bytes)
+    }
+
     /// The body as it comes.
     pub fn into_body(self) -> impl Read {
         self.body
@@ -104,6 +190,8 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -140,13 +228,13 @@ impl<R: BufRead> Read for Body<R> {
 }
 
 /// Reads status line and headers; answers before the last one (1xx) are passed over.
-fn head(from: &mut impl BufRead) -> io::Result<Head> {
+fn read_head(from: &mut impl BufRead) -> io::Result<Head> {
     loop {
         let first = line(from)?;
         let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
         let status = status.and_then(|status| status.parse::<u16>().ok());
         let status = status.ok_or_else(|| no_http("status line"))?;
-        let mut left = Left::Bytes(0);
+        let (mut left, mut headers) = (Left::Bytes(0), Vec::new());
         for count in 0.. {
             let header = line(from)?;
             if header.is_empty() {
@@ -162,11 +250,12 @@ fn head(from: &mut impl BufRead) -> io::Result<Head> {
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 left = Left::Chunk(0);
             }
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         match status {
             100..200 => {}
-            204 | 304 => return Ok(Head { status, left: Left::Nothing }),
-            _ => return Ok(Head { status, left }),
+            204 | 304 => return Ok(Head { status, headers, left: Left::Nothing }),
+            _ => return Ok(Head { status, headers, left }),
         }
     }
 }
@@ -216,7 +305,7 @@ mod tests {
 
     fn read(answer: &str) -> io::Result<(u16, String)> {
         let mut from = answer.as_bytes();
-        let head = head(&mut from)?;
+        let head = read_head(&mut from)?;
         let mut text = String::new();
         Body { from, left: head.left }.read_to_string(&mut text)?;
         Ok((head.status, text))
@@ -238,6 +327,24 @@ mod tests {
         ] {
             assert_eq!(read(answer).unwrap(), (status, body.to_owned()), "{answer}");
         }
+    }
+
+    #[test]
+    fn headers_of_an_answer_and_refusals_of_each_kind() {
+        let mut from = "HTTP/1.1 200 OK\r\nX-A: b c \r\n\r\n".as_bytes();
+        let headers = read_head(&mut from).unwrap().headers;
+        assert_eq!(headers, [("x-a".to_owned(), "b c".to_owned())]);
+        for (body, said) in [
+            (r#"{"error":{"code":"C","message":"m"}}"#, Some(("C", "m"))),
+            (r#"{"Message":"ErrorCode:C;m: a;b","ExceptionMessage":"x"}"#, Some(("C", "m: a;b"))),
+            (r#"{"errors":[{"errorCode":"C","errorStatus":"m"}]}"#, Some(("C", "m"))),
+            (r#"{"Message":"x"}"#, None),
+            ("null", None),
+        ] {
+            assert_eq!(refusal(&serde_json::from_str(body).unwrap()), said, "{body}");
+        }
+        let request = Request { headers: &[("if-match", "a\r\nb: c")], ..Request::default() };
+        assert!(request.head(Method::Get, "/", "h").is_err());
     }
 
     #[test]

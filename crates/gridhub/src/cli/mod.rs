@@ -6,19 +6,25 @@ mod cert;
 mod config;
 mod connection;
 mod dev;
+mod device;
 mod endpoint;
 mod http_client;
 mod incoming;
 mod mqtt_client;
 pub mod port;
+mod pretty;
 mod publish;
+mod query;
 mod ready;
 mod repair;
 mod restore;
 mod serve;
+mod service;
 mod session;
 mod subscribe;
+mod table;
 mod token;
+mod twin;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -57,6 +63,14 @@ enum Verb {
     /// Look at sessions, and end them
     #[command(subcommand)]
     Session(session::Session),
+    /// Register devices and modules of the hub, look at them, change them
+    #[command(subcommand)]
+    Device(device::Device),
+    /// Look at twins, and write into them
+    #[command(subcommand)]
+    Twin(twin::Twin),
+    /// Query the twins of devices and modules
+    Query(query::Query),
     /// Copy what a server keeps into one file, while it runs or without one
     Backup(backup::Backup),
     /// Put a backup into an empty data directory
@@ -77,6 +91,9 @@ pub fn run() -> ExitCode {
         Verb::Token(verb) => verb.run(),
         Verb::Cert(verb) => verb.run(),
         Verb::Session(verb) => verb.run(),
+        Verb::Device(verb) => verb.run(),
+        Verb::Twin(verb) => verb.run(),
+        Verb::Query(verb) => verb.run(),
         Verb::Backup(verb) => verb.run(),
         Verb::Restore(verb) => verb.run(),
         Verb::Repair(verb) => verb.run(),

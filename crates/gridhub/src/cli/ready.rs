@@ -145,7 +145,7 @@ impl Ready {
         profile.store(&self.data)?;
         let text = match self.output {
             Output::Line => self.line(endpoints, mqtts, &https, device)?,
-            Output::Page => self.page(endpoints, mqtts, &https),
+            Output::Page => self.page(endpoints, mqtts, &https, device),
         };
         let mut out = std::io::stdout().lock();
         // Whoever started us may not listen: the server runs on all the same.
@@ -196,7 +196,13 @@ impl Ready {
         Ok(Some(ConnectionString::new(host, Subject::Hub, credential)?.reveal()))
     }
 
-    fn page(&self, endpoints: &Endpoints, mqtts: SocketAddr, https: &str) -> String {
+    fn page(
+        &self,
+        endpoints: &Endpoints,
+        mqtts: SocketAddr,
+        https: &str,
+        device: Option<&FirstDevice>,
+    ) -> String {
         let data = self.data.display();
         let ca = self.ca_file.display();
         let (cert, key) = (self.client_files.0.display(), self.client_files.1.display());
@@ -217,6 +223,13 @@ impl Ready {
             format!(" --data {data}")
         };
         let gridhub = command_name();
+        let twin = device.map_or_else(String::new, |device| {
+            format!(
+                "\x20 {gridhub} twin patch{profile} {} \
+                 '{{\"properties\":{{\"desired\":{{\"interval\":10}}}}}}'\n\n",
+                device.id
+            )
+        });
         format!(
             "gridhub {version} is ready. {kept}\n\n\
              MQTT over TLS  mqtts://{mqtts}\n\
@@ -232,7 +245,7 @@ impl Ready {
              \x20   '{https}/mqtt/messages?topic=devices%2Fd1%2Fhello\
              &api-version={API_VERSION}' \\\n\
              \x20   -H 'Content-Type: text/plain' -d 'hello over HTTP'\n\n\
-             Ctrl-C stops it.",
+             {twin}Ctrl-C stops it.",
             version = env!("CARGO_PKG_VERSION"),
             wss = websocket(https),
             client = DEFAULT_CLIENT,
@@ -325,8 +338,10 @@ mod tests {
         ready.tell(&endpoints, None).expect("told");
         let profile = ClientProfile::load(identity.dir()).expect("profile").expect("there");
         assert_eq!(profile.mqtts, "localhost:8883");
-        let page = ready.page(&endpoints, endpoints.mqtts[0], "https://localhost:8443");
-        assert!(page.contains("curl") && page.contains("Durability memory"), "{page}");
+        let page =
+            |device| ready.page(&endpoints, endpoints.mqtts[0], "https://localhost:8443", device);
+        assert!(page(None).contains("curl") && page(None).contains("Durability memory"));
+        assert!(!page(None).contains("twin") && page(Some(&device)).contains("twin patch"));
     }
 
     #[test]

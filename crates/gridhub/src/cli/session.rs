@@ -2,7 +2,6 @@
 //! (product 5). Owns the words; what is told comes from `/admin/sessions`.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -11,6 +10,7 @@ use serde_json::Value;
 use super::connection::ConnectionFlags;
 use super::endpoint::HttpsEndpoint;
 use super::http_client::{Method, ask};
+use super::table::{lines, say, shown, table, word};
 use crate::http::query::percent_encode;
 
 /// What to do with sessions.
@@ -65,7 +65,7 @@ impl Session {
                 let answer = ask(&connection.resolve()?, Method::Get, SESSIONS)?.json()?;
                 let sessions =
                     answer["sessions"].as_array().context("an answer without sessions")?;
-                say(&if json { lines(sessions) } else { table(sessions) })
+                say(&if json { lines(sessions) } else { table(&COLUMNS, sessions) })
             }
             Self::Show(Show { name, json, connection }) => {
                 let session = ask(&connection.resolve()?, Method::Get, &path(&name))?.json()?;
@@ -88,34 +88,6 @@ impl Session {
 
 fn path(name: &str) -> String {
     format!("{SESSIONS}/{}", percent_encode(name))
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // `gridhub session list | head -1` is a fine way to end.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("cannot write to stdout"),
-    }
-}
-
-fn lines(sessions: &[Value]) -> String {
-    sessions.iter().map(|session| format!("{session}\n")).collect()
-}
-
-/// Columns as wide as what stands in them.
-fn table(sessions: &[Value]) -> String {
-    let mut rows = vec![COLUMNS.map(|(title, _)| title.to_owned())];
-    rows.extend(sessions.iter().map(|s| COLUMNS.map(|(_, field)| word(&s[field]))));
-    let wide = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| wide(column).unwrap_or(0));
-    let mut text = String::new();
-    for row in &rows {
-        let cells: String =
-            row.iter().zip(widths).map(|(c, width)| format!("{c:width$}  ")).collect();
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "{}", cells.trim_end());
-    }
-    text
 }
 
 /// All that is told, a line each; bounds with how full they are.
@@ -160,34 +132,16 @@ fn fill(bound: &Value) -> String {
     format!("{used} of {max}{share}")
 }
 
-fn word(value: &Value) -> String {
-    match value {
-        Value::Null => "-".into(),
-        Value::Bool(true) => "yes".into(),
-        Value::Bool(false) => "no".into(),
-        Value::String(text) => shown(text),
-        other => other.to_string(),
-    }
-}
-
-/// Names are the clients' own: what would move a terminal's cursor is written out.
-fn shown(text: &str) -> String {
-    let is_plain = |c: &char| !c.is_control();
-    text.chars()
-        .map(|c| if is_plain(&c) { c.to_string() } else { c.escape_default().to_string() })
-        .collect()
-}
-
 const SESSIONS: &str = "/admin/sessions";
 const TITLE_WIDTH: usize = 22;
-/// Titles, and the fields that stand below them.
+/// Titles, and where what stands below them lies.
 const COLUMNS: [(&str, &str); 6] = [
-    ("CLIENT ID", "clientId"),
-    ("NAME", "name"),
-    ("CONNECTED", "connected"),
-    ("DURABLE", "durable"),
-    ("SUBSCRIPTIONS", "subscriptions"),
-    ("QUEUED", "queuedMessages"),
+    ("CLIENT ID", "/clientId"),
+    ("NAME", "/name"),
+    ("CONNECTED", "/connected"),
+    ("DURABLE", "/durable"),
+    ("SUBSCRIPTIONS", "/subscriptions"),
+    ("QUEUED", "/queuedMessages"),
 ];
 
 #[cfg(test)]
@@ -204,7 +158,7 @@ mod tests {
                    "subscriptions": 1, "queuedMessages": 17}),
         ];
         assert_eq!(
-            table(&sessions),
+            table(&COLUMNS, &sessions),
             "CLIENT ID   NAME  CONNECTED  DURABLE  SUBSCRIPTIONS  QUEUED\n\
              a-long-one  n     yes        no       2              0\n\
              b\\u{1b}[2J  n     no         yes      1              17\n"
