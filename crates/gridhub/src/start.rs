@@ -253,6 +253,7 @@ impl Common {
         let Opened { found, end, .. } = opened;
         let rest = Arc::new(Found {
             shared: found.shared.iter().map(|(at, _)| *at).collect(),
+            carried: found.carried.iter().copied().collect(),
             groups: std::mem::take(&mut found.groups),
         });
         self.settings.keys.restore(&found.requests, |at| rest.shared.contains(&at));

@@ -3,11 +3,12 @@
 //! Owns how a found session becomes a living one. Nobody is connected: whoever was is lost since
 //! the stop (core.md 7).
 
+use super::carried::{CarriedList, Carry, Stands};
 use super::{Durable, Exchanges, Given, Standing};
 use crate::backlog::Backlog;
 use crate::devices::DeviceSession;
 use crate::journal::{
-    FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, Via,
+    FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, UnderWay, Via,
 };
 use crate::now::Now;
 use crate::session::{Session, State, Will};
@@ -34,6 +35,8 @@ pub struct Found {
     pub groups: Vec<FoundGroup>,
     /// Records with several holders: no session releases them.
     pub shared: HashSet<Sequence, RandomState>,
+    /// Messages carried forward for exchanges that are under way.
+    pub carried: HashSet<Sequence, RandomState>,
 }
 
 /// What a start has found for one reactor.
@@ -68,7 +71,7 @@ impl Shard {
             let principal = (r.principal)(&now.owner);
             // Its session is about to end, and its will may not be sent.
             let owner = principal.as_ref().unwrap_or(&r.nobody);
-            let (slot, due) = self.restore_one(found, &now, owner, now_ms);
+            let (slot, due) = self.restore_one(found, &now, owner, r.rest, now_ms);
             timers.push((slot, due));
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
             let has_steps = lists.is_some_and(|durable| {
@@ -106,6 +109,7 @@ impl Shard {
         found: &FoundSession,
         now: &SessionBegun<'_>,
         principal: &Arc<Principal>,
+        rest: &Found,
         now_ms: u64,
     ) -> (u32, u64) {
         let reached = found.reached();
@@ -124,9 +128,20 @@ impl Shard {
         let mut done = reached.done().clone();
         let own = under_way.iter().filter(|u| u.via == Via::Own);
         own.clone().for_each(|u| done.add(u.sequence));
-        let by_group: VecDeque<Given> = under_way.iter().filter_map(Given::found).collect();
+        let is_carried =
+            |u: &UnderWay| u.exchange != Exchange::Released && rest.carried.contains(&u.sequence);
+        let given = |u: &UnderWay| {
+            let given = Given::found(u)?;
+            Some(if is_carried(u) { given.carried_to(u.sequence) } else { given })
+        };
+        let by_group: VecDeque<Given> = under_way.iter().filter_map(given).collect();
+        let mut carried = CarriedList::default();
+        for u in under_way.iter().filter(|u| is_carried(u)) {
+            let (packet_id, at) = (u.packet_id, u.sequence);
+            carried.put(Carry { packet_id, from: at, stands: Stands::Told(at) });
+        }
         by_group.iter().filter_map(|g| g.hold()).for_each(|need| self.perform.need(need));
-        let exchanges = Exchanges { received, by_group, unloaded, ..Exchanges::default() };
+        let exchanges = Exchanges { received, by_group, unloaded, carried, ..Exchanges::default() };
         durable.exchanges = Some(Box::new(exchanges));
         durable.had_finished(reached.finished(), self.homes.now.mono_ms);
         durable.shrink();
@@ -160,13 +175,15 @@ impl Shard {
             device: device(now),
         };
         let slot = self.homes.add_session(session);
-        let oldest =
-            under_way.iter().filter(|u| u.exchange != Exchange::Released && u.via == Via::Own);
+        let oldest = under_way
+            .iter()
+            .filter(|u| u.exchange != Exchange::Released && u.via == Via::Own && !is_carried(u));
         let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
         let needed = Sequence(reached.cursor().0.min(oldest));
         for subscription in &now.subscriptions {
             self.restore_subscription(slot, subscription, needed);
         }
+        self.homes.see_late(slot);
         (slot, due)
     }
 
