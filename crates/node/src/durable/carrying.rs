@@ -10,7 +10,7 @@
 use super::carried::{Carry, Stands};
 use super::entries::{Kind, Then};
 use super::reading::{Message, ReadJob};
-use super::{Durable, Given, NO_STREAM};
+use super::{Durable, Given};
 use crate::homes::Homes;
 use crate::journal::{Carried, CarriedFor, Content, Entry, SessionId, Via};
 use crate::session::{Delivery, Session};
@@ -104,7 +104,6 @@ impl Session {
         self.open(shares).filter(move |o| {
             let keeps = match o.via {
                 Via::Own => reads && cursor.0.saturating_sub(o.sequence.0) > behind_max as u64,
-                Via::Group(NO_STREAM) => false,
                 Via::Group(_) => o.exchange == Exchange::Published2,
             };
             keeps && o.exchange != Exchange::Released && o.sequence.0 > 0 && !is_carried(o)
