@@ -7,7 +7,7 @@
 mod carrying;
 
 use carrying::client::Got;
-use carrying::world::{Bounds, World};
+use carrying::world::{Account, Bounds, World};
 use mqtt::qos::QoS;
 use std::collections::BTreeMap;
 
@@ -124,6 +124,8 @@ fn a_stop_between_any_two_steps_loses_and_doubles_nothing() {
         for filters in [["t/#", "none"], ["$share/g/t/#", "$share/g/t/#"]] {
             for reactors in [1, 2] {
                 let mut world = World::with(reactors, bounds);
+                // Segments fill, and what is not needed is gone.
+                world.payload_bytes = 8_000;
                 let first = world.connect("a");
                 world.subscribe(first, filters[0], qos);
                 world.publish_first(qos);
@@ -167,6 +169,38 @@ fn a_stop_between_any_two_steps_loses_and_doubles_nothing() {
     }
 }
 
+/// Members of a group come, go and answer as they like, and the power goes behind any commit.
+#[test]
+fn random_members_get_everything_and_nothing_twice() {
+    let mut moved = 0;
+    for seed in 1..=SEEDS {
+        let mut run = Run { chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, sent: 0 };
+        let bounds = Bounds { behind_records: [0, 3, 20][run.below(3)], after_s: 1 };
+        let mut world = World::with(1 + run.below(2), bounds);
+        world.payload_bytes = 4_000;
+        let qos = [AtLeastOnce, ExactlyOnce][run.below(2)];
+        for name in MEMBERS {
+            let at = world.connect(name);
+            let granted = if run.below(4) == 0 { AtLeastOnce } else { qos };
+            world.subscribe(at, "$share/g/t/#", granted);
+        }
+        for _ in 0..80 {
+            world = run.step(world, qos);
+        }
+        world = run.heal(world);
+        moved += world.count_carried();
+        let Account { accepted, taken, taken_once, .. } = &world.account;
+        for payload in accepted {
+            let name = String::from_utf8_lossy(&payload[..payload.len().min(12)]).into_owned();
+            let count = taken.get(payload).copied().unwrap_or(0);
+            assert!(count > 0, "seed {seed}: {name} is lost at {qos:?}");
+        }
+        let twice = taken_once.values().filter(|count| **count > 1).count();
+        assert_eq!(twice, 0, "seed {seed}: at QoS 2");
+    }
+    assert!(moved > 20, "{moved} were carried");
+}
+
 fn a_first_and_many_others(world: &mut World, qos: QoS, others: usize) -> Got {
     world.publish_first(qos);
     let subscriber = world.link("s");
@@ -177,5 +211,73 @@ fn a_first_and_many_others(world: &mut World, qos: QoS, others: usize) -> Got {
     first
 }
 
+/// What happens by chance.
+struct Run {
+    chance: u64,
+    sent: usize,
+}
+
+impl Run {
+    fn below(&mut self, n: usize) -> usize {
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+        (self.chance % n as u64) as usize
+    }
+
+    fn step(&mut self, mut world: World, qos: QoS) -> World {
+        let name = MEMBERS[self.below(MEMBERS.len())];
+        match self.below(12) {
+            0..3 => {
+                for _ in 0..=self.below(6) {
+                    self.sent += 1;
+                    let payload = format!("m{} {}", self.sent, "x".repeat(world.payload_bytes));
+                    world.publish(qos, payload.as_bytes());
+                }
+            }
+            3 if !world.is_connected(name) => drop(world.connect(name)),
+            4 if world.is_connected(name) => world.lose(world.link(name)),
+            5..8 if world.is_connected(name) => {
+                let at = world.link(name);
+                for got in world.unanswered(at) {
+                    if self.below(3) > 0 {
+                        world.answer(at, &got);
+                    }
+                    if world.is_dark() {
+                        break;
+                    }
+                }
+            }
+            8 => world.power = Some(1 + self.below(8)),
+            _ => {
+                let ms = [100, 1_000, 1_500][self.below(3)];
+                world.pass_ms(ms);
+            }
+        }
+        world.settle();
+        if world.is_dark() { world.crash() } else { world }
+    }
+
+    /// Everybody is there and answers everything.
+    fn heal(&mut self, mut world: World) -> World {
+        world.power = None;
+        world = world.crash();
+        for _ in 0..6 {
+            for name in MEMBERS {
+                let at = match world.is_connected(name) {
+                    true => world.link(name),
+                    false => world.connect(name),
+                };
+                world.take_and_answer(at);
+            }
+            world.pass_ms(1_500);
+        }
+        assert_eq!(world.carried(), [], "nothing is under way");
+        world
+    }
+}
+
+const MEMBERS: [&str; 3] = ["a", "b", "c"];
+const SEEDS: u64 = 60;
 const OTHERS: usize = 20_000;
 const SMALL_BYTES: u64 = 600_000;

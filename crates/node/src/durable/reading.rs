@@ -50,7 +50,8 @@ pub(crate) enum Whose {
 /// What was read of one stream.
 pub(crate) struct Read {
     pub cursor: Box<Cursor>,
-    pub messages: Vec<Arc<Publication>>,
+    /// Each with the place where it was before, if it was carried forward.
+    pub messages: Vec<(Arc<Publication>, Option<Sequence>)>,
     /// How far it came, or what stands in the way.
     pub end: Result<ReadEnd, String>,
 }
@@ -73,6 +74,8 @@ pub(super) struct Message {
     streams: Vec<StreamId>,
     /// The subscription identifiers of one that was carried forward for a session.
     ids: Option<Vec<u32>>,
+    /// Where one was that was carried forward in this stream.
+    from: Option<Sequence>,
 }
 
 impl ReadJob {
@@ -125,28 +128,29 @@ pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
 fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, String> {
     let entry = Entry::decode(record.kind, record.payload);
     let entry = entry.map_err(|e| format!("record {}: {e}", record.sequence.0))?;
-    let (mut publication, publisher, ids) = match entry {
+    let (mut ids, mut from) = (None, None);
+    let (mut publication, publisher) = match entry {
         Entry::Message(message) => {
             let publisher = match message.publisher {
                 Publisher::Session(id) | Publisher::Exchange(id, _) => Some(id),
                 Publisher::Passing | Publisher::Request(_) => None,
             };
-            (message.to_publication(), publisher, None)
+            (message.to_publication(), publisher)
         }
         Entry::Carried(carried) => {
             let publication = carried.to_publication();
-            let ids = match carried.whose {
-                CarriedFor::Session { ids, .. } => Some(ids),
-                CarriedFor::Stream => None,
-            };
-            (publication, None, ids)
+            match carried.whose {
+                CarriedFor::Session { ids: sent_with, .. } => ids = Some(sent_with),
+                CarriedFor::Stream { from: before } => from = Some(before),
+            }
+            (publication, None)
         }
         _ => return Err(format!("record {} in a stream is no message", record.sequence.0)),
     };
     publication.settled_at(record.sequence.0);
     publication.charge_to(account);
     let publication = Arc::new(publication);
-    Ok(Message { publication, publisher, streams: record.streams().collect(), ids })
+    Ok(Message { publication, publisher, streams: record.streams().collect(), ids, from })
 }
 
 impl Shard {
@@ -157,7 +161,7 @@ impl Shard {
             Whose::Session(session, epoch) => (session, epoch),
             Whose::Carried(session) => return self.carry_read(session, again),
             Whose::Group(group) => {
-                let messages = messages.into_iter().map(|m| m.publication).collect();
+                let messages = messages.into_iter().map(|m| (m.publication, m.from)).collect();
                 return self.group_read(group, Read { cursor, messages, end });
             }
         };

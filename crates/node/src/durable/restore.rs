@@ -13,8 +13,10 @@ use crate::journal::{
 use crate::now::Now;
 use crate::session::{Session, State, Will};
 use crate::shard::Shard;
+use crate::share::Mail;
 use crate::timers::Timer;
 use broker::access::{Principal, Source};
+use broker::share::Presence::Away;
 use broker::subscription::Receiver;
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
@@ -200,7 +202,10 @@ impl Shard {
         }
         if let Ok(Some(shared)) = SharedFilter::parse(s.filter) {
             let kept = is_held.then_some((s.stream, s.since));
-            self.join_since(slot, s.filter, shared.filter, (s.options, s.subscription_id), kept);
+            let options = (s.options, s.subscription_id);
+            let member = self.join_since(slot, s.filter, shared.filter, options, kept);
+            // Nobody is there: else its group would give it what it cannot take, again and again.
+            self.homes.shares.mail.push((member, Mail::Presence(Away)));
             return;
         }
         let Ok(filter) = TopicFilter::parse(s.filter) else { return };

@@ -43,6 +43,11 @@ impl Moves {
         self.ahead.contains(&at)
     }
 
+    /// Those that the group has not met.
+    pub fn beyond(&self) -> impl Iterator<Item = Sequence> {
+        self.ahead.iter().copied()
+    }
+
     /// Whether one is on its way.
     pub fn is_any(&self) -> bool {
         !self.moving.is_empty()
@@ -92,7 +97,7 @@ impl KeptGroup {
         if at > self.backlog.taken() {
             self.moves.ahead.insert(at);
         }
-        let Ok(place) = self.open.binary_search_by_key(&from, |one| one.sequence) else { return };
+        let Ok(place) = self.place_of(from) else { return };
         let Some(mut one) = self.open.remove(place) else { return };
         // Over meanwhile, it needs no place.
         if let Some(publication) = one.left.upgrade() {
@@ -113,20 +118,26 @@ impl KeptGroups {
             return;
         }
         let Some(group) = self.of_member(h.member) else { return };
-        if let Ok(place) = group.open.binary_search_by_key(&sequence, |one| one.sequence) {
+        if let Ok(place) = group.place_of(sequence) {
             group.open[place].qos = h.qos;
         }
     }
 
-    /// Of messages that a member gives back, those that nobody else may get yet: at QoS 2 it would
-    /// be known by a place that it is about to leave.
-    pub(super) fn keep_moving(&mut self, member: MemberId, all: &mut Vec<Arc<Publication>>) {
-        let Some(group) = self.of_member(member).filter(|group| group.moves.is_any()) else {
-            return;
-        };
+    /// A member gives messages back, and anybody may get them at any QoS. Not those that are on
+    /// their way forward: at QoS 2 one would be known by a place that it is about to leave.
+    pub(super) fn come_back(&mut self, member: MemberId, all: &mut Vec<Arc<Publication>>) {
+        let Some(group) = self.of_member(member) else { return };
         let moving = &group.moves.moving;
         let is_moving = |p: &mut Arc<Publication>| moving.contains(&Sequence(p.sequence()));
-        let kept: Vec<_> = all.extract_if(.., is_moving).map(|p| (member, p)).collect();
+        let kept: Vec<_> = match group.moves.is_any() {
+            true => all.extract_if(.., is_moving).map(|p| (member, p)).collect(),
+            false => Vec::new(),
+        };
+        for publication in all.iter() {
+            if let Ok(place) = group.place_of(Sequence(publication.sequence())) {
+                group.open[place].qos = publication.message.qos();
+            }
+        }
         self.given_back.extend(kept);
     }
 }
@@ -140,7 +151,8 @@ impl Shard {
             let stream = kept.stream;
             for (from, publication) in kept.late(now_ms, &limits) {
                 kept.moves.moving.push(from);
-                let (content, whose) = (Content::of(&publication.message), CarriedFor::Stream);
+                let content = Content::of(&publication.message);
+                let whose = CarriedFor::Stream { from };
                 let deadline_ms = publication.deadline_ms;
                 let entry = Entry::Carried(Carried { content, deadline_ms, whose });
                 let then = Completion::Carried(group, stream, from);

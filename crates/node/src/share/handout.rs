@@ -103,7 +103,7 @@ impl HandingOut<'_> {
             Mail::Presence(presence) => groups.set(member, presence),
             Mail::Finished(count) => groups.finished(member, count),
             Mail::Returned(mut all) => {
-                self.homes.kept_groups.keep_moving(member, &mut all);
+                self.homes.kept_groups.come_back(member, &mut all);
                 counters.shared_returned.add(all.len() as u64);
                 let lost = groups.returned(member, all);
                 counters.lose_many(Loss::SessionEnded, lost.len() as u64);

@@ -277,15 +277,15 @@ impl KeptGroup {
         }
     }
 
-    /// A message that was left comes back.
+    /// A message that was left comes back; carried forward, with the place where it was.
     pub fn read(
         &mut self,
-        p: &Arc<Publication>,
+        (p, from): (&Arc<Publication>, Option<Sequence>),
         account: &Arc<Account>,
     ) -> Option<Arc<Publication>> {
         let sequence = Sequence(p.sequence());
         if self.moves.has(sequence)
-            || self.before.as_ref().is_some_and(|before| before.is_done(sequence))
+            || self.before.as_ref().is_some_and(|before| before.is_known(sequence, from))
         {
             self.backlog.pass(sequence);
             return None;
@@ -324,8 +324,9 @@ impl KeptGroup {
         let taken = self.backlog.taken();
         self.moves.pass(taken);
         let known = self.open.iter().map(|one| one.sequence);
-        // What was carried beyond is found there.
+        // What was carried beyond is found there, but for what is over.
         let mut open: Vec<Sequence> = known.take_while(|at| *at <= taken).collect();
+        let over = self.moves.beyond().filter(|at| self.place_of(*at).is_err()).collect();
         if let Some(before) = &self.before {
             // What has not been read again is as it was.
             open.extend(before.open.range(Sequence(taken.0 + 1)..));
@@ -337,7 +338,12 @@ impl KeptGroup {
         let (stream, from) = (self.stream, self.stands);
         let need = (from < to).then_some(Need::Advance { stream, from, to });
         self.stands = from.max(to);
-        (self.tell(taken, open, Vec::new()), need)
+        (self.tell(taken, open, over), need)
+    }
+
+    /// Where a message is among those that are open.
+    pub(super) fn place_of(&self, at: Sequence) -> Result<usize, usize> {
+        self.open.binary_search_by_key(&at, |one| one.sequence)
     }
 
     /// Whether something is over that the log does not know.

@@ -26,6 +26,7 @@ pub struct Got {
 /// What a client got.
 pub enum Heard {
     Publish(Got),
+    PubAck(PacketId),
     PubRel(PacketId),
     PubRec(PacketId),
     Other,
@@ -45,6 +46,7 @@ pub fn heard(mut bytes: &[u8]) -> Vec<Heard> {
                 ids: p.properties.subscription_ids().collect(),
                 user: p.properties.user().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             }),
+            Packet::PubAck(a) => Heard::PubAck(a.packet_id),
             Packet::PubRel(a) => Heard::PubRel(a.packet_id),
             Packet::PubRec(a) => Heard::PubRec(a.packet_id),
             _ => Heard::Other,

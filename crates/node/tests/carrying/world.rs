@@ -9,6 +9,7 @@ use broker::retained::Retained;
 use broker::subscription::Interest;
 use crashdisk::{CrashDisk, CrashFile};
 use engine::{Committer, Engine, Intake, Step};
+use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::AckKind;
 use node::auth::{AuthOutcome, Listener};
@@ -21,7 +22,7 @@ use node::post::Post;
 use node::record::{Record, settle};
 use node::shard::home_of;
 use node::{Found, LinkId, Restored, Settings, Shard, answer, resume};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::log::{Cleaner, Log, Options, Reader};
 use store::op::{NamespaceId, Sequence};
@@ -67,8 +68,31 @@ pub struct World {
     clients: BTreeMap<String, At>,
     /// What clients have not answered.
     inbox: BTreeMap<String, Vec<Got>>,
+    counters: Vec<Arc<Counters>>,
     moments: Option<Vec<Moment>>,
     last_id: u16,
+    /// Bytes of what others than the first are.
+    pub payload_bytes: usize,
+    /// So many commits from now the power goes.
+    pub power: Option<usize>,
+    pub account: Account,
+}
+
+/// What clients know, whatever happens to the server.
+#[derive(Default)]
+pub struct Account {
+    /// What a publisher has sent under each identifier.
+    sent: BTreeMap<PacketId, Vec<u8>>,
+    /// What it was promised.
+    pub accepted: Vec<Vec<u8>>,
+    /// Identifiers of QoS 2 that a client has taken and that were not released.
+    held: BTreeMap<String, BTreeSet<PacketId>>,
+    /// How often a message was taken as a new one.
+    pub taken: BTreeMap<Vec<u8>, usize>,
+    /// The same at QoS 2.
+    pub taken_once: BTreeMap<Vec<u8>, usize>,
+    /// How many messages were carried before the last start.
+    carried: u64,
 }
 
 impl World {
@@ -104,6 +128,7 @@ impl World {
         let interest = Arc::new(Interest::new(reactors));
         let retained = Arc::new(Retained::new(&limits));
         let (quota, keys) = (Arc::new(SessionQuota::new(99)), Arc::default());
+        let counters: Vec<_> = (0..reactors).map(|_| Arc::<Counters>::default()).collect();
         let shard = |reactor: usize| {
             Shard::new(Settings {
                 reactor,
@@ -121,7 +146,7 @@ impl World {
                 clock_record: found.clock_record.filter(|_| reactor == 0),
                 first_session: found.next_session,
                 namespace: NAMESPACE,
-                counters: Arc::new(Counters::default()),
+                counters: Arc::clone(&counters[reactor]),
                 seed: [reactor as u64, 7],
             })
         };
@@ -158,8 +183,12 @@ impl World {
             posts,
             clients: BTreeMap::new(),
             inbox: BTreeMap::new(),
+            counters,
             moments: None,
             last_id: 0,
+            payload_bytes: 100,
+            power: None,
+            account: Account::default(),
         };
         world.committer.step(|_, _| {}, |_, _| {});
         world.cleaner.end_unheld();
@@ -168,7 +197,37 @@ impl World {
 
     /// The power goes; what was committed is there.
     pub fn crash(self) -> Self {
-        Self::on(self.shards.len(), self.bounds, self.disk.contents()).0
+        let (last_id, payload_bytes) = (self.last_id, self.payload_bytes);
+        let carried = self.count_carried();
+        let world = Self::on(self.shards.len(), self.bounds, self.disk.contents()).0;
+        let account = Account { carried, ..self.account };
+        Self { last_id, payload_bytes, account, ..world }
+    }
+
+    /// How many messages were carried.
+    pub fn count_carried(&self) -> u64 {
+        self.account.carried + self.counters.iter().map(|c| c.carried.get()).sum::<u64>()
+    }
+
+    /// Whether the power has gone.
+    pub fn is_dark(&self) -> bool {
+        self.power == Some(0)
+    }
+
+    /// Whether a client is.
+    pub fn is_connected(&self, name: &str) -> bool {
+        self.clients.contains_key(name)
+    }
+
+    /// What a client has not answered, and may answer.
+    pub fn unanswered(&self, at: At) -> Vec<Got> {
+        self.inbox.get(&self.name(at)).cloned().unwrap_or_default()
+    }
+
+    /// Some time.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.settle();
     }
 
     pub fn watch_commits(&mut self) {
@@ -200,7 +259,9 @@ impl World {
 
     pub fn lose(&mut self, at: At) {
         self.shards[at.0].lost(at.1);
-        self.clients.retain(|_, other| *other != at);
+        let name = self.name(at);
+        self.clients.remove(&name);
+        self.inbox.remove(&name);
         self.settle();
     }
 
@@ -224,6 +285,8 @@ impl World {
     }
 
     pub fn answer(&mut self, at: At, got: &Got) {
+        let name = self.name(at);
+        self.inbox.entry(name).or_default().retain(|one| one.packet_id != got.packet_id);
         let kind = match got.qos {
             QoS::ExactlyOnce => AckKind::PubRec,
             _ => AckKind::PubAck,
@@ -253,7 +316,7 @@ impl World {
     /// So many others, which whoever gets them answers; all that is left is the first.
     pub fn publish_others(&mut self, count: usize, qos: QoS) {
         for n in 0..count {
-            self.publish(qos, format!("{n} {}", "x".repeat(100)).as_bytes());
+            self.publish(qos, format!("{n} {}", "x".repeat(self.payload_bytes)).as_bytes());
             if n % AT_ONCE == AT_ONCE - 1 || n + 1 == count {
                 self.now.mono_ms += 20;
                 self.settle();
@@ -320,12 +383,14 @@ impl World {
         }
     }
 
-    fn publish(&mut self, qos: QoS, payload: &[u8]) {
+    /// One message.
+    pub fn publish(&mut self, qos: QoS, payload: &[u8]) {
         let at = match self.clients.get(PUBLISHER) {
             Some(at) => *at,
             None => self.connect(PUBLISHER),
         };
         self.last_id = self.last_id % 60_000 + 1;
+        self.account.sent.insert(PacketId::new(self.last_id).unwrap(), payload.to_vec());
         self.input(at, &client::publish(self.last_id, qos, payload));
     }
 
@@ -338,19 +403,28 @@ impl World {
         self.clients.iter().find(|(_, other)| **other == at).unwrap().0.clone()
     }
 
-    fn settle(&mut self) {
+    /// Everything that can happen without time happens, or the power goes.
+    pub fn settle(&mut self) {
         for _ in 0..10_000 {
+            if self.is_dark() {
+                return;
+            }
             let mut busy = false;
             for n in 0..self.shards.len() {
                 busy |= self.turn(n);
             }
             busy |= self.commit();
+            if self.is_dark() {
+                return;
+            }
             busy |= self.read_all();
             if !busy && self.posts.iter().all(Vec::is_empty) {
                 return;
             }
         }
-        panic!("no rest");
+        let waits: Vec<_> = self.shards.iter().map(Shard::wait_ms).collect();
+        let posts: Vec<_> = self.posts.iter().map(Vec::len).collect();
+        panic!("no rest: waits {waits:?}, posts {posts:?}");
     }
 
     fn turn(&mut self, n: usize) -> bool {
@@ -385,9 +459,15 @@ impl World {
             |fact, needs| settle(fact, needs, retained, interest, keys, now.wall_ms),
             |reactor, facts| posts[reactor].push(Post::Facts(facts)),
         );
+        if self.moments.is_some() || self.power.is_some() {
+            self.cleaner.clean(OPTIONS.segment_bytes).unwrap();
+        }
         if let (Step::Committed(_), Some(moments)) = (&step, &mut self.moments) {
             let name = format!("commit {} at {} ms", moments.len(), self.now.mono_ms);
             moments.push(Moment { name, files: self.disk.contents() });
+        }
+        if let (Step::Committed(_), Some(left)) = (&step, &mut self.power) {
+            *left = left.saturating_sub(1);
         }
         !matches!(step, Step::Idle)
     }
@@ -400,14 +480,20 @@ impl World {
             self.shards[reactor].taken(link.slot, bytes.len());
             for one in client::heard(&bytes) {
                 match one {
-                    Heard::Publish(got) => self.inbox.entry(name.clone()).or_default().push(got),
+                    Heard::Publish(got) => {
+                        self.account.take(&name, &got);
+                        self.inbox.entry(name.clone()).or_default().push(got);
+                    }
+                    Heard::PubAck(id) => self.account.accept(id),
                     Heard::PubRel(id) => {
                         busy = true;
+                        self.account.release(&name, id);
                         let done = client::answer(AckKind::PubComp, id);
                         self.input(At(reactor, link), &done);
                     }
                     Heard::PubRec(id) => {
                         busy = true;
+                        self.account.accept(id);
                         let next = client::answer(AckKind::PubRel, id);
                         self.input(At(reactor, link), &next);
                     }
@@ -416,6 +502,27 @@ impl World {
             }
         }
         busy
+    }
+}
+
+impl Account {
+    fn take(&mut self, client: &str, got: &Got) {
+        let held = self.held.entry(client.to_owned()).or_default();
+        let is_new = got.qos < QoS::ExactlyOnce || held.insert(got.packet_id);
+        if is_new && got.qos == QoS::ExactlyOnce {
+            *self.taken_once.entry(got.payload.clone()).or_insert(0) += 1;
+        }
+        if is_new {
+            *self.taken.entry(got.payload.clone()).or_insert(0) += 1;
+        }
+    }
+
+    fn release(&mut self, client: &str, id: PacketId) {
+        self.held.entry(client.to_owned()).or_default().remove(&id);
+    }
+
+    fn accept(&mut self, id: PacketId) {
+        self.accepted.extend(self.sent.remove(&id));
     }
 }
 
