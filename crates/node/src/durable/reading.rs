@@ -50,8 +50,7 @@ pub(crate) enum Whose {
 /// What was read of one stream.
 pub(crate) struct Read {
     pub cursor: Box<Cursor>,
-    /// Each with the place where it was before, if it was carried forward.
-    pub messages: Vec<(Arc<Publication>, Option<Sequence>)>,
+    pub messages: Vec<Arc<Publication>>,
     /// How far it came, or what stands in the way.
     pub end: Result<ReadEnd, String>,
 }
@@ -74,8 +73,6 @@ pub(super) struct Message {
     streams: Vec<StreamId>,
     /// The subscription identifiers of one that was carried forward for a session.
     ids: Option<Vec<u32>>,
-    /// Where one was that was carried forward in this stream.
-    from: Option<Sequence>,
 }
 
 impl ReadJob {
@@ -128,7 +125,7 @@ pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
 fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, String> {
     let entry = Entry::decode(record.kind, record.payload);
     let entry = entry.map_err(|e| format!("record {}: {e}", record.sequence.0))?;
-    let (mut ids, mut from) = (None, None);
+    let mut ids = None;
     let (mut publication, publisher) = match entry {
         Entry::Message(message) => {
             let publisher = match message.publisher {
@@ -139,9 +136,8 @@ fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, Strin
         }
         Entry::Carried(carried) => {
             let publication = carried.to_publication();
-            match carried.whose {
-                CarriedFor::Session { ids: sent_with, .. } => ids = Some(sent_with),
-                CarriedFor::Stream { from: before } => from = Some(before),
+            if let CarriedFor::Session { ids: sent_with, .. } = carried.whose {
+                ids = Some(sent_with);
             }
             (publication, None)
         }
@@ -150,7 +146,7 @@ fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, Strin
     publication.settled_at(record.sequence.0);
     publication.charge_to(account);
     let publication = Arc::new(publication);
-    Ok(Message { publication, publisher, streams: record.streams().collect(), ids, from })
+    Ok(Message { publication, publisher, streams: record.streams().collect(), ids })
 }
 
 impl Shard {
@@ -161,7 +157,7 @@ impl Shard {
             Whose::Session(session, epoch) => (session, epoch),
             Whose::Carried(session) => return self.carry_read(session, again),
             Whose::Group(group) => {
-                let messages = messages.into_iter().map(|m| (m.publication, m.from)).collect();
+                let messages = messages.into_iter().map(|m| m.publication).collect();
                 return self.group_read(group, Read { cursor, messages, end });
             }
         };

@@ -7,7 +7,6 @@
 //! number  session, if it is for one
 //! number  packet identifier, likewise
 //! list    of numbers: subscription identifiers, likewise
-//! number  where the message was before, if it is for a stream
 //! moment  deadline, if there is one
 //! number  bytes of the topic
 //! number  bytes of the properties, if there are any
@@ -21,7 +20,6 @@ use super::writer::Writer;
 use broker::publication::{NEVER, Publication};
 use mqtt::packet_id::PacketId;
 use store::log::{Hold, Kind};
-use store::op::Sequence;
 
 /// A message that is somebody's already and stays so: this record takes the place of the one
 /// before once a [`Progress`](super::Progress) or a [`GroupProgress`](super::GroupProgress) names
@@ -49,10 +47,7 @@ pub enum CarriedFor {
         ids: Vec<u32>,
     },
     /// The shared group in whose stream the record lies.
-    Stream {
-        /// Where the message was: who meets both there takes the first.
-        from: Sequence,
-    },
+    Stream,
 }
 
 impl<'a> Carried<'a> {
@@ -66,7 +61,7 @@ impl<'a> Carried<'a> {
     pub fn hold(&self) -> Hold {
         match self.whose {
             CarriedFor::Session { .. } => Hold::UntilReleased,
-            CarriedFor::Stream { .. } => Hold::No,
+            CarriedFor::Stream => Hold::No,
         }
     }
 
@@ -74,7 +69,7 @@ impl<'a> Carried<'a> {
     pub fn session(&self) -> Option<SessionId> {
         match self.whose {
             CarriedFor::Session { session, .. } => Some(session),
-            CarriedFor::Stream { .. } => None,
+            CarriedFor::Stream => None,
         }
     }
 
@@ -89,7 +84,7 @@ impl<'a> Carried<'a> {
         if !properties.is_empty() {
             flags |= PROPERTIES;
         }
-        if let CarriedFor::Stream { .. } = self.whose {
+        if self.whose == CarriedFor::Stream {
             flags |= STREAM;
         }
         w.byte(flags);
@@ -100,7 +95,7 @@ impl<'a> Carried<'a> {
                 w.number(ids.len() as u64);
                 ids.iter().for_each(|id| w.number(u64::from(*id)));
             }
-            CarriedFor::Stream { from } => w.sequence(*from),
+            CarriedFor::Stream => {}
         }
         if self.deadline_ms != NEVER {
             w.moment(self.deadline_ms);
@@ -123,7 +118,7 @@ impl<'a> Carried<'a> {
                 packet_id: r.packet_id()?,
                 ids: r.list(1, Reader::number_u32)?,
             },
-            _ => CarriedFor::Stream { from: r.sequence()? },
+            _ => CarriedFor::Stream,
         };
         let deadline_ms = if flags & DEADLINE == 0 { NEVER } else { r.moment()? };
         let topic_len = r.number()?;
@@ -161,9 +156,7 @@ mod tests {
             packet_id: PacketId::new(9).unwrap(),
             ids: vec![1, 268_435_455],
         };
-        for (whose, hold) in
-            [(session, Hold::UntilReleased), (CarriedFor::Stream { from: Sequence(900) }, Hold::No)]
-        {
+        for (whose, hold) in [(session, Hold::UntilReleased), (CarriedFor::Stream, Hold::No)] {
             for (deadline_ms, retain) in [(77, true), (NEVER, false)] {
                 let qos = QoS::ExactlyOnce;
                 let before = mqtt::message::Message::new("a/ü", &properties, b"x", qos, retain);
@@ -181,13 +174,13 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let plain = [VERSION, STREAM | 1, 9, 1, b't', b'x'];
+        let plain = [VERSION, STREAM | 1, 1, b't', b'x'];
         assert!(Carried::decode(&mut Reader::new(&plain)).is_ok());
         for (what, bytes) in [
-            ("an unused flag", &[VERSION, STREAM | 1 | 1 << 6, 9, 1, b't'][..]),
-            ("a deadline that is none", &[VERSION, STREAM | 1 | DEADLINE, 9, 0, 1, b't']),
-            ("no properties", &[VERSION, STREAM | 1 | PROPERTIES, 9, 1, 0, b't']),
-            ("a wildcard", &[VERSION, STREAM | 1, 9, 1, b'#']),
+            ("an unused flag", &[VERSION, STREAM | 1 | 1 << 6, 1, b't'][..]),
+            ("a deadline that is none", &[VERSION, STREAM | 1 | DEADLINE, 0, 1, b't']),
+            ("no properties", &[VERSION, STREAM | 1 | PROPERTIES, 1, 0, b't']),
+            ("a wildcard", &[VERSION, STREAM | 1, 1, b'#']),
             ("identifier 0", &[VERSION, 1, 7, 0, 0, 1, b't']),
             ("more identifiers than bytes", &[VERSION, 1, 7, 1, 99, 1, b't']),
         ] {

@@ -346,7 +346,7 @@ mod tests {
             Entry::Detached(detached(WillLeft::Gone)),
             Entry::Detached(detached(WillLeft::Due { at_ms: u64::MAX })),
             carried(CarriedFor::Session { session, packet_id, ids: vec![1, 300] }),
-            carried(CarriedFor::Stream { from: Sequence(300) }),
+            carried(CarriedFor::Stream),
         ]
     }
 

@@ -13,13 +13,8 @@ pub(super) struct Before {
 }
 
 impl Before {
-    /// Whether nobody is to get it, which was at `from` before, if it was carried forward: who
-    /// reads meets it there too, as long as the group has not told that it has left.
-    pub fn is_known(&self, sequence: Sequence, from: Option<Sequence>) -> bool {
-        self.is_done(sequence) || from.is_some_and(|from| !self.is_done(from))
-    }
-
-    fn is_done(&self, sequence: Sequence) -> bool {
+    /// Whether nobody is to get it again.
+    pub fn is_done(&self, sequence: Sequence) -> bool {
         if sequence <= self.taken {
             return !self.open.contains(&sequence);
         }

@@ -1,18 +1,19 @@
-//! Messages that a group has given at QoS 1 and that are under way for long are carried forward in
-//! its stream: written again behind others, so that the log need not keep all that came behind
-//! them. The group may offer them again at any time, so they stay its own.
+//! QoS 1 messages that a group has given and that are under way for long are carried forward in its
+//! stream: written again behind others, so that the log need not keep all that came behind them.
+//! The group may offer them again at any time, so they stay its own.
 //!
-//! Owns when that is and what follows. What was given at QoS 2 is its session's to carry
-//! (`durable/carrying`), as nobody else may get it (MQTT 5, 4.8.2-5).
+//! Owns when that is and what follows. What a session has at QoS 2 is its own to carry
+//! (`durable/carrying`), as nobody else may get it (MQTT 5, 4.8.2-5). A QoS 2 message that a member
+//! has at QoS 1 may still become somebody's at QoS 2, where two places of it would be two messages:
+//! it stays where it is.
 
-use super::Mail;
-use super::kept::{KeptGroup, KeptGroups};
+use super::kept::KeptGroup;
 use crate::journal::{Carried, CarriedFor, Content, Entry};
 use crate::waiting::Completion;
 use crate::shard::Shard;
 use broker::limits::Limits;
 use broker::publication::Publication;
-use broker::share::{GroupRef, Handout, MemberId};
+use broker::share::GroupRef;
 use mqtt::qos::QoS;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -110,38 +111,6 @@ impl KeptGroup {
     }
 }
 
-impl KeptGroups {
-    /// A message goes to a member at this QoS.
-    pub(super) fn goes(&mut self, h: &Handout) {
-        let sequence = Sequence(h.publication.sequence());
-        if h.publication.message.qos() < QoS::ExactlyOnce || sequence.0 == 0 {
-            return;
-        }
-        let Some(group) = self.of_member(h.member) else { return };
-        if let Ok(place) = group.place_of(sequence) {
-            group.open[place].qos = h.qos;
-        }
-    }
-
-    /// A member gives messages back, and anybody may get them at any QoS. Not those that are on
-    /// their way forward: at QoS 2 one would be known by a place that it is about to leave.
-    pub(super) fn come_back(&mut self, member: MemberId, all: &mut Vec<Arc<Publication>>) {
-        let Some(group) = self.of_member(member) else { return };
-        let moving = &group.moves.moving;
-        let is_moving = |p: &mut Arc<Publication>| moving.contains(&Sequence(p.sequence()));
-        let kept: Vec<_> = match group.moves.is_any() {
-            true => all.extract_if(.., is_moving).map(|p| (member, p)).collect(),
-            false => Vec::new(),
-        };
-        for publication in all.iter() {
-            if let Ok(place) = group.place_of(Sequence(publication.sequence())) {
-                group.open[place].qos = publication.message.qos();
-            }
-        }
-        self.given_back.extend(kept);
-    }
-}
-
 impl Shard {
     /// Carries forward what members have had under way for long.
     pub(super) fn carry_groups(&mut self) {
@@ -152,7 +121,7 @@ impl Shard {
             for (from, publication) in kept.late(now_ms, &limits) {
                 kept.moves.moving.push(from);
                 let content = Content::of(&publication.message);
-                let whose = CarriedFor::Stream { from };
+                let whose = CarriedFor::Stream;
                 let deadline_ms = publication.deadline_ms;
                 let entry = Entry::Carried(Carried { content, deadline_ms, whose });
                 let then = Completion::Carried(group, stream, from);
@@ -174,9 +143,6 @@ impl Shard {
         if let Some(kept) = kept_groups.get(group).filter(|kept| kept.stream == stream) {
             kept.moved(from, at);
             kept_groups.want(group);
-        }
-        for (member, publication) in kept_groups.take_given_back() {
-            self.handing_out().hear(member, Mail::Returned(vec![publication]));
         }
         self.homes.arm_progress();
     }

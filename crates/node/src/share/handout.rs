@@ -75,7 +75,6 @@ impl HandingOut<'_> {
     }
 
     fn hand(&mut self, h: Handout) {
-        self.homes.kept_groups.goes(&h);
         let reactor = h.member.reactor();
         if reactor == self.homes.me {
             return self.homes.take_in(h);
@@ -89,7 +88,7 @@ impl HandingOut<'_> {
     }
 
     /// News of a member.
-    pub(super) fn hear(&mut self, member: MemberId, mail: Mail) {
+    fn hear(&mut self, member: MemberId, mail: Mail) {
         if matches!(mail, Mail::Left) {
             let Homes { kept_groups, needs, counters, .. } = &mut *self.homes;
             let lost = kept_groups.leave(member, |need| needs.push(need));
@@ -102,8 +101,7 @@ impl HandingOut<'_> {
             Mail::Joined => {}
             Mail::Presence(presence) => groups.set(member, presence),
             Mail::Finished(count) => groups.finished(member, count),
-            Mail::Returned(mut all) => {
-                self.homes.kept_groups.come_back(member, &mut all);
+            Mail::Returned(all) => {
                 counters.shared_returned.add(all.len() as u64);
                 let lost = groups.returned(member, all);
                 counters.lose_many(Loss::SessionEnded, lost.len() as u64);

@@ -140,9 +140,9 @@ impl Shard {
                 return self.homes.notice(Notice::Unreadable { client, why });
             }
         };
-        for (publication, from) in messages {
+        for publication in messages {
             let Some(kept) = self.homes.kept_groups.get(group) else { return };
-            if let Some(own) = kept.read((&publication, from), &account) {
+            if let Some(own) = kept.read(&publication, &account) {
                 self.handing_out().offer_own(group, own);
             }
         }

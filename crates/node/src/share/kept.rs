@@ -35,8 +35,6 @@ pub(crate) struct KeptGroups {
     wanted: Vec<GroupRef>,
     /// How many groups have enough in memory.
     parked: usize,
-    /// What members gave back while it was carried forward.
-    pub(super) given_back: Vec<(MemberId, Arc<Publication>)>,
 }
 
 /// Whether a group is to be looked at for what it has to read.
@@ -77,7 +75,7 @@ pub(super) struct Taken {
     pub sequence: Sequence,
     /// Tells whether it is over.
     pub left: Weak<Publication>,
-    /// As it was given last, or as it was published.
+    /// As it was published.
     pub qos: QoS,
 }
 
@@ -90,7 +88,6 @@ impl Default for KeptGroups {
             end: Sequence(0),
             wanted: Vec::new(),
             parked: 0,
-            given_back: Vec::new(),
         }
     }
 }
@@ -139,16 +136,6 @@ impl KeptGroups {
 
     pub fn get(&mut self, group: GroupRef) -> Option<&mut KeptGroup> {
         self.all.get_mut(&group)
-    }
-
-    /// The group of a member.
-    pub fn of_member(&mut self, member: MemberId) -> Option<&mut KeptGroup> {
-        self.all.get_mut(self.members.get(&member)?)
-    }
-
-    /// What members gave back while it was carried forward.
-    pub fn take_given_back(&mut self) -> Vec<(MemberId, Arc<Publication>)> {
-        std::mem::take(&mut self.given_back)
     }
 
     /// A group may have something to read.
@@ -277,15 +264,15 @@ impl KeptGroup {
         }
     }
 
-    /// A message that was left comes back; carried forward, with the place where it was.
+    /// A message that was left comes back.
     pub fn read(
         &mut self,
-        (p, from): (&Arc<Publication>, Option<Sequence>),
+        p: &Arc<Publication>,
         account: &Arc<Account>,
     ) -> Option<Arc<Publication>> {
         let sequence = Sequence(p.sequence());
         if self.moves.has(sequence)
-            || self.before.as_ref().is_some_and(|before| before.is_known(sequence, from))
+            || self.before.as_ref().is_some_and(|before| before.is_done(sequence))
         {
             self.backlog.pass(sequence);
             return None;

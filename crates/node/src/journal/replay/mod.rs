@@ -175,9 +175,7 @@ impl Replay {
             Entry::Message(message) => self.message(at, message, &entry),
             Entry::Clock(clock) => self.clock(at, *clock),
             Entry::GroupProgress(group) => self.groups.take(at, group, &mut self.needs),
-            Entry::Carried(Carried { whose: CarriedFor::Stream { .. }, .. }) => {
-                self.needs.hold(at, 0)
-            }
+            Entry::Carried(Carried { whose: CarriedFor::Stream, .. }) => self.needs.hold(at, 0),
             _ => self.sessions.take(at, &entry, payload, &mut self.needs),
         }
         Ok(())
