@@ -9,8 +9,8 @@
 
 use super::kept::KeptGroup;
 use crate::journal::{Carried, CarriedFor, Content, Entry};
-use crate::waiting::Completion;
 use crate::shard::Shard;
+use crate::waiting::Completion;
 use broker::limits::Limits;
 use broker::publication::Publication;
 use broker::share::GroupRef;

@@ -107,10 +107,7 @@ impl Sessions {
                 trace.carried.push((*packet_id, at));
             }
             Entry::Sent(_) | Entry::Released(_) | Entry::Message(_) => trace.deliver(at, entry),
-            Entry::Clock(_)
-            | Entry::GroupProgress(_)
-            | Entry::Carried(_)
-            | Entry::Device(_) => {}
+            Entry::Clock(_) | Entry::GroupProgress(_) | Entry::Carried(_) | Entry::Device(_) => {}
         }
     }
 
