@@ -147,6 +147,7 @@ impl World {
                 first_session: found.next_session,
                 namespace: NAMESPACE,
                 counters: Arc::clone(&counters[reactor]),
+                hub: None,
                 seed: [reactor as u64, 7],
             })
         };
