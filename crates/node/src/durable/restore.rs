@@ -8,7 +8,8 @@ use super::{Durable, Exchanges, Given, Standing};
 use crate::backlog::Backlog;
 use crate::devices::DeviceSession;
 use crate::journal::{
-    FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, UnderWay, Via,
+    self, FoundGroup, FoundSession, LastWill, Owner, Presence, Reached, SessionBegun, Subscription,
+    UnderWay, Via,
 };
 use crate::now::Now;
 use crate::session::{Session, State, Will};
@@ -20,12 +21,10 @@ use broker::share::Presence::Away;
 use broker::subscription::Receiver;
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
-use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::{Exchange, Outbound, Received};
 use mqtt::topic::{SharedFilter, TopicFilter};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use store::log::Need;
 use store::op::Sequence;
@@ -39,6 +38,42 @@ pub struct Found {
     pub shared: HashSet<Sequence, RandomState>,
     /// Messages carried forward for exchanges that are under way.
     pub carried: HashSet<Sequence, RandomState>,
+}
+
+impl Found {
+    /// What of a replay is for all reactors; takes its groups.
+    pub fn of(found: &mut journal::Found) -> Self {
+        Self {
+            groups: std::mem::take(&mut found.groups),
+            shared: found.shared.iter().map(|(at, _)| *at).collect(),
+            carried: found.carried.iter().copied().collect(),
+        }
+    }
+
+    /// Whether the message of an exchange lies elsewhere than it was published.
+    fn has_carried(&self, u: &UnderWay) -> bool {
+        u.exchange != Exchange::Released && self.carried.contains(&u.sequence)
+    }
+
+    fn exchanges(&self, reached: &Reached, under_way: &[UnderWay]) -> Exchanges {
+        let given = |u: &UnderWay| {
+            let given = Given::found(u)?;
+            Some(if self.has_carried(u) { given.carried_to(u.sequence) } else { given })
+        };
+        let mut carried = CarriedList::default();
+        for u in under_way.iter().filter(|u| self.has_carried(u)) {
+            let (packet_id, at) = (u.packet_id, u.sequence);
+            carried.put(Carry { packet_id, from: at, stands: Stands::Told(at) });
+        }
+        let open = under_way.iter().filter(|u| u.exchange != Exchange::Released);
+        Exchanges {
+            received: reached.received().collect(),
+            unloaded: open.map(|u| (u.packet_id, u.sequence)).collect(),
+            by_group: under_way.iter().filter_map(given).collect(),
+            carried,
+            ..Exchanges::default()
+        }
+    }
 }
 
 /// What a start has found for one reactor.
@@ -117,33 +152,19 @@ impl Shard {
         let reached = found.reached();
         let end = Sequence(self.heard.up_to);
         let under_way: Vec<_> = reached.under_way().collect();
-        let open = under_way.iter().filter(|u| u.exchange != Exchange::Released);
-        let unloaded: Vec<(PacketId, Sequence)> = open.map(|u| (u.packet_id, u.sequence)).collect();
         let mut durable = Durable::new(found.id, end, self.homes.meter.queued.hold());
         durable.first = found.first;
         durable.by_snapshot = found.by_snapshot().collect();
         durable.by_progress = found.by_progress().collect();
         durable.backlog =
             Backlog::behind(reached.cursor(), end, Default::default(), reached.dropped());
-        let received: Vec<PacketId> = reached.received().collect();
         // What is under way comes by itself, not by reading on.
         let mut done = reached.done().clone();
         let own = under_way.iter().filter(|u| u.via == Via::Own);
-        own.clone().for_each(|u| done.add(u.sequence));
-        let is_carried =
-            |u: &UnderWay| u.exchange != Exchange::Released && rest.carried.contains(&u.sequence);
-        let given = |u: &UnderWay| {
-            let given = Given::found(u)?;
-            Some(if is_carried(u) { given.carried_to(u.sequence) } else { given })
-        };
-        let by_group: VecDeque<Given> = under_way.iter().filter_map(given).collect();
-        let mut carried = CarriedList::default();
-        for u in under_way.iter().filter(|u| is_carried(u)) {
-            let (packet_id, at) = (u.packet_id, u.sequence);
-            carried.put(Carry { packet_id, from: at, stands: Stands::Told(at) });
-        }
-        by_group.iter().filter_map(|g| g.hold()).for_each(|need| self.perform.need(need));
-        let exchanges = Exchanges { received, by_group, unloaded, carried, ..Exchanges::default() };
+        own.for_each(|u| done.add(u.sequence));
+        let exchanges = rest.exchanges(&reached, &under_way);
+        let by_group = exchanges.by_group.iter().filter_map(|g| g.hold());
+        by_group.for_each(|need| self.perform.need(need));
         durable.exchanges = Some(Box::new(exchanges));
         durable.had_finished(reached.finished(), self.homes.now.mono_ms);
         durable.shrink();
@@ -177,9 +198,9 @@ impl Shard {
             device: device(now),
         };
         let slot = self.homes.add_session(session);
-        let oldest = under_way
-            .iter()
-            .filter(|u| u.exchange != Exchange::Released && u.via == Via::Own && !is_carried(u));
+        let oldest = under_way.iter().filter(|u| {
+            u.exchange != Exchange::Released && u.via == Via::Own && !rest.has_carried(u)
+        });
         let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
         let needed = Sequence(reached.cursor().0.min(oldest));
         for subscription in &now.subscriptions {

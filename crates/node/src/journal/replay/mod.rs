@@ -55,8 +55,8 @@ pub struct Replay {
 }
 
 /// What was found. Every record that was taken is in one place: it carries a session, a retained
-/// message, a key or the clock, or it is in `stale`, `tombstones`, `carried` or `kept`; what is in more than
-/// one of them is in `shared` too.
+/// message, a key or the clock, or it is in `stale`, `tombstones`, `carried` or `kept`; what is in
+/// more than one of them is in `shared` too.
 #[derive(Debug)]
 pub struct Found {
     /// Sessions that have begun and not ended. No two have one client identifier.
