@@ -105,7 +105,7 @@ fn a_message_of_a_session_that_ends_goes_on_to_another_member() {
     world.pass_time();
     world.delete("a");
     let payloads = |got: Vec<Got>| got.into_iter().map(|g| g.payload).collect::<Vec<_>>();
-    assert_eq!(payloads(world.take(here)), [first.payload.clone()]);
+    assert_eq!(payloads(world.take(here)), [&*first.payload]);
     world.pass_time();
     assert!(world.clean() < SMALL_BYTES);
     let mut world = world.crash();

@@ -215,7 +215,7 @@ impl Shard {
         let behind_max = limits.carried_behind_records_max;
         let Some(s) = sessions.get_mut(session.slot, session.generation) else { return };
         let due = s.late(shares, behind_max).filter(|open| open.sequence <= mark);
-        let due: Vec<Due> = due.map(Due::of).collect();
+        let due: Vec<Due> = due.map(|open| Due::of(&open)).collect();
         let mut unread = Vec::new();
         for Due { packet_id, from, delivery } in due {
             if left.bytes == 0 || unread.len() == left.reads {
@@ -307,8 +307,8 @@ impl Shard {
 }
 
 impl Due {
-    fn of(open: Open<'_>) -> Self {
-        let Open { packet_id, sequence: from, kept, .. } = open;
+    fn of(open: &Open<'_>) -> Self {
+        let Open { packet_id, sequence: from, kept, .. } = *open;
         Self { packet_id, from, delivery: kept.cloned() }
     }
 }
