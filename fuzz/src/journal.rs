@@ -97,7 +97,7 @@ fn encoded(entry: &Entry<'_>) -> Vec<u8> {
 }
 
 /// Those in use: 7 was given out and is never again.
-const KINDS: [u8; 13] = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14];
+const KINDS: [u8; 14] = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15];
 
 #[cfg(test)]
 mod tests {

@@ -131,6 +131,12 @@ impl Swarm {
             // Segments fill.
             (self.payload_bytes, self.read_bytes, self.pipe_bytes) = (3_000, 5_000, 20_000);
         }
+        // Drawn by nothing, so that a seed stays what it was.
+        if !self.clients.is_multiple_of(3) {
+            let behind = [0, 3, 30][(self.clients + self.names) % 3];
+            self.limits.carried_behind_records_max = behind;
+            self.limits.carried_after_s = (self.names % 3) as u32;
+        }
         self.log = Some(LogOdds {
             work: c.pick(&[2, 4, 12]),
             crash: c.pick(&[3, 10, 40]),

@@ -120,6 +120,13 @@ pub struct Limits {
     pub publisher_pending_max: usize,
     /// Bytes waiting in the log's queue. At it: publishers' sockets are not read.
     pub log_queue_bytes_max: usize,
+    /// Records of the log between a message under way to a client and where its session or shared
+    /// group otherwise is. Above, and later than `carried_after_s`: the message is written to the
+    /// log again, which need not keep them all for its sake.
+    pub carried_behind_records_max: usize,
+    /// Seconds that a message is under way before it is written again, at least, and about twice
+    /// as many at most: what clients answer in time is written once.
+    pub carried_after_s: u32,
     /// Bytes of one post between reactors. At it QoS 0 is dropped and counted, QoS > 0 pauses
     /// its publisher.
     pub post_bytes_max: usize,
@@ -256,6 +263,8 @@ impl Limits {
             fanout_per_turn_max: 64,
             publisher_pending_max: 1000,
             log_queue_bytes_max: 64 * MIB,
+            carried_behind_records_max: 1_000,
+            carried_after_s: 15,
             post_bytes_max: 8 * MIB,
             idempotency_keys_max: 100_000,
         }

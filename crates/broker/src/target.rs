@@ -55,6 +55,16 @@ impl Ids {
     }
 }
 
+impl From<&[u32]> for Ids {
+    fn from(ids: &[u32]) -> Self {
+        match ids {
+            [] => Self::None,
+            [id] => Self::One(*id),
+            many => Self::Many(many.into()),
+        }
+    }
+}
+
 /// One target a session out of one receiver a subscription; two where some of its subscriptions
 /// say No Local: one for others' publishes, one for its own (3.8.3-3).
 pub(crate) fn merge(mut all: Vec<Receiver>) -> Rc<[Target]> {

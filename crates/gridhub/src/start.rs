@@ -251,10 +251,7 @@ impl Common {
     /// What each reactor begins with.
     fn begins_with(&self, entrance: &Entrance, opened: &mut Opened) -> Vec<Begin> {
         let Opened { found, end, .. } = opened;
-        let rest = Arc::new(Found {
-            shared: found.shared.iter().map(|(at, _)| *at).collect(),
-            groups: std::mem::take(&mut found.groups),
-        });
+        let rest = Arc::new(Found::of(found));
         self.settings.keys.restore(&found.requests, |at| rest.shared.contains(&at));
         let mut homes: Vec<Vec<FoundSession>> = Vec::new();
         homes.resize_with(self.count, Vec::new);

@@ -194,6 +194,11 @@ impl Backlog {
         Some(self.taken)
     }
 
+    /// Whether a read is under way.
+    pub fn is_reading(&self) -> bool {
+        self.reading
+    }
+
     /// The next message of a read.
     pub fn read(&mut self, sequence: Sequence, bytes: usize) -> Read {
         debug_assert!(sequence > self.taken, "the log's order");

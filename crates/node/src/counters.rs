@@ -61,6 +61,8 @@ pub struct Counters {
     pub sessions: Count,
     /// Gauge: subscriptions.
     pub subscriptions: Count,
+    /// Messages under way for long that were written to the log again.
+    pub carried: Count,
     /// Handed out messages that a member of a shared group gave back for another.
     pub shared_returned: Count,
     /// Gauge: shared groups.

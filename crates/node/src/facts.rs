@@ -164,6 +164,9 @@ impl Shard {
             // It is told again.
             Completion::Clock => {}
             Completion::Group(group, stream) => self.group_kept(group, stream, None),
+            Completion::Carried(group, stream, from) => {
+                self.group_carried((group, stream, from), None);
+            }
             Completion::Acknowledge { link, packet_id, qos } => {
                 self.homes.counters.publishes_refused.add(1);
                 if qos == QoS::ExactlyOnce {

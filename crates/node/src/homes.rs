@@ -1,7 +1,7 @@
 //! The sessions at home on one reactor, the connections it holds, and what both share.
 
 use crate::counters::Counters;
-use crate::durable::{Begin, Changed};
+use crate::durable::{Begin, Changed, Late};
 use crate::effect::{Effect, Linger, Notice};
 use crate::link::LinkId;
 use crate::link::{Link, Phase};
@@ -63,6 +63,8 @@ pub(crate) struct Homes {
     pub begun: Vec<Begin>,
     /// Sessions whose delivery the log has to hear of.
     pub progress: Changed,
+    /// Sessions with messages that keep much of the log.
+    pub late: Late,
     /// Sessions that end because their queue overflowed.
     pub overflowed: Vec<SessionRef>,
     notices: u64,
@@ -102,6 +104,7 @@ impl Homes {
             moving: Vec::new(),
             begun: Vec::new(),
             progress: Changed::default(),
+            late: Late::default(),
             overflowed: Vec::new(),
             notices: 0,
         }

@@ -56,6 +56,8 @@ pub struct SessionDetail {
     pub paused_by: Vec<&'static str>,
     /// Seconds since they are not read.
     pub paused_for_s: Option<u64>,
+    /// Of what was sent, messages that were written to the log again.
+    pub inflight_carried: usize,
     /// Bytes of what was sent and is kept until it is acknowledged.
     pub inflight_bytes: usize,
     /// Topics behind aliases in bytes.

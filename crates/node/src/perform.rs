@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use store::log::{Hold, Kind, Need};
+use store::log::{Hold, Kind, Need, StreamId};
 use store::op::{Append, NamespaceId, Op, Outcome, Sequence, Ticket};
 
 /// Publishes and acknowledgements that wait for the log, in order.
@@ -147,11 +147,31 @@ impl Perform {
         what: What,
         completion: Completion,
     ) {
+        self.put((kind, payload), (Hold::UntilReleased, &[]), what, completion);
+    }
+
+    /// As [`write`](Self::write), of what lies in this index stream. Nobody hears of it there.
+    pub fn write_to(&mut self, stream: StreamId, entry: &Entry<'_>, completion: Completion) {
+        let mut payload = std::mem::take(&mut self.scratch);
+        payload.clear();
+        entry.encode(&mut payload);
+        let needed = (entry.hold(), &[stream][..]);
+        self.put((entry.kind(), &payload), needed, What::Own, completion);
+        self.scratch = payload;
+    }
+
+    fn put(
+        &mut self,
+        (kind, payload): (Kind, &[u8]),
+        (hold, streams): (Hold, &[StreamId]),
+        what: What,
+        completion: Completion,
+    ) {
         let Engine::Log(log) = &mut self.engine else { return };
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
-        let (hold, namespace) = (Hold::UntilReleased, self.namespace);
-        let form = Form { kind, hold, namespace, streams: &[], payload: &[payload] };
+        let namespace = self.namespace;
+        let form = Form { kind, hold, namespace, streams, payload: &[payload] };
         log.submit(ticket, 0, form, Record(what));
         let (ticket, origin) = (Some(ticket), Origin::LOG);
         self.waiting.push_back(Waiting { ticket, origin, publish: None, completion });
@@ -301,6 +321,9 @@ impl Shard {
             Completion::Clock => self.clock_kept(Sequence(sequence)),
             Completion::Group(group, stream) => {
                 self.group_kept(group, stream, Some(Sequence(sequence)))
+            }
+            Completion::Carried(group, stream, from) => {
+                self.group_carried((group, stream, from), Some(Sequence(sequence)));
             }
         }
     }

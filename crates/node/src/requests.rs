@@ -128,6 +128,7 @@ impl Shard {
             keep_alive_s: link.map_or(0, |l| l.keep_alive_s),
             inflight_out: s.outbound.open(),
             inflight_out_max: s.window,
+            inflight_carried: s.durable.as_ref().map_or(0, |d| d.exchanges().carried.len()),
             inflight_bytes: kept.sum(),
             inflight_in: s.received.len(),
             queued_bytes: s.queued().1,

@@ -16,7 +16,7 @@ use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use std::sync::Arc;
 use store::log::StreamId;
-use store::op::Ticket;
+use store::op::{Sequence, Ticket};
 
 /// One step that waits.
 pub(crate) struct Waiting {
@@ -68,6 +68,8 @@ pub(crate) enum Completion {
     Clock,
     /// What the group of this stream has done.
     Group(GroupRef, StreamId),
+    /// A message of the group of this stream, again: where it was.
+    Carried(GroupRef, StreamId, Sequence),
 }
 
 impl Waiting {

@@ -72,6 +72,7 @@ impl Server {
         let found = opened.found;
         let rest = Found {
             shared: found.shared.iter().map(|(at, _)| *at).collect(),
+            carried: found.carried.iter().copied().collect(),
             groups: found.groups,
         };
         self.keys.restore(&found.requests, |at| rest.shared.contains(&at));

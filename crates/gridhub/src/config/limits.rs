@@ -95,6 +95,8 @@ limits_config! {
     fanout_per_turn_max: usize,
     publisher_pending_max: usize,
     log_queue_bytes_max: usize,
+    carried_behind_records_max: usize,
+    carried_after_s: u32,
     post_bytes_max: usize,
     idempotency_keys_max: usize,
 }

@@ -141,7 +141,7 @@ fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sampl
 type Plain = (&'static str, &'static str, fn(&Counters) -> &Count);
 
 /// What only grows.
-const TOTALS: [Plain; 17] = [
+const TOTALS: [Plain; 18] = [
     ("gridhub_mqtt_failed_connects_total", "CONNECT refused.", |c| &c.connects_refused),
     ("gridhub_mqtt_denied_publishes_total", "Publishes without permission.", |c| {
         &c.publishes_denied
@@ -160,6 +160,11 @@ const TOTALS: [Plain; 17] = [
     ("gridhub_mqtt_connections_lost_total", "Ended without DISCONNECT.", |c| &c.connections_lost),
     ("gridhub_mqtt_taken_over_total", "Connections taken over.", |c| &c.taken_over),
     ("gridhub_mqtt_sessions_expired_total", "Sessions ended by expiry.", |c| &c.sessions_expired),
+    (
+        "gridhub_log_carried_messages_total",
+        "Messages long under way that were written to the log again.",
+        |c| &c.carried,
+    ),
     (
         "gridhub_mqtt_shared_messages_returned_total",
         "Messages that a member of a shared group did not get, for another one.",

@@ -175,6 +175,11 @@ impl<T> Outbound<T> {
         self.ring.get(distance(self.first, id.get()))?.kept.as_ref()
     }
 
+    /// The same, to change it.
+    pub fn kept_mut(&mut self, id: PacketId) -> Option<&mut T> {
+        self.entry(id)?.kept.as_mut()
+    }
+
     fn entry(&mut self, id: PacketId) -> Option<&mut Entry<T>> {
         let at = distance(self.first, id.get());
         self.ring.get_mut(at)

@@ -1,5 +1,6 @@
 //! Writing a session's entries, and what follows when one is a fact.
 
+use super::carrying::Told;
 use super::{Durable, Step};
 use crate::handover::Handover;
 use crate::journal::{
@@ -37,6 +38,8 @@ pub(crate) enum Kind {
     Progress,
     /// The next progress.
     Delivery,
+    /// The first progress that does not name it, once one has.
+    Carried,
     /// Nothing: it ends the session.
     Ended,
 }
@@ -68,6 +71,13 @@ pub(crate) enum Then {
         link: LinkId,
         packet_id: PacketId,
     },
+    /// The message of an exchange lies in the log again, which was known by `from`.
+    Carried {
+        packet_id: PacketId,
+        from: Sequence,
+    },
+    /// What is carried forward, where a start finds it, and what is not needed any more.
+    Told(Box<Told>),
 }
 
 impl Shard {
@@ -139,13 +149,22 @@ impl Shard {
         if kind == Kind::Ended {
             return self.ended(id, at);
         }
-        let Self { homes, endings, perform, .. } = self;
-        let here = homes.sessions.get_mut(session.slot, session.generation);
-        let here = here.and_then(|s| s.durable.as_deref_mut()).filter(|d| d.id == id);
-        // One that ends meanwhile still has to know what it leaves behind.
-        let Some(durable) = here.or_else(|| endings.get_mut(id)) else { return };
-        durable.enter(kind, at, &mut |need| perform.need(need));
+        let mut needs = Vec::new();
+        let Some(durable) = self.durable_of(session, id) else { return };
+        durable.enter(kind, at, &mut |need| needs.push(need));
+        needs.into_iter().for_each(|need| self.perform.need(need));
+        if let Then::Carried { packet_id, from } = then {
+            return self.carried((session, id), (packet_id, from), at);
+        }
         self.then(session, then);
+    }
+
+    /// What the log has of a session that is there, or that ends and still has to know what it
+    /// leaves behind.
+    pub(super) fn durable_of(&mut self, s: SessionRef, id: SessionId) -> Option<&mut Durable> {
+        let Self { homes, endings, .. } = self;
+        let here = homes.durable_mut(s).filter(|d| d.id == id);
+        here.or_else(|| endings.get_mut(id))
     }
 
     /// The disk has not taken an entry.
@@ -153,7 +172,7 @@ impl Shard {
         if kept.kind == Kind::Ended {
             return self.end_again(kept.id, why);
         }
-        let Kept { session, kind, then, .. } = kept;
+        let Kept { session, id, kind, then } = kept;
         if let Some(step) = then.step() {
             self.took_step(session, step, outcome);
         }
@@ -166,6 +185,19 @@ impl Shard {
                 self.homes.sessions.get(session.slot, session.generation).and_then(Session::link)
             }
             Then::Nothing => None,
+            Then::Carried { packet_id, from } => {
+                if let Some(durable) = self.durable_of(session, id) {
+                    durable.exchanges_mut().carried.remove(packet_id, from);
+                }
+                None
+            }
+            Then::Told(told) => {
+                // The next one that is a fact names them no more either.
+                if let Some(durable) = self.durable_of(session, id) {
+                    durable.by_progress.extend(told.over);
+                }
+                None
+            }
         };
         if kind == Kind::Progress {
             self.homes.changed(session.slot);
@@ -198,6 +230,12 @@ impl Shard {
             Then::Send(packet_id) => self.homes.send_begun(session, packet_id),
             Then::Release { link, packet_id } => self.release(link, packet_id),
             Then::Complete { link, packet_id } => self.complete(session, link, packet_id),
+            Then::Told(told) => {
+                told.over.iter().for_each(|at| self.perform.need(Need::Release(*at)));
+                self.homes.are_named(session, &told.named);
+            }
+            // Whoever comes here has done it.
+            Then::Carried { .. } => {}
         }
     }
 
@@ -217,7 +255,12 @@ impl Then {
             Self::Complete { packet_id, .. } => {
                 Some(Step::Released(*packet_id, Direction::Inbound))
             }
-            Self::Nothing | Self::Attach { .. } | Self::Answer { .. } | Self::Send(_) => None,
+            Self::Nothing
+            | Self::Attach { .. }
+            | Self::Answer { .. }
+            | Self::Send(_)
+            | Self::Carried { .. }
+            | Self::Told(_) => None,
         }
     }
 }
@@ -230,7 +273,7 @@ impl Durable {
             Kind::Change => (&mut self.by_snapshot, false),
             Kind::Progress => (&mut self.by_progress, true),
             Kind::Delivery => (&mut self.by_progress, false),
-            Kind::Ended => return,
+            Kind::Carried | Kind::Ended => return,
         };
         if overtakes {
             list.drain(..).for_each(|before| need(Need::Release(before)));

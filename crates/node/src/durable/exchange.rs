@@ -62,6 +62,10 @@ impl Shard {
             let Some(id) = found.and_then(|s| s.durable.as_ref()).map(|d| d.id) else { continue };
             let entry = Entry::Sent(Sent { session: id, packet_id, sequence, via });
             self.keep(session.slot, &entry, Kind::Delivery, Then::Send(packet_id));
+            if via != Via::Own {
+                // The group goes on while the client is silent.
+                self.homes.changed(session.slot);
+            }
         }
     }
 

@@ -36,6 +36,12 @@ impl Given {
         Some(Self::new(u.packet_id, u.sequence, u.via.stream()?, u.exchange))
     }
 
+    /// The same once its message was carried forward: for its group it is over, and the session has
+    /// it elsewhere.
+    pub fn carried_to(self, at: Sequence) -> Self {
+        Self { sequence: at, is_held: false, ..self }
+    }
+
     /// To be told when it begins.
     pub fn hold(self) -> Option<Need> {
         let (stream, after) = (self.stream, Sequence(self.sequence.0.saturating_sub(1)));

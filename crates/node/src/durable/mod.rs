@@ -5,9 +5,12 @@
 //! read. [`entries`] writes them, [`attaching`] and [`ending`] are the ends of a connection as the
 //! log has them, [`endings`] who waits for the latter, [`delivery`] takes messages or leaves them
 //! there, [`reading`] gets them back, [`exchange`] is QoS 2, [`given`] what came of shared groups,
-//! [`progress`] what is told late. A session of a namespace in memory has none of it.
+//! [`progress`] what is told late, [`carrying`] what is under way for long. A session of a
+//! namespace in memory has none of it.
 
 mod attaching;
+mod carried;
+mod carrying;
 mod clock;
 mod delivery;
 mod ending;
@@ -21,6 +24,7 @@ mod restore;
 mod subscriptions;
 mod watching;
 
+pub(crate) use carrying::Late;
 pub(crate) use clock::Told as ClockTold;
 pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES, Way};
 pub(crate) use endings::{Endings, Waits};
@@ -33,6 +37,7 @@ pub use reading::{ReadAnswer, ReadJob, answer};
 pub use restore::{Found, Restored};
 pub(crate) use watching::Watched;
 
+use self::carried::CarriedList;
 use crate::backlog::Backlog;
 use crate::journal::SessionId;
 use crate::meter::Held;
@@ -65,6 +70,8 @@ pub(crate) struct Durable {
     pub bytes: Held,
     /// It is in the list of sessions whose delivery has changed.
     pub is_changed: bool,
+    /// It is in the list of sessions with messages that keep much of the log.
+    pub is_late: bool,
 }
 
 /// Exchanges that are under way, as the log has them.
@@ -80,6 +87,8 @@ pub(crate) struct Exchanges {
     pub unloaded: Vec<(PacketId, Sequence)>,
     /// Those with what a group had given, before the restart or before its member left.
     pub by_group: VecDeque<Given>,
+    /// Exchanges whose messages were carried forward.
+    pub carried: CarriedList,
     /// Messages of groups that the client had to the end, and until when that is told.
     finished: VecDeque<((StreamId, Sequence), u64)>,
 }
@@ -110,6 +119,7 @@ impl Durable {
             exchanges: None,
             bytes,
             is_changed: false,
+            is_late: false,
         }
     }
 
@@ -142,6 +152,12 @@ impl Durable {
         let by_group = &mut self.exchanges.as_deref_mut()?.by_group;
         let at = by_group.iter().position(|given| given.packet_id == id)?;
         by_group.remove(at)
+    }
+
+    /// Whether the log has the message of this exchange elsewhere than it was published.
+    pub fn has_carried(&self, id: PacketId, known_by: Sequence) -> bool {
+        let stands = self.exchanges().carried.of(id, known_by);
+        matches!(stands, Some(carried::Stands::Told(_)))
     }
 
     /// What of it is to be told.
@@ -197,9 +213,10 @@ impl Durable {
     /// Everything that the log need not keep once the session's end is a fact.
     pub fn into_needs(self, ended: Sequence) -> impl Iterator<Item = Need> {
         let Self { first, by_snapshot, by_progress, streams, exchanges, .. } = self;
-        let given = exchanges.map(|exchanges| exchanges.by_group).unwrap_or_default();
-        let given = given.into_iter().filter_map(Given::leave);
-        let records = by_snapshot.into_iter().chain(by_progress).map(Need::Release);
+        let exchanges = exchanges.map(|exchanges| *exchanges).unwrap_or_default();
+        let given = exchanges.by_group.into_iter().filter_map(Given::leave);
+        let carried: Vec<Sequence> = exchanges.carried.records().collect();
+        let records = by_snapshot.into_iter().chain(by_progress).chain(carried).map(Need::Release);
         let holds = streams
             .into_iter()
             .map(|Standing { stream, stands, .. }| Need::Leave { stream, after: stands });
@@ -209,12 +226,13 @@ impl Durable {
 
 impl Exchanges {
     fn is_empty(&self) -> bool {
-        let Self { received, steps, unsent, unloaded, by_group, finished } = self;
+        let Self { received, steps, unsent, unloaded, by_group, carried, finished } = self;
         received.is_empty()
             && steps.is_empty()
             && unsent.is_empty()
             && unloaded.is_empty()
             && by_group.is_empty()
+            && carried.is_empty()
             && finished.is_empty()
     }
 }
@@ -225,6 +243,7 @@ static NONE: Exchanges = Exchanges {
     unsent: VecDeque::new(),
     unloaded: Vec::new(),
     by_group: VecDeque::new(),
+    carried: CarriedList::NONE,
     finished: VecDeque::new(),
 };
 

@@ -1,7 +1,9 @@
 //! How far deliveries have come, told to the log at most a second late (core.md 2).
 
+use super::carried::Stands;
+use super::carrying::{Open, Told};
 use super::entries::{Kind, Then};
-use super::{Durable, Exchanges, Standing, Step};
+use super::{Durable, Standing, Step};
 use crate::homes::Homes;
 use crate::journal::{Entry, Progress, Reached, Released, UnderWay, Via};
 use crate::session::Session;
@@ -9,6 +11,8 @@ use crate::shard::Shard;
 use crate::share::Memberships;
 use crate::timers::Timer;
 use broker::subscription::SessionRef;
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
 use mqtt::session::Exchange;
 use store::log::Need;
 use store::op::Sequence;
@@ -56,11 +60,13 @@ impl Shard {
             let Some(s) = sessions.get_mut(session.slot, session.generation) else { continue };
             let Some(durable) = s.durable.as_deref_mut() else { continue };
             durable.is_changed = false;
-            let Some(progress) = s.progress(shares, now_ms) else { continue };
-            let needed = needed_behind(&progress);
-            self.keep(session.slot, &Entry::Progress(progress), Kind::Progress, Then::Nothing);
+            let Some(Now { progress, needed, told }) = s.progress(shares, now_ms) else { continue };
+            let then = told.map_or(Then::Nothing, |told| Then::Told(Box::new(told)));
+            self.keep(session.slot, &Entry::Progress(progress), Kind::Progress, then);
             self.advance(session.slot, needed);
+            self.homes.see_late(session.slot);
         }
+        self.carry_late();
     }
 
     /// What a session does not read again need not be kept for it. The log hears that behind the
@@ -78,49 +84,72 @@ impl Shard {
     }
 }
 
+/// The delivery to a session as it is.
+struct Now {
+    progress: Progress,
+    /// Behind which record something may have to be read again: what is not done, and what was
+    /// sent, is not the client's yet, and lies nowhere else.
+    needed: Sequence,
+    /// What it says of what is carried forward.
+    told: Option<Told>,
+}
+
 impl Session {
     /// Its delivery as it is now.
-    fn progress(&mut self, shares: &Memberships, now_ms: u64) -> Option<Progress> {
+    fn progress(&mut self, shares: &Memberships, now_ms: u64) -> Option<Now> {
         let durable = self.durable.as_deref_mut()?;
         let first = self.queue.as_ref().and_then(|q| q.first_logged());
         let cursor = durable.cursor_before(first);
         let done = durable.backlog.done(cursor);
-        let finished = durable.finished(now_ms);
-        let durable = &*durable;
-        let under_way = self.outbound.unacknowledged().filter_map(|u| {
-            let (packet_id, exchange) = (u.packet_id, u.exchange);
-            let kept = u.kept.map(|d| Sequence(d.publication.sequence()));
-            let Exchanges { unloaded, by_group, .. } = durable.exchanges();
-            // A released one of a group has no message here, and is still not to be given again.
-            let given = by_group.iter().find(|given| given.packet_id == packet_id);
-            let before = || unloaded.iter().find(|(id, _)| *id == packet_id);
-            let sequence = kept.or_else(|| given.map(|given| given.sequence));
-            let sequence = sequence.or_else(|| before().map(|(_, sequence)| *sequence));
-            let sequence = sequence.unwrap_or(Sequence(0));
+        let mut finished = durable.finished(now_ms);
+        let durable = self.durable.as_deref()?;
+        let (mut under_way, mut needed) = (Vec::new(), done.cursor());
+        let mut named = Vec::new();
+        let mut open: HashSet<_, RandomState> = HashSet::default();
+        for o in self.open(shares) {
+            let Open { packet_id, sequence: from, exchange, via, .. } = o;
+            let carried = durable.exchanges().carried.of(packet_id, from);
+            let sequence = carried.and_then(Stands::at).unwrap_or(from);
             // What was never in the log cannot be taken up again.
-            let is_kept = sequence.0 > 0 || exchange == Exchange::Released;
-            let via = match (given, u.kept.and_then(|d| d.member)) {
-                (Some(given), _) => Via::Group(given.stream),
-                (None, Some(member)) => shares.via(member),
-                (None, None) => Via::Own,
-            };
-            is_kept.then_some(UnderWay { packet_id, sequence, exchange, via })
-        });
+            if sequence.0 > 0 || exchange == Exchange::Released {
+                under_way.push(UnderWay { packet_id, sequence, exchange, via });
+            }
+            if exchange == Exchange::Released || from.0 == 0 {
+                continue;
+            }
+            // A group keeps its own.
+            if via == Via::Own && !matches!(carried, Some(Stands::Told(_))) {
+                needed = needed.min(Sequence(from.0 - 1));
+            }
+            if carried.is_some() {
+                open.insert((packet_id, from));
+            }
+            if let Some(Stands::Kept(at)) = carried {
+                named.push((packet_id, at));
+                finished.extend(via.stream().map(|stream| (stream, from)));
+            }
+        }
         let progress = Progress {
             session: durable.id,
             done,
             dropped: durable.backlog.dropped(),
-            under_way: under_way.collect(),
+            under_way,
             received: durable.exchanges().received.clone(),
             finished,
         };
-        Some(behind(progress, &durable.exchanges().steps))
+        let progress = behind(progress, &durable.exchanges().steps);
+        let told = self.durable.as_deref_mut().and_then(|durable| {
+            let carried = &mut durable.exchanges.as_deref_mut()?.carried;
+            let over = carried.take_over(|c| open.contains(&(c.packet_id, c.from)));
+            (!named.is_empty() || !over.is_empty()).then_some(Told { named, over })
+        });
+        Some(Now { progress, needed, told })
     }
 }
 
 impl Durable {
     /// Everything up to here is done, or under way: what waits in memory begins with `first`.
-    fn cursor_before(&self, first: Option<Sequence>) -> Sequence {
+    pub(super) fn cursor_before(&self, first: Option<Sequence>) -> Sequence {
         first.map_or(self.backlog.taken(), |first| Sequence(first.0 - 1))
     }
 }
@@ -141,16 +170,6 @@ fn behind(progress: Progress, steps: &[Step]) -> Progress {
         }
     }
     reached.snapshot()
-}
-
-/// Behind which record something may have to be read again: what is not done, and what was sent
-/// and is not the client's yet.
-fn needed_behind(progress: &Progress) -> Sequence {
-    // A group keeps its own.
-    let own = progress.under_way.iter().filter(|u| u.via == Via::Own);
-    let open = own.filter(|u| u.exchange != Exchange::Released);
-    let oldest = open.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
-    Sequence(progress.done.cursor().0.min(oldest))
 }
 
 /// How late the log hears of acknowledgements.

@@ -7,13 +7,13 @@ use super::{Durable, Standing};
 use crate::backlog::Read as Taken;
 use crate::counters::Loss;
 use crate::effect::Notice;
-use crate::journal::{Entry, Publisher, SessionId};
+use crate::journal::{CarriedFor, Entry, Publisher, SessionId};
 use crate::post::Post;
 use crate::session::{Delivery, Queue};
 use crate::shard::Shard;
 use broker::budget::Account;
 use broker::publication::Publication;
-use broker::router::Target;
+use broker::router::{Ids, Target};
 use broker::share::GroupRef;
 use broker::subscription::SessionRef;
 use mqtt::packet_id::PacketId;
@@ -41,6 +41,8 @@ pub struct ReadJob {
 pub(crate) enum Whose {
     /// A session; what makes the read useless counts up its epoch.
     Session(SessionRef, u32),
+    /// A session with messages that are to be carried forward.
+    Carried(SessionRef),
     /// A shared group.
     Group(GroupRef),
 }
@@ -57,21 +59,33 @@ pub(crate) struct Read {
 pub struct ReadAnswer {
     whose: Whose,
     cursor: Box<Cursor>,
-    again: Vec<(PacketId, Option<Message>)>,
+    again: Vec<(PacketId, Sequence, Option<Message>)>,
     messages: Vec<Message>,
     /// What stands in the way of more.
     end: Result<ReadEnd, String>,
 }
 
-/// A message of the session's streams.
-struct Message {
-    publication: Arc<Publication>,
+/// A message of the session's streams, or one carried forward for it.
+pub(super) struct Message {
+    pub publication: Arc<Publication>,
     /// The session that published it, if that is kept too.
     publisher: Option<SessionId>,
     streams: Vec<StreamId>,
+    /// The subscription identifiers of one that was carried forward for a session.
+    ids: Option<Vec<u32>>,
 }
 
 impl ReadJob {
+    /// A read of single messages that are to be carried forward.
+    pub(super) fn to_carry(
+        session: SessionRef,
+        again: Vec<(PacketId, Sequence)>,
+        account: Arc<Account>,
+    ) -> Self {
+        let (cursor, credit) = (Cursor::new(Sequence(0), []), Credit { records: 0, bytes: 0 });
+        Self { whose: Whose::Carried(session), cursor: Box::new(cursor), credit, again, account }
+    }
+
     /// A read of a shared group's stream.
     pub(crate) fn for_group(
         group: GroupRef,
@@ -91,7 +105,7 @@ pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
     for (packet_id, sequence) in again {
         let mut read = None;
         match reader.get(sequence, |record| read = message(record, &account).ok()) {
-            Ok(_) => found.push((packet_id, read)),
+            Ok(_) => found.push((packet_id, sequence, read)),
             Err(damage) => bad = Some(damage.to_string()),
         }
     }
@@ -110,20 +124,29 @@ pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
 
 fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, String> {
     let entry = Entry::decode(record.kind, record.payload);
-    let Entry::Message(message) =
-        entry.map_err(|e| format!("record {}: {e}", record.sequence.0))?
-    else {
-        return Err(format!("record {} in a stream is no message", record.sequence.0));
+    let entry = entry.map_err(|e| format!("record {}: {e}", record.sequence.0))?;
+    let mut ids = None;
+    let (mut publication, publisher) = match entry {
+        Entry::Message(message) => {
+            let publisher = match message.publisher {
+                Publisher::Session(id) | Publisher::Exchange(id, _) => Some(id),
+                Publisher::Passing | Publisher::Request(_) => None,
+            };
+            (message.to_publication(), publisher)
+        }
+        Entry::Carried(carried) => {
+            let publication = carried.to_publication();
+            if let CarriedFor::Session { ids: sent_with, .. } = carried.whose {
+                ids = Some(sent_with);
+            }
+            (publication, None)
+        }
+        _ => return Err(format!("record {} in a stream is no message", record.sequence.0)),
     };
-    let publisher = match message.publisher {
-        Publisher::Session(id) | Publisher::Exchange(id, _) => Some(id),
-        Publisher::Passing | Publisher::Request(_) => None,
-    };
-    let mut publication = message.to_publication();
     publication.settled_at(record.sequence.0);
     publication.charge_to(account);
     let publication = Arc::new(publication);
-    Ok(Message { publication, publisher, streams: record.streams().collect() })
+    Ok(Message { publication, publisher, streams: record.streams().collect(), ids })
 }
 
 impl Shard {
@@ -132,6 +155,7 @@ impl Shard {
         let ReadAnswer { whose, cursor, again, messages, end } = answer;
         let (session, epoch) = match whose {
             Whose::Session(session, epoch) => (session, epoch),
+            Whose::Carried(session) => return self.carry_read(session, again),
             Whose::Group(group) => {
                 let messages = messages.into_iter().map(|m| m.publication).collect();
                 return self.group_read(group, Read { cursor, messages, end });
@@ -151,10 +175,15 @@ impl Shard {
         };
         let was_unloaded = !durable.exchanges().unloaded.is_empty();
         if was_unloaded {
-            durable.exchanges_mut().unloaded.clear();
-            for (packet_id, publication) in again {
-                self.load(slot, packet_id, publication);
+            for (packet_id, asked, message) in again {
+                self.load(slot, packet_id, asked, message);
             }
+        }
+        let Some(durable) = self.homes.durable_mut(session) else { return };
+        if !durable.exchanges().unloaded.is_empty() {
+            // What is left of them goes before all others.
+            durable.forget_read();
+            return self.homes.read_more(slot);
         }
         let now_ms = self.homes.now.wall_ms;
         for message in messages {
@@ -221,17 +250,25 @@ impl Shard {
         self.router.target(name, read.chain(others), publisher)
     }
 
-    /// The message of an exchange that began before a restart.
-    fn load(&mut self, slot: u32, packet_id: PacketId, message: Option<Message>) {
+    /// The message of an exchange that began before a restart, which lay at `asked`.
+    fn load(&mut self, slot: u32, packet_id: PacketId, asked: Sequence, message: Option<Message>) {
+        let Some(session) = self.homes.sessions.at_mut(slot) else { return };
+        let Some(durable) = session.durable.as_deref_mut() else { return };
+        let unloaded = &mut durable.exchanges_mut().unloaded;
+        let Some(at) = unloaded.iter().position(|(id, _)| *id == packet_id) else { return };
+        let (_, sequence) = unloaded[at];
+        if message.is_none() && sequence != asked {
+            // It was carried forward meanwhile, and is read from there.
+            return;
+        }
+        unloaded.remove(at);
         let Some(m) = message else {
             // A retained message that another has replaced meanwhile.
             return self.homes.as_if_delivered(slot, packet_id);
         };
-        let (ids, retain) = match self.target_of(slot, &m) {
-            Some(t) => (t.ids, t.options.retain_as_published() && m.publication.message.retain()),
-            // No subscription has brought it: it was handed over (MQTT 5, 3.3.1.3).
-            None => (broker::router::Ids::None, m.publication.message.retain()),
-        };
+        // Carried forward or not: this is where the log has it from now on.
+        m.publication.settled_at(sequence.0);
+        let (ids, retain) = self.sent_as(slot, &m);
         let place = self.homes.meter.deliveries.one();
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         // As it was sent before: an exchange goes on at its QoS.
@@ -242,6 +279,19 @@ impl Shard {
         let (publication, taken) = (m.publication, 0);
         let delivery = Delivery { publication, ids, qos, retain, member: None, taken, place };
         session.outbound.load(packet_id, delivery);
+    }
+
+    /// The subscription identifiers and RETAIN with which a message was sent to the session.
+    pub(super) fn sent_as(&self, slot: u32, m: &Message) -> (Ids, bool) {
+        let retain = m.publication.message.retain();
+        if let Some(ids) = &m.ids {
+            return (Ids::from(&ids[..]), retain);
+        }
+        match self.target_of(slot, m) {
+            Some(t) => (t.ids, t.options.retain_as_published() && retain),
+            // No subscription has brought it: it was handed over (MQTT 5, 3.3.1.3).
+            None => (Ids::None, retain),
+        }
     }
 
     /// The log cannot be read where it has messages for the session.

@@ -3,26 +3,28 @@
 //! Owns how a found session becomes a living one. Nobody is connected: whoever was is lost since
 //! the stop (core.md 7).
 
+use super::carried::{CarriedList, Carry, Stands};
 use super::{Durable, Exchanges, Given, Standing};
 use crate::backlog::Backlog;
 use crate::devices::DeviceSession;
 use crate::journal::{
-    FoundGroup, FoundSession, LastWill, Owner, Presence, SessionBegun, Subscription, Via,
+    self, FoundGroup, FoundSession, LastWill, Owner, Presence, Reached, SessionBegun, Subscription,
+    UnderWay, Via,
 };
 use crate::now::Now;
 use crate::session::{Session, State, Will};
 use crate::shard::Shard;
+use crate::share::Mail;
 use crate::timers::Timer;
 use broker::access::{Principal, Source};
+use broker::share::Presence::Away;
 use broker::subscription::Receiver;
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
-use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::session::{Exchange, Outbound, Received};
 use mqtt::topic::{SharedFilter, TopicFilter};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use store::log::Need;
 use store::op::Sequence;
@@ -34,6 +36,44 @@ pub struct Found {
     pub groups: Vec<FoundGroup>,
     /// Records with several holders: no session releases them.
     pub shared: HashSet<Sequence, RandomState>,
+    /// Messages carried forward for exchanges that are under way.
+    pub carried: HashSet<Sequence, RandomState>,
+}
+
+impl Found {
+    /// What of a replay is for all reactors; takes its groups.
+    pub fn of(found: &mut journal::Found) -> Self {
+        Self {
+            groups: std::mem::take(&mut found.groups),
+            shared: found.shared.iter().map(|(at, _)| *at).collect(),
+            carried: found.carried.iter().copied().collect(),
+        }
+    }
+
+    /// Whether the message of an exchange lies elsewhere than it was published.
+    fn has_carried(&self, u: &UnderWay) -> bool {
+        u.exchange != Exchange::Released && self.carried.contains(&u.sequence)
+    }
+
+    fn exchanges(&self, reached: &Reached, under_way: &[UnderWay]) -> Exchanges {
+        let given = |u: &UnderWay| {
+            let given = Given::found(u)?;
+            Some(if self.has_carried(u) { given.carried_to(u.sequence) } else { given })
+        };
+        let mut carried = CarriedList::default();
+        for u in under_way.iter().filter(|u| self.has_carried(u)) {
+            let (packet_id, at) = (u.packet_id, u.sequence);
+            carried.put(Carry { packet_id, from: at, stands: Stands::Told(at) });
+        }
+        let open = under_way.iter().filter(|u| u.exchange != Exchange::Released);
+        Exchanges {
+            received: reached.received().collect(),
+            unloaded: open.map(|u| (u.packet_id, u.sequence)).collect(),
+            by_group: under_way.iter().filter_map(given).collect(),
+            carried,
+            ..Exchanges::default()
+        }
+    }
 }
 
 /// What a start has found for one reactor.
@@ -68,7 +108,7 @@ impl Shard {
             let principal = (r.principal)(&now.owner);
             // Its session is about to end, and its will may not be sent.
             let owner = principal.as_ref().unwrap_or(&r.nobody);
-            let (slot, due) = self.restore_one(found, &now, owner, now_ms);
+            let (slot, due) = self.restore_one(found, &now, owner, r.rest, now_ms);
             timers.push((slot, due));
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
             let has_steps = lists.is_some_and(|durable| {
@@ -106,27 +146,25 @@ impl Shard {
         found: &FoundSession,
         now: &SessionBegun<'_>,
         principal: &Arc<Principal>,
+        rest: &Found,
         now_ms: u64,
     ) -> (u32, u64) {
         let reached = found.reached();
         let end = Sequence(self.heard.up_to);
         let under_way: Vec<_> = reached.under_way().collect();
-        let open = under_way.iter().filter(|u| u.exchange != Exchange::Released);
-        let unloaded: Vec<(PacketId, Sequence)> = open.map(|u| (u.packet_id, u.sequence)).collect();
         let mut durable = Durable::new(found.id, end, self.homes.meter.queued.hold());
         durable.first = found.first;
         durable.by_snapshot = found.by_snapshot().collect();
         durable.by_progress = found.by_progress().collect();
         durable.backlog =
             Backlog::behind(reached.cursor(), end, Default::default(), reached.dropped());
-        let received: Vec<PacketId> = reached.received().collect();
         // What is under way comes by itself, not by reading on.
         let mut done = reached.done().clone();
         let own = under_way.iter().filter(|u| u.via == Via::Own);
-        own.clone().for_each(|u| done.add(u.sequence));
-        let by_group: VecDeque<Given> = under_way.iter().filter_map(Given::found).collect();
-        by_group.iter().filter_map(|g| g.hold()).for_each(|need| self.perform.need(need));
-        let exchanges = Exchanges { received, by_group, unloaded, ..Exchanges::default() };
+        own.for_each(|u| done.add(u.sequence));
+        let exchanges = rest.exchanges(&reached, &under_way);
+        let by_group = exchanges.by_group.iter().filter_map(|g| g.hold());
+        by_group.for_each(|need| self.perform.need(need));
         durable.exchanges = Some(Box::new(exchanges));
         durable.had_finished(reached.finished(), self.homes.now.mono_ms);
         durable.shrink();
@@ -160,13 +198,15 @@ impl Shard {
             device: device(now),
         };
         let slot = self.homes.add_session(session);
-        let oldest =
-            under_way.iter().filter(|u| u.exchange != Exchange::Released && u.via == Via::Own);
+        let oldest = under_way.iter().filter(|u| {
+            u.exchange != Exchange::Released && u.via == Via::Own && !rest.has_carried(u)
+        });
         let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
         let needed = Sequence(reached.cursor().0.min(oldest));
         for subscription in &now.subscriptions {
             self.restore_subscription(slot, subscription, needed);
         }
+        self.homes.see_late(slot);
         (slot, due)
     }
 
@@ -183,7 +223,10 @@ impl Shard {
         }
         if let Ok(Some(shared)) = SharedFilter::parse(s.filter) {
             let kept = is_held.then_some((s.stream, s.since));
-            self.join_since(slot, s.filter, shared.filter, (s.options, s.subscription_id), kept);
+            let options = (s.options, s.subscription_id);
+            let member = self.join_since(slot, s.filter, shared.filter, options, kept);
+            // Nobody is there: else its group would give it what it cannot take, again and again.
+            self.homes.shares.mail.push((member, Mail::Presence(Away)));
             return;
         }
         let Ok(filter) = TopicFilter::parse(s.filter) else { return };

@@ -7,11 +7,13 @@
 //! what changed since, [`SessionEnded`] all of its session, [`Clock`] lower ones and the keys that
 //! have ended by then, a retained [`Message`] the one of its topic, one with a key those that had
 //! the key until it ended. Entries of a session without [`SessionBegun`] mean nothing.
-//! [`Replay`](super::Replay) adds them up.
+//! [`Replay`](super::Replay) adds them up. A [`Carried`] overtakes nothing: it counts as long as
+//! the last progress of its session names it.
 //!
 //! Kinds 6 and 8 are one entry in two directions. Kind 7 said what of late had ended: a
 //! [`Progress`] says it now, and the number is never used again.
 
+use super::carried::Carried;
 use super::clock::Clock;
 use super::group_progress::GroupProgress;
 use super::message::Message;
@@ -57,6 +59,8 @@ pub enum Entry<'a> {
     Detached(Detached),
     /// An identity or a twin of the hub; kinds 16 to 31.
     Device(hub::registry::Entry<'a>),
+    /// A message, again.
+    Carried(Carried<'a>),
 }
 
 /// Why a payload is no entry. None of ours is like that: the log is damaged, or of another
@@ -105,6 +109,7 @@ impl<'a> Entry<'a> {
             Unsubscribed::KIND => Unsubscribed::decode(&mut r).map(Self::Unsubscribed),
             Attached::KIND => Attached::decode(&mut r).map(Self::Attached),
             Detached::KIND => Detached::decode(&mut r).map(Self::Detached),
+            Carried::KIND => Carried::decode(&mut r).map(Self::Carried),
             Kind(other) => return Err(BadEntry::UnknownKind(other)),
         };
         let whole = entry.and_then(|entry| r.end().map(|()| entry));
@@ -130,6 +135,7 @@ impl<'a> Entry<'a> {
             Self::Attached(e) => e.encode(out),
             Self::Detached(e) => e.encode(out),
             Self::Device(e) => e.encode(out),
+            Self::Carried(e) => e.encode(out),
         }
     }
 
@@ -149,13 +155,16 @@ impl<'a> Entry<'a> {
             Self::Attached(_) => Attached::KIND,
             Self::Detached(_) => Detached::KIND,
             Self::Device(e) => Kind(e.kind()),
+            Self::Carried(_) => Carried::KIND,
         }
     }
 
-    /// Whether the record is needed beyond its streams, which only messages have.
+    /// Whether the record is needed beyond its streams, which only messages and what is carried
+    /// for a stream have.
     pub fn hold(&self) -> Hold {
         match self {
             Self::Message(message) => message.hold(),
+            Self::Carried(carried) => carried.hold(),
             _ => Hold::UntilReleased,
         }
     }
@@ -177,6 +186,7 @@ impl<'a> Entry<'a> {
             Self::Unsubscribed(e) => Some(e.session),
             Self::Attached(e) => Some(e.session),
             Self::Detached(e) => Some(e.session),
+            Self::Carried(e) => e.session(),
         }
     }
 }
@@ -206,7 +216,8 @@ impl std::error::Error for BadEntry {}
 #[cfg(test)]
 mod tests {
     use super::super::{
-        Content, Done, LastWill, Owner, Presence, Rights, Subscription, UnderWay, Via, WillLeft,
+        CarriedFor, Content, Done, LastWill, Owner, Presence, Rights, Subscription, UnderWay, Via,
+        WillLeft,
     };
     use super::*;
     use broker::access::{Manage, Source};
@@ -305,6 +316,7 @@ mod tests {
         let (outbound, inbound) = (Direction::Outbound, Direction::Inbound);
         let detached = |will| Detached { session, expiry_s: 9, ends_at_ms: 9_000, will };
         let sent = |via| Entry::Sent(Sent { session, packet_id, sequence: Sequence(3), via });
+        let carried = |whose| Entry::Carried(Carried { content, deadline_ms: 5, whose });
         let attached = |version, will, source| {
             let owner = owner(source);
             Entry::Attached(Attached { session, version, expiry_s: 300, will, owner })
@@ -333,6 +345,8 @@ mod tests {
             attached(Version::V311, None, Source::Anonymous),
             Entry::Detached(detached(WillLeft::Gone)),
             Entry::Detached(detached(WillLeft::Due { at_ms: u64::MAX })),
+            carried(CarriedFor::Session { session, packet_id, ids: vec![1, 300] }),
+            carried(CarriedFor::Stream),
         ]
     }
 
@@ -369,14 +383,14 @@ mod tests {
             }
             let longer = [&bytes[..], &[0]].concat();
             check(&longer);
-            let last = matches!(entry, Entry::Message(_));
+            let last = matches!(entry, Entry::Message(_) | Entry::Carried(_));
             assert_eq!(Entry::decode(entry.kind(), &longer).is_ok(), last, "{entry:?}");
         }
     }
 
     #[test]
     fn what_is_unknown_is_named() {
-        for kind in [0, 7, 15, 255] {
+        for kind in [0, 7, 32, 255] {
             assert_eq!(Entry::decode(Kind(kind), &[1]), Err(BadEntry::UnknownKind(kind)));
         }
         for entry in all() {
@@ -396,6 +410,6 @@ mod tests {
     #[test]
     fn kinds_keep_their_numbers() {
         let kinds: Vec<u8> = all().iter().map(|entry| entry.kind().0).collect();
-        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 5, 6, 8, 9, 14, 10, 11, 12, 12, 13, 13]);
+        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 5, 6, 8, 9, 14, 10, 11, 12, 12, 13, 13, 15, 15]);
     }
 }

@@ -10,6 +10,7 @@
 //! their length before them. There is one encoding of each value: what decodes encodes to the
 //! same bytes.
 
+mod carried;
 #[cfg(test)]
 pub(crate) mod chance;
 mod clock;
@@ -35,6 +36,7 @@ mod subscribed;
 mod subscription;
 mod writer;
 
+pub use carried::{Carried, CarriedFor};
 pub use clock::Clock;
 pub use content::Content;
 pub use done::Done;

@@ -60,6 +60,7 @@ impl Reached {
             | Entry::Unsubscribed(_)
             | Entry::Attached(_)
             | Entry::Detached(_)
+            | Entry::Carried(_)
             | Entry::Clock(_)
             | Entry::GroupProgress(_)
             | Entry::Device(_) => {}

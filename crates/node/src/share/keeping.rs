@@ -155,6 +155,7 @@ impl Shard {
 
     /// Tells the log what groups have done.
     pub(crate) fn keep_groups(&mut self) {
+        self.carry_groups();
         let Self { homes, perform, .. } = self;
         let mut is_open = false;
         for (group, kept) in homes.kept_groups.all() {

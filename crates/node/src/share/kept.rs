@@ -5,6 +5,8 @@
 //! its own copy, so that it is over when nobody has it any more: handed out and acknowledged,
 //! expired or dropped. Refuses to know members and turns.
 
+use super::before::Before;
+use super::carrying::Moves;
 use crate::backlog::{Backlog, Push, Read, Waiting};
 use crate::durable::{LIVE_BYTES, LIVE_MESSAGES};
 use crate::journal::{FoundGroup, GroupProgress};
@@ -14,7 +16,8 @@ use broker::publication::Publication;
 use broker::share::{GroupRef, KeptJoin, MemberId};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use std::collections::{BTreeSet, VecDeque};
+use mqtt::qos::QoS;
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use store::log::{Cursor, Need, ReadEnd, StreamId};
 use store::op::Sequence;
@@ -52,8 +55,10 @@ pub(crate) struct KeptGroup {
     /// As the log was told last.
     stands: Sequence,
     pub backlog: Backlog,
-    /// What was taken, ascending, with what tells whether it is over.
-    open: VecDeque<(Sequence, Weak<Publication>)>,
+    /// What was taken, ascending.
+    pub(super) open: VecDeque<Taken>,
+    /// What of it is carried forward.
+    pub(super) moves: Moves,
     /// What an earlier run had done.
     before: Option<Before>,
     members: usize,
@@ -65,13 +70,13 @@ pub(crate) struct KeptGroup {
     reading: Reading,
 }
 
-/// How far a group was in an earlier run.
-struct Before {
-    taken: Sequence,
-    /// What of that was open.
-    open: BTreeSet<Sequence>,
-    /// What sessions have behind it.
-    done: BTreeSet<Sequence>,
+/// A message that was taken.
+pub(super) struct Taken {
+    pub sequence: Sequence,
+    /// Tells whether it is over.
+    pub left: Weak<Publication>,
+    /// As it was published.
+    pub qos: QoS,
 }
 
 impl Default for KeptGroups {
@@ -229,6 +234,7 @@ impl KeptGroup {
             stands,
             backlog,
             open,
+            moves: Moves::default(),
             before,
             members,
             record,
@@ -265,7 +271,9 @@ impl KeptGroup {
         account: &Arc<Account>,
     ) -> Option<Arc<Publication>> {
         let sequence = Sequence(p.sequence());
-        if self.before.as_ref().is_some_and(|before| before.is_done(sequence)) {
+        if self.moves.has(sequence)
+            || self.before.as_ref().is_some_and(|before| before.is_done(sequence))
+        {
             self.backlog.pass(sequence);
             return None;
         }
@@ -287,6 +295,10 @@ impl KeptGroup {
 
     /// Where to read on, if there is something to read.
     pub fn begin_read(&mut self) -> Option<Box<Cursor>> {
+        if self.moves.is_any() {
+            // It is not known yet where they will be met.
+            return None;
+        }
         let after = self.backlog.begin_read(false)?;
         let cursor = self.cursor.take().filter(|c| c.after == after);
         Some(cursor.unwrap_or_else(|| Box::new(Cursor::new(after, [(self.stream, self.since)]))))
@@ -295,9 +307,13 @@ impl KeptGroup {
     /// What it has done, and what need not be kept for it.
     pub fn progress(&mut self) -> (GroupProgress, Option<Need>) {
         self.is_changed = false;
-        self.open.retain(|(_, left)| left.strong_count() > 0);
-        let mut open: Vec<Sequence> = self.open.iter().map(|(sequence, _)| *sequence).collect();
+        self.open.retain(|one| one.left.strong_count() > 0);
         let taken = self.backlog.taken();
+        self.moves.pass(taken);
+        let known = self.open.iter().map(|one| one.sequence);
+        // What was carried beyond is found there, but for what is over.
+        let mut open: Vec<Sequence> = known.take_while(|at| *at <= taken).collect();
+        let over = self.moves.beyond().filter(|at| self.place_of(*at).is_err()).collect();
         if let Some(before) = &self.before {
             // What has not been read again is as it was.
             open.extend(before.open.range(Sequence(taken.0 + 1)..));
@@ -309,17 +325,28 @@ impl KeptGroup {
         let (stream, from) = (self.stream, self.stands);
         let need = (from < to).then_some(Need::Advance { stream, from, to });
         self.stands = from.max(to);
-        (self.tell(taken, open, Vec::new()), need)
+        (self.tell(taken, open, over), need)
+    }
+
+    /// Where a message is among those that are open.
+    pub(super) fn place_of(&self, at: Sequence) -> Result<usize, usize> {
+        self.open.binary_search_by_key(&at, |one| one.sequence)
     }
 
     /// Whether something is over that the log does not know.
     pub fn look(&mut self) {
-        self.is_changed |= self.open.iter().any(|(_, left)| left.strong_count() == 0);
+        self.is_changed |= self.open.iter().any(|one| one.left.strong_count() == 0);
     }
 
     /// Whether somebody has something of it.
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
+    }
+
+    /// Whether messages may be carried forward: the group knows its whole stream so far as it has
+    /// come, and is not about to meet more.
+    pub(super) fn can_carry(&self) -> bool {
+        self.before.is_none() && !self.moves.is_any() && !self.backlog.is_reading()
     }
 
     /// The message that was left last is dropped as the newest. It comes again after a restart.
@@ -340,18 +367,11 @@ impl KeptGroup {
         let mut own = p.own();
         own.charge_to(account);
         let own = Arc::new(own);
-        self.open.push_back((Sequence(p.sequence()), Arc::downgrade(&own)));
+        let (sequence, left) = (Sequence(p.sequence()), Arc::downgrade(&own));
+        let place = self.open.partition_point(|other| other.sequence < sequence);
+        self.open.insert(place, Taken { sequence, left, qos: p.message.qos() });
         self.is_changed = true;
         own
-    }
-}
-
-impl Before {
-    fn is_done(&self, sequence: Sequence) -> bool {
-        if sequence <= self.taken {
-            return !self.open.contains(&sequence);
-        }
-        self.done.contains(&sequence)
     }
 }
 

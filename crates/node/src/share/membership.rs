@@ -340,7 +340,9 @@ fn keep_given(session: &mut Session, member: MemberId, stream: StreamId) -> Vec<
     let given = session.outbound.unacknowledged().filter_map(|u| {
         let delivery = u.kept.filter(|d| d.member == Some(member))?;
         let sequence = Sequence(delivery.publication.sequence());
-        Some(Given::new(u.packet_id, sequence, stream, u.exchange))
+        let given = Given::new(u.packet_id, sequence, stream, u.exchange);
+        let is_told = durable.has_carried(u.packet_id, sequence);
+        Some(if is_told { given.carried_to(sequence) } else { given })
     });
     let given: Vec<Given> = given.collect();
     let needs = given.iter().filter_map(|given| given.hold()).collect();

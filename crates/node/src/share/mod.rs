@@ -1,10 +1,13 @@
 //! Shared subscriptions between reactors (core.md 9): what a member's home reports to the group's
 //! home, and who does what.
 //!
-//! [`joining`] and [`membership`] are the side of the session, [`handout`] that of the group. They
+//! [`joining`] and [`membership`] are the side of the session, [`handout`] that of the group, which
+//! the log keeps by [`kept`], [`keeping`] and [`carrying`]. They
 //! talk by [`Mail`] and `broker::share::Handout` only, on one reactor as between two, so that the
 //! number of reactors changes nothing.
 
+mod before;
+mod carrying;
 mod handout;
 mod joining;
 mod keeping;

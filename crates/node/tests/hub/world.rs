@@ -66,7 +66,11 @@ impl World {
         let mut world = Self::of(disk, engine, Some(Committer::new(log, intake)));
         world.shard.restore_devices(std::mem::take(&mut found.devices));
         let shared = found.shared.iter().map(|(at, _)| *at).collect();
-        let rest = Found { groups: std::mem::take(&mut found.groups), shared };
+        let rest = Found {
+            groups: std::mem::take(&mut found.groups),
+            shared,
+            carried: found.carried.iter().copied().collect(),
+        };
         let hub = hub();
         let nobody = hub.principal("nobody", None);
         world.shard.restore(

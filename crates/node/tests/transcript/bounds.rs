@@ -46,6 +46,8 @@ fn set(l: &mut Limits, key: &str, text: &str) {
         "retained_messages_max" => l.retained_messages_max = n(),
         "fanout_per_turn_max" => l.fanout_per_turn_max = n(),
         "log_queue_bytes_max" => l.log_queue_bytes_max = n(),
+        "carried_behind_records_max" => l.carried_behind_records_max = n(),
+        "carried_after_s" => l.carried_after_s = n() as u32,
         "publisher_pending_max" => l.publisher_pending_max = n(),
         "queue_full" => {
             l.queue_full = match text {

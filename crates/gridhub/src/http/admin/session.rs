@@ -99,6 +99,7 @@ fn detail(session: &SessionDetail) -> Value {
         "expiresInSeconds": session.expires_in_s,
         "keepAliveSeconds": session.keep_alive_s,
         "inflightIn": session.inflight_in,
+        "inflightCarried": session.inflight_carried,
         "dropped": session.dropped,
         "droppedBy": dropped_by,
         "stalledSeconds": session.stalled_for_s,

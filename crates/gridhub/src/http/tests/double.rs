@@ -239,6 +239,7 @@ fn detail(client_id: &str) -> SessionDetail {
         stalled_for_s: Some(2),
         paused_by: vec!["post"],
         paused_for_s: Some(1),
+        inflight_carried: 1,
         inflight_bytes: 20,
         alias_bytes: 7,
         alias_bytes_max: 8,

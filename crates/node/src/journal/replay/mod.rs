@@ -11,6 +11,8 @@
 mod groups;
 #[cfg(test)]
 mod history;
+#[cfg(test)]
+mod holders;
 mod needs;
 mod requests;
 mod retained;
@@ -23,6 +25,7 @@ pub use retained::FoundRetained;
 pub use session::FoundSession;
 pub use sessions::Replaced;
 
+use super::carried::{Carried, CarriedFor};
 use super::clock::Clock;
 use super::entry::{BadEntry, Entry};
 use super::group_progress::GroupProgress;
@@ -34,7 +37,7 @@ use hub::registry::Lists;
 use needs::Needs;
 use requests::Requests;
 use retained::{Removals, Topics};
-use sessions::Sessions;
+use sessions::{Living, Sessions};
 use std::collections::BTreeMap;
 use store::log::{Hold, Kind, Record, StreamId};
 use store::op::Sequence;
@@ -52,8 +55,8 @@ pub struct Replay {
 }
 
 /// What was found. Every record that was taken is in one place: it carries a session, a retained
-/// message, a key or the clock, or it is in `stale`, `tombstones` or `kept`; what is in more than
-/// one of them is in `shared` too.
+/// message, a key or the clock, or it is in `stale`, `tombstones`, `carried` or `kept`; what is in
+/// more than one of them is in `shared` too.
 #[derive(Debug)]
 pub struct Found {
     /// Sessions that have begun and not ended. No two have one client identifier.
@@ -84,6 +87,9 @@ pub struct Found {
     /// released records alone, and an older message of the topic is still held for another reason,
     /// or the removal itself is. The next start finds them again.
     pub kept: Vec<Sequence>,
+    /// Messages carried forward that are under way to sessions, ascending: each is released when a
+    /// later [`Progress`](super::Progress) does not name it, or with the session.
+    pub carried: Vec<Sequence>,
     /// Messages with several holders, and how many: the last one releases the record. Holders are
     /// a session until its next [`Progress`](super::Progress), a topic until it is overtaken, a
     /// key until it ends, and `kept`.
@@ -124,6 +130,10 @@ impl Found {
         // Most starts have no groups, and what each session has begun is read from its record.
         let sessions = if groups.is_empty() { &[] } else { &*self.sessions };
         for (stream, sequence) in sessions.iter().flat_map(FoundSession::begun) {
+            if self.carried.binary_search(&sequence).is_ok() {
+                // The session has it from elsewhere, and has told what it was before.
+                continue;
+            }
             if let Some(group) = groups.get_mut(&stream) {
                 group.is_behind |= group.progress.finish(sequence);
             }
@@ -167,6 +177,7 @@ impl Replay {
             Entry::Message(message) => self.message(at, message, &entry),
             Entry::Clock(clock) => self.clock(at, *clock),
             Entry::GroupProgress(group) => self.groups.take(at, group, &mut self.needs),
+            Entry::Carried(Carried { whose: CarriedFor::Stream, .. }) => self.needs.hold(at, 0),
             _ => self.sessions.take(at, &entry, payload, &mut self.needs),
         }
         Ok(())
@@ -177,7 +188,8 @@ impl Replay {
         let Self { sessions, topics, requests, groups, devices, clock, mut needs } = self;
         let clock_ms = clock.map_or(0, |(wall_ms, _)| wall_ms);
         let next_session = sessions.next_id();
-        let (sessions, replaced, mut tombstones) = sessions.finish(&mut needs);
+        let Living { sessions, replaced, ends: mut tombstones, carried } =
+            sessions.finish(&mut needs);
         let requests = requests.finish(clock_ms, &mut needs);
         let (retained, removals) = topics.finish(&mut needs);
         let Removals { tombstones: of_topics, kept } = removals;
@@ -201,6 +213,7 @@ impl Replay {
             stale,
             tombstones,
             kept,
+            carried,
             shared,
         }
     }
@@ -238,7 +251,8 @@ impl Replay {
 
 #[cfg(test)]
 mod tests {
-    use super::history::{History, Tally, fold};
+    use super::history::{History, fold};
+    use super::holders::Tally;
 
     /// Whether everything that was released comes back, or any part of it: what is found is what
     /// is there, and every record is accounted for.
@@ -258,16 +272,17 @@ mod tests {
                 assert!(cleaned.next_session <= whole.next_session, "seed {seed}");
                 tally.shared += cleaned.shared.len();
                 tally.kept += cleaned.kept.len();
+                tally.carried += cleaned.carried.len();
             }
             tally.gone += history.tally.gone;
             tally.tombstones += history.tally.tombstones;
             tally.replaced += history.tally.replaced;
             tally.back += history.tally.back;
         }
-        let Tally { gone, tombstones, replaced, shared, kept, back } = tally;
+        let Tally { gone, tombstones, replaced, shared, kept, back, carried } = tally;
         let many = gone > 20_000 && back > 20_000 && tombstones > 2_000;
         assert!(many, "{gone} gone, {back} back, {tombstones} tombstones gone");
-        let rare = replaced > 500 && shared > 500 && kept > 100;
-        assert!(rare, "{replaced} replaced, {shared} shared, {kept} kept");
+        let rare = replaced > 500 && shared > 500 && kept > 100 && carried > 1_000;
+        assert!(rare, "{replaced} replaced, {shared} shared, {kept} kept, {carried} carried");
     }
 }

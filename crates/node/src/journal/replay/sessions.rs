@@ -1,6 +1,7 @@
 //! What the log says of each session, and which of them are there. Refuses to know what their
 //! entries say beyond whom they overtake.
 
+use super::super::carried::{Carried, CarriedFor};
 use super::super::entry::Entry;
 use super::super::progress::Progress;
 use super::super::reached::Reached;
@@ -11,6 +12,8 @@ use super::session::{Change, FoundSession, Records, merge, reached};
 use foldhash::fast::RandomState;
 use hashbrown::hash_table::Entry as Place;
 use hashbrown::{HashMap, HashTable};
+use mqtt::packet_id::PacketId;
+use mqtt::session::Exchange;
 use std::hash::BuildHasher;
 use store::op::Sequence;
 
@@ -24,6 +27,18 @@ pub struct Replaced {
     pub session: SessionId,
     /// Its first record that counts: what its end speaks of.
     pub first: Sequence,
+}
+
+/// What all of it adds up to.
+pub(super) struct Living {
+    /// Those that are there, in the order in which they were named.
+    pub sessions: Vec<FoundSession>,
+    /// Those that are there no more because of another.
+    pub replaced: Vec<Replaced>,
+    /// For the ends of others, what they speak of and their own record.
+    pub ends: Vec<(Sequence, Sequence)>,
+    /// What is carried for those that are there, ascending.
+    pub carried: Vec<Sequence>,
 }
 
 /// All sessions that any entry names.
@@ -46,6 +61,8 @@ struct Trace {
     /// What `progress` and `delivery` add up to, if there is anything in the latter.
     reached: Option<Box<Reached>>,
     delivery: Vec<Sequence>,
+    /// Messages carried forward, and by which identifiers.
+    carried: Vec<(PacketId, Sequence)>,
     ended: Option<Sequence>,
 }
 
@@ -86,8 +103,11 @@ impl Sessions {
                 trace.forget_delivery(needs);
                 trace.progress = Some(whole());
             }
+            Entry::Carried(Carried { whose: CarriedFor::Session { packet_id, .. }, .. }) => {
+                trace.carried.push((*packet_id, at));
+            }
             Entry::Sent(_) | Entry::Released(_) | Entry::Message(_) => trace.deliver(at, entry),
-            Entry::Clock(_) | Entry::GroupProgress(_) | Entry::Device(_) => {}
+            Entry::Clock(_) | Entry::GroupProgress(_) | Entry::Carried(_) | Entry::Device(_) => {}
         }
     }
 
@@ -112,12 +132,8 @@ impl Sessions {
         SessionId(self.next_id)
     }
 
-    /// Those that are there, in the order in which they were named; those that are there no more
-    /// because of another; for the ends of others, what they speak of and their own record.
-    pub fn finish(
-        mut self,
-        needs: &mut Needs,
-    ) -> (Vec<FoundSession>, Vec<Replaced>, Vec<(Sequence, Sequence)>) {
+    /// Everything was taken.
+    pub fn finish(mut self, needs: &mut Needs) -> Living {
         self.by_id = HashMap::default();
         let mut replaced = Vec::new();
         for place in claimed_again(&self.all) {
@@ -126,9 +142,13 @@ impl Sessions {
             replaced.extend(first.map(|first| Replaced { session, first }));
             trace.forget(needs);
         }
-        let mut ends = Vec::new();
+        let (mut ends, mut carried) = (Vec::new(), Vec::new());
+        for trace in &mut self.all {
+            carried.extend(trace.claim(needs));
+        }
+        carried.sort_unstable();
         let found = self.all.into_iter().filter_map(|trace| trace.finish(needs, &mut ends));
-        (found.collect(), replaced, ends)
+        Living { sessions: found.collect(), replaced, ends, carried }
     }
 
     fn trace(&mut self, id: SessionId) -> &mut Trace {
@@ -152,6 +172,7 @@ impl Trace {
             progress: None,
             reached: None,
             delivery: Vec::new(),
+            carried: Vec::new(),
             ended: None,
         }
     }
@@ -180,7 +201,32 @@ impl Trace {
     fn forget(&mut self, needs: &mut Needs) {
         self.forget_state(needs);
         self.forget_delivery(needs);
+        self.carried.drain(..).for_each(|(_, at)| needs.let_go(at));
         (self.changes, self.delivery) = (Vec::new(), Vec::new());
+    }
+
+    /// What is carried for the session: what an exchange names that is under way. Anything else is
+    /// of one that is over, or of one that was to be carried when the power went.
+    fn claim(&mut self, needs: &mut Needs) -> Vec<Sequence> {
+        let is_there = self.begun.is_some() && self.ended.is_none();
+        if self.carried.is_empty() || !is_there {
+            return Vec::new();
+        }
+        let read;
+        let reached = match &self.reached {
+            Some(reached) => reached,
+            None => {
+                let progress = self.progress.as_ref().map(|whole| &*whole.payload);
+                read = Box::new(reached(self.id, progress));
+                &read
+            }
+        };
+        let open = reached.under_way().filter(|u| u.exchange != Exchange::Released);
+        let named: Vec<_> = open.map(|u| (u.packet_id, u.sequence)).collect();
+        let (claimed, stale): (Vec<_>, Vec<_>) =
+            self.carried.drain(..).partition(|carried| named.contains(carried));
+        stale.into_iter().for_each(|(_, at)| needs.let_go(at));
+        claimed.into_iter().map(|(_, at)| at).collect()
     }
 
     fn finish(
