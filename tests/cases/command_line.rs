@@ -132,7 +132,7 @@ fn configurations_are_checked_with_line_and_suggestion() {
     }
     let early = check("[namespace]\nprofile = \"iot-hub\"\n");
     assert_eq!(early.status.code(), Some(1));
-    assert!(said(&early).contains("version"), "{}", said(&early));
+    assert!(said(&early).contains("[hub]"), "{}", said(&early));
     let missing = Verb::new(&["config", "check", "nowhere.toml"]).within(folder.path()).output();
     assert_eq!(missing.status.code(), Some(1));
     assert!(said(&missing).contains("nowhere.toml"));

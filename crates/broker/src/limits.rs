@@ -1,7 +1,7 @@
 //! Every bound of the broker, with its unit, its reason and what happens at it.
 //!
-//! Owns the numbers of `core.md` 5 and the differences between the profiles `open` and
-//! `event-grid`. Refuses to know who enforces them.
+//! Owns the numbers of `core.md` 5 and the differences between the profiles `open`,
+//! `event-grid` and `iot-hub`. Refuses to know who enforces them.
 
 use mqtt::qos::QoS;
 
@@ -310,6 +310,27 @@ impl Limits {
             ..Self::open()
         }
     }
+
+    /// Profile `iot-hub`: what the MQTT 5 plane announces and applies (iot-hub A6, A7, A15).
+    pub fn iot_hub() -> Self {
+        Self {
+            packet_bytes_max: 256 * KIB,
+            http_body_bytes_max: 256 * KIB,
+            inflight_out_v311_max: 16,
+            receive_max: 16,
+            topic_alias_max: 10,
+            keep_alive_max_s: Some(1140),
+            maximum_qos: QoS::AtLeastOnce,
+            subscription_identifiers: SubscriptionIdentifiers::Refused,
+            shared_subscriptions: SharedSubscriptions::Version5,
+            mqtt_31: Mqtt31::Refused,
+            dollar_topics: DollarTopics::AllReserved,
+            subscriptions_per_session_max: 50,
+            // A device and a module, with the slash between.
+            client_id_chars_max: 257,
+            ..Self::open()
+        }
+    }
 }
 
 const KIB: usize = 1024;
@@ -321,7 +342,7 @@ mod tests {
 
     #[test]
     fn no_bound_lets_a_peer_pass_a_larger_one() {
-        for limits in [Limits::open(), Limits::event_grid()] {
+        for limits in [Limits::open(), Limits::event_grid(), Limits::iot_hub()] {
             assert!(limits.packet_bytes_max <= limits.output_bytes_max);
             assert!(limits.packet_bytes_max <= limits.post_bytes_max);
             assert!(limits.http_body_bytes_max <= limits.packet_bytes_max);

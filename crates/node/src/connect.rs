@@ -230,15 +230,25 @@ impl Shard {
     fn connack_fits(&self, o: &Opening) -> bool {
         let mut bytes = Vec::new();
         let max = o.packet_max as usize;
-        connack(o, &self.homes.limits, false).encode(o.version, max, &mut bytes).is_ok()
+        self.connack(o, &self.homes.limits, false).encode(o.version, max, &mut bytes).is_ok()
     }
 
     fn send_connack(&mut self, link: u32, o: &Opening, present: bool) {
         let limits = Arc::clone(&self.homes.limits);
+        let ack = self.connack(o, &limits, present);
         if let Some(out) = self.homes.output(link) {
             // `connack_fits` was asked.
-            let _ = connack(o, &limits, present).encode(o.version, ANY_SIZE, out);
+            let _ = ack.encode(o.version, ANY_SIZE, out);
         }
+    }
+
+    fn connack<'a>(&self, o: &'a Opening, limits: &Limits, present: bool) -> ConnAckOut<'a> {
+        let mut ack = connack(o, limits, present);
+        if o.version == Version::V5 && self.devices.is_alone() {
+            ack.retain_available = Some(false);
+            ack.shared_subscription_available = Some(false);
+        }
+        ack
     }
 
     /// Refuses a CONNECT for what it says.

@@ -40,9 +40,9 @@ fn server(config: &Config, mistakes: &mut Vec<Mistake>) {
         let message = format!("'{hostname}' is no host name; write it without scheme and path");
         refuse("namespace.hostname", message);
     }
-    if config.namespace.profile == Profile::IotHub {
-        let message = "profile iot-hub is not in this version; use \"open\" or \"event-grid\"";
-        refuse("namespace.profile", message.into());
+    if config.namespace.profile == Profile::IotHub && config.hub.is_none() {
+        let message = "profile iot-hub needs a hub; write [hub] with its policies";
+        refuse("hub", message.into());
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
             ("reactors = 65", &["reactors"]),
             ("namespace.name = \"a\"", &["namespace.name"]),
             ("namespace.hostname = \"https://x/\"", &["namespace.hostname"]),
-            ("namespace.profile = \"iot-hub\"", &["namespace.profile"]),
+            ("namespace.profile = \"iot-hub\"", &["hub"]),
             ("listeners.mqtts = [\"127.0.0.1:1\"]", &["tls.cert_file", "tls.key_file"]),
             ("tls.key_file = \"k\"", &["tls.key_file"]),
             (

@@ -239,7 +239,8 @@ pub fn check(config: &LimitsConfig, profile: Profile, mistakes: &mut Vec<Mistake
 
 fn of_profile(profile: Profile) -> Limits {
     match profile {
-        Profile::Open | Profile::IotHub => Limits::open(),
+        Profile::Open => Limits::open(),
+        Profile::IotHub => Limits::iot_hub(),
         Profile::EventGrid => Limits::event_grid(),
     }
 }

@@ -93,7 +93,7 @@ pub enum Profile {
     Open,
     /// Refuses what Event Grid refuses.
     EventGrid,
-    /// The hub plane only; known, but not in this version.
+    /// The hub only.
     IotHub,
 }
 

@@ -9,7 +9,7 @@ use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use node::counters::Counters;
-use node::devices::{Hub as Devices, MakePrincipal};
+use node::devices::{Hub as Devices, MakePrincipal, Scope};
 use node::keys::KeyRecords;
 use std::sync::Arc;
 
@@ -64,5 +64,9 @@ fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Resul
     let authenticator = Arc::clone(authenticator);
     let principal: MakePrincipal =
         Box::new(move |name, expires_at_ms| authenticator.device(name, expires_at_ms));
-    Ok(Some(Devices::new(hub.hosts(&config.namespace.hostname), policies, principal)))
+    let mut devices = Devices::new(hub.hosts(&config.namespace.hostname), policies, principal);
+    if config.namespace.profile == Profile::IotHub {
+        devices.scope = Scope::Alone;
+    }
+    Ok(Some(devices))
 }

@@ -59,6 +59,11 @@ impl Devices {
         Self { hub, known, counts, deadlines, busy }
     }
 
+    /// Whether there is nothing but the hub.
+    pub fn is_alone(&self) -> bool {
+        self.hub.as_ref().is_some_and(|hub| hub.is_alone())
+    }
+
     fn enter(&mut self, identity: Packed, known: Known) {
         self.counts.add(&identity, &known);
         self.known.put(identity, known);

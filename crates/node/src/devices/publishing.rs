@@ -25,7 +25,7 @@ impl Shard {
         p: &Publish<'_>,
         topic: &str,
     ) -> bool {
-        let alone = self.devices.hub.as_ref().is_some_and(|hub| hub.is_alone());
+        let alone = self.devices.is_alone();
         let session = self.homes.sessions.at(slot);
         let Some(device) = session.and_then(|session| session.device.as_ref()) else {
             return false;

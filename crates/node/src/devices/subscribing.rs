@@ -25,7 +25,7 @@ pub(crate) enum Subscribed<'a> {
 impl Shard {
     /// One filter of a SUBSCRIBE.
     pub(crate) fn device_subscribe<'r>(&mut self, slot: u32, r: &Requested<'r>) -> Subscribed<'r> {
-        let alone = self.devices.hub.as_ref().is_some_and(|hub| hub.is_alone());
+        let alone = self.devices.is_alone();
         let max = self.homes.limits.subscriptions_per_session_max;
         let Some(session) = self.homes.sessions.at_mut(slot) else { return Subscribed::Elsewhere };
         let all = session.subscriptions();

@@ -20,6 +20,8 @@ use node::{LinkId, Shard};
 pub struct Device {
     pub link: LinkId,
     version: Version,
+    /// The properties of CONNACK but those of the user.
+    pub announced: Vec<String>,
 }
 
 /// What came back, in words that a row of a table can hold.
@@ -83,7 +85,7 @@ impl<'h> Hello<'h> {
             shard.input(link, &self.encode());
             link
         });
-        let mut device = Device { link, version: Version::V5 };
+        let mut device = Device { link, version: Version::V5, announced: Vec::new() };
         let heard = device.hear(world);
         (device, heard)
     }
@@ -122,7 +124,7 @@ impl<'h> ClassicHello<'h> {
             shard.input(link, &bytes);
             link
         });
-        let mut device = Device { link, version: Version::V311 };
+        let mut device = Device { link, version: Version::V311, announced: Vec::new() };
         let heard = device.hear(world);
         (device, heard)
     }
@@ -141,7 +143,12 @@ impl Device {
         world.shard.taken(self.link.slot, output.len());
         let (mut heard, mut rest) = (Vec::new(), &output[..]);
         while let Some(f) = frame(rest, usize::MAX).unwrap() {
-            heard.push(words(&decode(f, self.version).unwrap()));
+            let packet = decode(f, self.version).unwrap();
+            if let Packet::ConnAck(a) = &packet {
+                let all = a.properties.iter().map(|p| format!("{p:?}"));
+                self.announced = all.filter(|p| !p.starts_with("User")).collect();
+            }
+            heard.push(words(&packet));
             rest = &rest[f.len..];
         }
         let mut effects = Vec::new();

@@ -13,7 +13,7 @@ use hub::identity::{Fresh, Generation, IdentityId, Policies, Wanted, WantedAuthe
 use hub::twin::Mode;
 use hub::{Etag, IfMatch};
 use node::counters::Counters;
-use node::devices::{Ask, Asked, Counts, Hub, MakePrincipal, Page};
+use node::devices::{Ask, Asked, Counts, Hub, MakePrincipal, Page, Scope};
 use node::door::Reply;
 use node::journal::{Replay, SessionId};
 use node::keys::KeyRecords;
@@ -51,7 +51,19 @@ pub type Patched = Answer<Result<u64, Refusal>>;
 
 impl World {
     pub fn in_memory() -> Self {
-        Self::of(CrashDisk::new(1), Engine::Memory(Memory::new(LogEnd::default())), None)
+        Self::with(Limits::open(), hub())
+    }
+
+    /// Nothing but a hub: profile `iot-hub`.
+    pub fn alone() -> Self {
+        let mut hub = hub();
+        hub.scope = Scope::Alone;
+        Self::with(Limits::iot_hub(), hub)
+    }
+
+    fn with(limits: Limits, hub: Hub) -> Self {
+        let engine = Engine::Memory(Memory::new(LogEnd::default()));
+        Self::of(CrashDisk::new(1), engine, None, (limits, hub))
     }
 
     pub fn on(disk: CrashDisk) -> Self {
@@ -63,7 +75,8 @@ impl World {
         resume(&mut log, &mut found, NAMESPACE).unwrap();
         let intake = Intake::new(|| {});
         let engine = Engine::Log(intake.handle(0));
-        let mut world = Self::of(disk, engine, Some(Committer::new(log, intake)));
+        let mut world =
+            Self::of(disk, engine, Some(Committer::new(log, intake)), (Limits::open(), hub()));
         world.shard.restore_devices(std::mem::take(&mut found.devices));
         let shared = found.shared.iter().map(|(at, _)| *at).collect();
         let rest = Found {
@@ -89,8 +102,9 @@ impl World {
         disk: CrashDisk,
         engine: Engine<Record>,
         committer: Option<Committer<CrashDisk, Record>>,
+        (limits, hub): (Limits, Hub),
     ) -> Self {
-        let limits = Arc::new(Limits::open());
+        let limits = Arc::new(limits);
         let (interest, retained) = (Arc::new(Interest::new(1)), Arc::new(Retained::new(&limits)));
         let keys: Arc<KeyRecords> = Arc::default();
         let shard = Shard::new(Settings {
@@ -108,7 +122,7 @@ impl World {
             log_end: Sequence(0),
             clock_record: None,
             first_session: SessionId(1),
-            hub: Some(Arc::new(hub())),
+            hub: Some(Arc::new(hub)),
             namespace: NAMESPACE,
             counters: Arc::new(Counters::default()),
             seed: [1, 7],
