@@ -20,11 +20,12 @@ pub struct FirstDevice {
     pub key: Key,
 }
 
-/// Finds the device, or makes it with keys of its own; `None` where there is no hub, and where
-/// somebody gave the device another proof than keys.
+/// Finds the device, or makes it with keys of its own; `None` where there is no hub, where
+/// somebody gave the device another proof than keys, and where it cannot be made because the disk
+/// takes nothing: all else may run.
 ///
 /// # Errors
-/// When it is not there and cannot be made.
+/// When the reactors have ended.
 pub async fn first_device<B: Backend>(backend: &B) -> anyhow::Result<Option<FirstDevice>> {
     if backend.hub().is_none() {
         return Ok(None);
@@ -36,7 +37,13 @@ pub async fn first_device<B: Backend>(backend: &B) -> anyhow::Result<Option<Firs
         }
         created => created,
     };
-    let shown = shown.map_err(|refusal| anyhow!("cannot make device {id}: {}", refusal.message))?;
+    let shown = match shown {
+        Ok(shown) => shown,
+        Err(Refusal { message, .. }) => {
+            tracing::warn!(%id, why = %message, "the first device cannot be made");
+            return Ok(None);
+        }
+    };
     Ok(match shown.identity.unpack().authentication {
         Authentication::Sas(keys) => Some(FirstDevice { id, key: keys.primary }),
         _ => None,

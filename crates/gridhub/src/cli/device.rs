@@ -209,10 +209,16 @@ impl List {
         };
         let all = service.ask(Method::Get, &path, &[], None)?.json()?;
         let all = all.as_array().context("an answer that is no list")?;
-        say(&match (self.json, &self.modules_of) {
-            (true, _) => lines(all),
-            (false, None) => table(&DEVICE_COLUMNS, all),
-            (false, Some(_)) => table(&MODULE_COLUMNS, all),
+        if self.json {
+            return say(&lines(all));
+        }
+        let mut all = all.clone();
+        for one in all.iter_mut().filter(|one| one[ACTIVITY] == NEVER) {
+            one[ACTIVITY] = json!("never");
+        }
+        say(&match &self.modules_of {
+            None => table(&DEVICE_COLUMNS, &all),
+            Some(_) => table(&MODULE_COLUMNS, &all),
         })
     }
 }
@@ -331,6 +337,8 @@ fn of(name: &IdentityId) -> String {
 }
 
 const DEVICES: &str = "/devices";
+const ACTIVITY: &str = "lastActivityTime";
+const NEVER: &str = "0001-01-01T00:00:00Z";
 const DEVICE_COLUMNS: [(&str, &str); 5] = [
     ("DEVICE", "/deviceId"),
     ("STATUS", "/status"),

@@ -17,6 +17,8 @@ pub struct Call {
     method: Method,
     uri: Uri,
     principal: OnceLock<Arc<Principal>>,
+    /// The hub's policy whose token it has.
+    policy: OnceLock<Box<str>>,
 }
 
 /// Who asks, by which request.
@@ -35,6 +37,7 @@ impl Call {
             method: request.method().clone(),
             uri: request.uri().clone(),
             principal: OnceLock::new(),
+            policy: OnceLock::new(),
         })
     }
 
@@ -47,6 +50,11 @@ impl Call {
     pub fn caller(self: &Arc<Self>, who: Arc<Principal>) -> Caller {
         let _ = self.principal.set(Arc::clone(&who)); // The first one stays: it is the same.
         Caller { who, call: Arc::clone(self) }
+    }
+
+    /// Remembers by which of the hub's policies somebody asks.
+    pub fn by_policy(&self, name: &str) {
+        let _ = self.policy.set(name.into()); // As above.
     }
 
     /// As `x-ms-request-id` has it.
@@ -69,9 +77,10 @@ impl Call {
         self.uri.path()
     }
 
-    /// The name of who asks; `None` before the token is verified.
+    /// The name of who asks, or of his policy; `None` before the token is verified.
     pub fn principal(&self) -> Option<&str> {
-        self.principal.get().map(|who| &*who.name)
+        let who = self.principal.get().map(|who| &*who.name);
+        who.or_else(|| self.policy.get().map(|name| &**name))
     }
 }
 

@@ -15,6 +15,7 @@ use node::devices::Hub;
 use super::route::Route;
 use crate::http::app::App;
 use crate::http::backend::Backend;
+use crate::http::call::Call;
 use crate::http::error::{Hint, HttpError};
 
 /// Who asks has one of `rights`.
@@ -38,6 +39,7 @@ pub fn check<B: Backend>(
     let Some(hub) = app.backend.hub() else { return Err(unauthorized(SEND)) };
     let token = Token::parse(text).map_err(|why| unauthorized(&format!("{why}; {SEND}")))?;
     let policy = signed(hub, &token, route, app.backend.wall_ms())?;
+    Call::of(&head.extensions).by_policy(&policy.name);
     if rights.iter().any(|right| policy.rights.has(*right)) {
         return Ok(());
     }

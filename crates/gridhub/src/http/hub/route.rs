@@ -160,6 +160,32 @@ mod tests {
         }
     }
 
+    /// Any text is a path: what is found is found again under its own segments.
+    #[test]
+    fn what_is_found_is_found_again_by_its_segments() {
+        let pieces =
+            ["/", "devices", "TWINS", "modules", "statistics", "d%231", "%", "a", "é", "?"];
+        let (mut seed, mut found) = (1_u64, 0);
+        for _ in 0..20_000 {
+            let mut next = |bound: usize| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 33) as usize % bound
+            };
+            let path: String = (0..next(6))
+                .flat_map(|_| [["/", "/", "/", ""][next(4)], pieces[next(10)]])
+                .collect();
+            let Ok(Some(route)) = Route::find(&path) else { continue };
+            let segments = route.segments();
+            let again: String = segments
+                .iter()
+                .map(|s| format!("/{}", crate::http::query::percent_encode(s)))
+                .collect();
+            assert_eq!(Route::find(&again), Ok(Some(route)), "{path}");
+            found += 1;
+        }
+        assert!(found > 100, "{found}");
+    }
+
     #[test]
     fn a_resource_names_the_decoded_path() {
         let segments = |path| {
