@@ -1,6 +1,6 @@
 //! Puts the server together and runs it until it is told to stop: listeners, reactors, HTTP.
 
-use crate::auth::tls::TlsConfigs;
+use crate::auth::tls::{Strangers, TlsConfigs};
 use crate::auth::{Audience, Authenticator};
 use crate::cli::port::{ListenerKind, bind_error};
 use crate::clock::Clock;
@@ -48,17 +48,13 @@ pub fn run(
     let wall = clock.clone();
     let authenticator = Arc::new(Authenticator::new(config, Arc::new(move || wall.wall_ms()))?);
     let mut endpoints = Endpoints::default();
-    let tls =
-        needs_tls(config).then(|| TlsConfigs::build(&config.tls, &config.clients)).transpose()?;
+    let tls = needs_tls(config)
+        .then(|| TlsConfigs::build(&config.tls, &config.clients, Strangers::of(config)))
+        .transpose()?;
     let listening = bind_mqtt(config, tls.as_ref(), &mut endpoints)?;
-    let mut https = Vec::new();
-    for address in &config.listeners.https {
-        let socket = std::net::TcpListener::bind(address)
-            .map_err(|e| bind_error(ListenerKind::Https, *address, &e))?;
-        endpoints.https.push(socket.local_addr()?);
-        https.push(socket);
-    }
-    let mut plane = start(config, &clock, &authenticator, &listening)?;
+    let https = bind_https(config, &mut endpoints)?;
+    let trust = tls.as_ref().and_then(|tls| tls.trust.clone());
+    let mut plane = start(config, &clock, &authenticator, (&listening, trust))?;
     let hub = plane.hub.clone();
     drop(listening);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -120,6 +116,19 @@ fn raise_open_files() {
 
 fn needs_tls(config: &Config) -> bool {
     !config.listeners.mqtts.is_empty() || !config.listeners.https.is_empty()
+}
+
+fn bind_https(
+    config: &Config,
+    endpoints: &mut Endpoints,
+) -> anyhow::Result<Vec<std::net::TcpListener>> {
+    let bind = |address: &SocketAddr| {
+        let socket = std::net::TcpListener::bind(address)
+            .map_err(|e| bind_error(ListenerKind::Https, *address, &e))?;
+        endpoints.https.push(socket.local_addr()?);
+        Ok(socket)
+    };
+    config.listeners.https.iter().map(bind).collect()
 }
 
 fn bind_mqtt(

@@ -6,6 +6,7 @@
 mod shared;
 
 use crate::auth::Authenticator;
+use crate::auth::tls::Trust;
 use crate::clock::Clock;
 use crate::config::{Config, Durability};
 use crate::fresh::seed;
@@ -57,6 +58,7 @@ struct Common {
     inboxes: Arc<[Arc<Inbox>]>,
     clock: Clock,
     authenticator: Arc<Authenticator>,
+    trust: Option<Arc<Trust>>,
 }
 
 /// What of the log one reactor begins with.
@@ -81,7 +83,7 @@ pub fn start(
     config: &Config,
     clock: &Clock,
     authenticator: &Arc<Authenticator>,
-    listening: &[Listening],
+    (listening, trust): (&[Listening], Option<Arc<Trust>>),
 ) -> anyhow::Result<DataPlane> {
     let mut opened = match (config.durability, &config.data) {
         (Durability::Memory, _) => None,
@@ -103,7 +105,7 @@ pub fn start(
     let (inboxes, settings): (Arc<[_]>, _) =
         (inboxes.into(), Shared::new(config, count, authenticator)?);
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
-    let common = Common { count, settings, inboxes, clock, authenticator };
+    let common = Common { count, settings, inboxes, clock, authenticator, trust };
     let entrance = Entrance::new();
     // Beside the sessions: neither asks for the other before the first turn.
     let retained = opened.as_mut().map(|opened| common.restore_retained(opened)).transpose()?;
@@ -316,6 +318,7 @@ impl Common {
             post_bytes_max: s.limits.post_bytes_max,
             openings_max: s.limits.opening_connections_max.div_ceil(self.count),
             reads: None,
+            trust: self.trust.clone(),
         };
         let (authenticator, clock) = (Arc::clone(&self.authenticator), self.clock.clone());
         Ok((reactor, settings, Restoring { sessions, devices, rest, authenticator, clock }))

@@ -2,6 +2,7 @@
 //! time, so it happens outside; what comes back is a principal with compiled permissions.
 
 use broker::access::Principal;
+pub use hub::identity::Chain;
 use mqtt::reason::Reason;
 use std::sync::Arc;
 
@@ -18,12 +19,21 @@ pub struct AuthRequest {
     pub method: Option<String>,
     /// Authentication Data; empty if there was none.
     pub data: Vec<u8>,
-    /// DER of the client's certificate; TLS has verified its chain.
-    pub certificate: Option<Arc<[u8]>>,
+    /// The client's certificate.
+    pub certificate: Option<Certificate>,
     /// Where the connection came in.
     pub listener: Listener,
     /// Re-authentication: the name of the principal so far; another one is refused.
     pub renewal_of: Option<Arc<str>>,
+}
+
+/// A client's certificate, as TLS has left it.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// Its DER.
+    pub der: Arc<[u8]>,
+    /// Whether its chain ends at an authority, or it is registered for itself.
+    pub chain: Chain,
 }
 
 /// The kind of listener a connection came in by.

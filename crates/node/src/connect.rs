@@ -2,7 +2,7 @@
 //!
 //! Understand, ask about the credentials, move to the session's home, take over, answer.
 
-use crate::auth::{AuthOutcome, AuthRequest};
+use crate::auth::{AuthOutcome, AuthRequest, Certificate};
 use crate::effect::{Adoption, Effect, Linger, Notice};
 use crate::gate::MEMORY_FULL;
 use crate::link::LinkId;
@@ -274,7 +274,7 @@ impl Shard {
         self.homes.close(link, Linger::UntilRead);
     }
 
-    fn certificate_of(&self, link: u32) -> Option<Arc<[u8]>> {
+    pub(crate) fn certificate_of(&self, link: u32) -> Option<Certificate> {
         self.homes.links.at(link)?.extra.as_ref()?.certificate.clone()
     }
 

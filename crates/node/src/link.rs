@@ -1,13 +1,12 @@
 //! One connection as the node sees it: bytes, protocol version, and how far it has come.
 
-use crate::auth::Listener;
+use crate::auth::{Certificate, Listener};
 use crate::meter::{One, Sum};
 use crate::opening::Opening;
 use crate::output::Output;
 use crate::pace::Paced;
 use mqtt::session::{Aliases, SentAliases};
 use mqtt::wire::Version;
-use std::sync::Arc;
 
 /// A connection's name: its place and which of its occupants it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +53,7 @@ pub(crate) enum Phase {
 #[derive(Default)]
 pub(crate) struct Extra {
     /// The client's certificate.
-    pub certificate: Option<Arc<[u8]>>,
+    pub certificate: Option<Certificate>,
     /// Authentication Method of CONNECT: re-authentication must repeat it (4.12.1-1).
     pub method: Option<Box<str>>,
     /// A re-authentication is under way.
@@ -117,7 +116,7 @@ impl Pause {
 impl Link {
     pub fn new(
         listener: Listener,
-        certificate: Option<Arc<[u8]>>,
+        certificate: Option<Certificate>,
         now_ms: u64,
         openings: &Sum,
     ) -> Self {

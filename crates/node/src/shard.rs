@@ -2,7 +2,7 @@
 //! `begin`, any number of `accept`, `input`, `lost`, `post`, then `end`, then write what is dirty.
 
 use crate::assigned::AssignedIds;
-use crate::auth::Listener;
+use crate::auth::{Certificate, Listener};
 use crate::devices::Devices;
 use crate::durable::{ClockTold, Endings, Watched};
 use crate::effect::Effect;
@@ -148,7 +148,7 @@ impl Shard {
     }
 
     /// A new connection; `certificate` is the client's, verified by TLS.
-    pub fn accept(&mut self, listener: Listener, certificate: Option<Arc<[u8]>>) -> LinkId {
+    pub fn accept(&mut self, listener: Listener, certificate: Option<Certificate>) -> LinkId {
         self.accept_since(listener, certificate, self.homes.now.mono_ms)
     }
 
@@ -157,7 +157,7 @@ impl Shard {
     pub fn accept_since(
         &mut self,
         listener: Listener,
-        certificate: Option<Arc<[u8]>>,
+        certificate: Option<Certificate>,
         began_ms: u64,
     ) -> LinkId {
         let link = Link::new(listener, certificate, began_ms, &self.homes.meter.openings);
@@ -168,7 +168,7 @@ impl Shard {
     }
 
     /// The certificate of a connection whose TLS handshake ended after `accept`.
-    pub fn identify(&mut self, id: LinkId, certificate: Arc<[u8]>) {
+    pub fn identify(&mut self, id: LinkId, certificate: Certificate) {
         if let Some(l) = self.homes.links.get_mut(id.slot, id.generation) {
             l.extra.get_or_insert_default().certificate = Some(certificate);
         }

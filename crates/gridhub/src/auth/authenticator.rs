@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use broker::access::{Attributes, ClientFacts, Principal, Source};
-use node::auth::{AuthOutcome, AuthRequest, Listener};
+use node::auth::{AuthOutcome, AuthRequest, Certificate, Chain, Listener};
 use node::journal::Owner;
 
 use super::password::Passwords;
@@ -165,7 +165,11 @@ impl Checks {
             Some(method) => return Err(Refusal::UnknownMethod(shortened(&method))),
             None => {}
         }
-        match (request.user_name, request.password, request.certificate) {
+        let (trusted, stranger) = match request.certificate {
+            Some(Certificate { der, chain: Chain::Trusted }) => (Some(der), false),
+            certificate => (None, certificate.is_some()),
+        };
+        let method = match (request.user_name, request.password, trusted) {
             (_, Some(password), _) if looks_like_token(&password) => {
                 let token = String::from_utf8(password);
                 let malformed = |_| Refusal::Token(TokenError::Malformed);
@@ -186,6 +190,13 @@ impl Checks {
                 (Listener::Plain, Anonymous::Loopback) => Ok(Method::Anonymous),
                 _ => Err(Refusal::NoCredential),
             },
+        };
+        match method {
+            // What it says of itself is proved by nobody.
+            Err(Refusal::NoCredential | Refusal::PasswordWithoutUser) if stranger => {
+                Err(Refusal::UnknownAuthority)
+            }
+            method => method,
         }
     }
 

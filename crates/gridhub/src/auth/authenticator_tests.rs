@@ -143,7 +143,7 @@ impl Fixture {
 
 fn with_certificate(der: &Arc<[u8]>, user_name: Option<&str>) -> AuthRequest {
     AuthRequest {
-        certificate: Some(Arc::clone(der)),
+        certificate: Some(Certificate { der: Arc::clone(der), chain: Chain::Trusted }),
         user_name: user_name.map(str::to_owned),
         ..request(Listener::Tls)
     }

@@ -21,6 +21,8 @@ pub enum Refusal {
     Password,
     /// A password without user name.
     PasswordWithoutUser,
+    /// The certificate is of no authority that is known here, and nobody registered it.
+    UnknownAuthority,
     /// The certificate cannot be read.
     UnreadableCertificate,
     /// The certificate is fine, but CONNECT does not say who it is.
@@ -60,6 +62,7 @@ impl Refusal {
             Self::Token(error) => error.rule(),
             Self::Password => "password",
             Self::PasswordWithoutUser => "password-without-user",
+            Self::UnknownAuthority => "certificate-authority",
             Self::UnreadableCertificate => "certificate-unreadable",
             Self::NoName => "certificate-no-name",
             Self::UnknownClient(_) => "client-unknown",
@@ -98,6 +101,10 @@ impl fmt::Display for Refusal {
             Self::PasswordWithoutUser => {
                 f.write_str("the password is no token and there is no user name; send both")
             }
+            Self::UnknownAuthority => f.write_str(
+                "no authority of this namespace has issued the client certificate; add its \
+                 issuer to tls.client_ca_files or register its thumbprint",
+            ),
             Self::UnreadableCertificate => {
                 f.write_str("the client certificate cannot be read; issue it again")
             }

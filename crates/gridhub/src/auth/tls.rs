@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use node::auth::Chain;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -19,14 +20,16 @@ use rustls::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::{normal_thumbprint, thumbprints};
-use crate::config::Tls;
 use crate::config::registry::ClientEntry;
+use crate::config::{Config, Profile, Tls};
 
 /// What the listeners need to speak TLS.
 #[derive(Clone)]
 pub struct TlsConfigs {
     /// MQTT: client certificate optional, TLS 1.2 and 1.3, no ALPN.
     pub mqtts: Arc<ServerConfig>,
+    /// Tells certificates of authorities from others, where the MQTT listener takes any.
+    pub trust: Option<Arc<Trust>>,
     /// HTTPS: no client certificate, ALPN `h2` and `http/1.1`.
     pub https: Arc<ServerConfig>,
 }
@@ -36,7 +39,7 @@ impl TlsConfigs {
     ///
     /// # Errors
     /// When a file is missing, damaged or does not belong to the others; the message names it.
-    pub fn build(tls: &Tls, clients: &[ClientEntry]) -> anyhow::Result<Self> {
+    pub fn build(tls: &Tls, clients: &[ClientEntry], strangers: Strangers) -> anyhow::Result<Self> {
         let (Some(cert_file), Some(key_file)) = (&tls.cert_file, &tls.key_file) else {
             bail!("tls.cert_file and tls.key_file must both be given");
         };
@@ -44,7 +47,14 @@ impl TlsConfigs {
         let chain = certificates(cert_file)?;
         let key = PrivateKeyDer::from_pem_file(key_file)
             .with_context(|| format!("{} holds no private key", key_file.display()))?;
-        let verifier = client_verifier(tls, clients, &provider)?;
+        let known = client_verifier(tls, clients, &provider)?;
+        let (verifier, trust): (Arc<dyn ClientCertVerifier>, _) = match strangers {
+            Strangers::Refused => (known, None),
+            Strangers::Taken => {
+                let trust = Arc::new(Trust { known, provider: Arc::clone(&provider) });
+                (Arc::clone(&trust) as _, Some(trust))
+            }
+        };
         let build = |verifier: Arc<dyn ClientCertVerifier>, alpn: &[&[u8]]| {
             let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
                 .with_protocol_versions(rustls::ALL_VERSIONS)?
@@ -62,9 +72,46 @@ impl TlsConfigs {
             // No ALPN for MQTT: a client that offers some (`mqtt`, `x-amzn-mqtt-ca`) must not be
             // refused for a list that we would keep.
             mqtts: build(verifier, &[]).with_context(context)?,
+            trust,
             https: build(WebPkiClientVerifier::no_client_auth(), &[b"h2", b"http/1.1"])
                 .with_context(context)?,
         })
+    }
+}
+
+/// What becomes of client certificates that nobody here vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strangers {
+    /// The handshake fails.
+    Refused,
+    /// They come in: a device may be registered with their thumbprint (iot-hub A4).
+    Taken,
+}
+
+impl Strangers {
+    /// They are taken where there is a hub.
+    pub fn of(config: &Config) -> Self {
+        let has_hub = config.hub.is_some() && config.namespace.profile != Profile::EventGrid;
+        if has_hub { Self::Taken } else { Self::Refused }
+    }
+}
+
+/// Takes any certificate that is valid now, and knows which of them somebody vouches for.
+#[derive(Debug)]
+pub struct Trust {
+    known: Arc<dyn ClientCertVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Trust {
+    /// Whether the chain of a client ends at an authority, or its certificate is registered for
+    /// itself in the configuration.
+    pub fn chain(&self, chain: &[CertificateDer<'_>]) -> Chain {
+        let Some((end_entity, intermediates)) = chain.split_first() else { return Chain::Unknown };
+        match self.known.verify_client_cert(end_entity, intermediates, UnixTime::now()) {
+            Ok(_) if self.known.offer_client_auth() => Chain::Trusted,
+            _ => Chain::Unknown,
+        }
     }
 }
 
@@ -156,16 +203,7 @@ impl ClientCertVerifier for PinnedOr {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         if thumbprints(end_entity).iter().any(|print| self.pinned.contains(print)) {
-            let (_, cert) = X509Certificate::from_der(end_entity)
-                .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
-            let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-            if now_s < cert.validity().not_before.timestamp() {
-                return Err(Error::InvalidCertificate(CertificateError::NotValidYet));
-            }
-            if now_s > cert.validity().not_after.timestamp() {
-                return Err(Error::InvalidCertificate(CertificateError::Expired));
-            }
-            return Ok(ClientCertVerified::assertion());
+            return in_time(end_entity, now);
         }
         match &self.by_authority {
             Some(verifier) => verifier.verify_client_cert(end_entity, intermediates, now),
@@ -196,6 +234,63 @@ impl ClientCertVerifier for PinnedOr {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+impl ClientCertVerifier for Trust {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        in_time(end_entity, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Takes a certificate that is valid now.
+fn in_time(end_entity: &CertificateDer<'_>, now: UnixTime) -> Result<ClientCertVerified, Error> {
+    let (_, cert) = X509Certificate::from_der(end_entity)
+        .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now_s < cert.validity().not_before.timestamp() {
+        return Err(Error::InvalidCertificate(CertificateError::NotValidYet));
+    }
+    if now_s > cert.validity().not_after.timestamp() {
+        return Err(Error::InvalidCertificate(CertificateError::Expired));
+    }
+    Ok(ClientCertVerified::assertion())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ fn server(identity: &Identity, clients: &[ClientEntry]) -> TlsConfigs {
         key_file: Some(files.server_key),
         client_ca_files: vec![files.ca],
     };
-    TlsConfigs::build(&tls, clients).expect("tls")
+    TlsConfigs::build(&tls, clients, Strangers::Refused).expect("tls")
 }
 
 /// A client that believes `server` and offers a certificate of `own`, if any.
@@ -132,9 +132,11 @@ fn files_that_do_not_fit_are_named() {
         key_file: Some(Identity::files(other.dir()).server_key),
         client_ca_files: Vec::new(),
     };
-    let error = TlsConfigs::build(&tls, &[]).map(|_| ()).expect_err("other key");
+    let error =
+        TlsConfigs::build(&tls, &[], Strangers::Refused).map(|_| ()).expect_err("other key");
     assert!(error.to_string().contains("do not fit together"), "{error:#}");
     let missing = Tls { cert_file: Some("/nonexistent/c.pem".into()), ..tls };
-    let error = TlsConfigs::build(&missing, &[]).map(|_| ()).expect_err("no file");
+    let error =
+        TlsConfigs::build(&missing, &[], Strangers::Refused).map(|_| ()).expect_err("no file");
     assert!(error.to_string().contains("/nonexistent/c.pem"), "{error:#}");
 }

@@ -1,9 +1,10 @@
 //! One socket: read once, write what waits, TLS and WebSocket in between if there are any.
 
+use crate::auth::tls::Trust;
 use crate::net::queue::Work;
 use mio::net::TcpStream;
 use mqtt::websocket::{Framing, Next};
-use node::auth::Listener;
+use node::auth::{Certificate, Chain, Listener};
 use node::meter::Held;
 use node::{LinkId, Shard};
 use rustls::ServerConnection;
@@ -143,13 +144,16 @@ impl Connection {
     }
 
     /// The client's certificate, once, after the handshake.
-    pub fn certificate(&mut self) -> Option<Arc<[u8]>> {
+    pub fn certificate(&mut self, trust: Option<&Trust>) -> Option<Certificate> {
         if self.identified || self.tls.as_ref().is_none_or(|t| t.is_handshaking()) {
             return None;
         }
         self.identified = true;
-        let first = self.tls.as_ref()?.peer_certificates()?.first()?;
-        Some(Arc::from(first.as_ref()))
+        let chain = self.tls.as_ref()?.peer_certificates()?;
+        let der = Arc::from(chain.first()?.as_ref());
+        // Without a judge the handshake has been one.
+        let chain = trust.map_or(Chain::Trusted, |trust| trust.chain(chain));
+        Some(Certificate { der, chain })
     }
 
     /// Writes what waits for this connection; false if the socket is broken.

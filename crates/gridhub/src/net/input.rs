@@ -64,7 +64,7 @@ impl Reactor {
         let end = (have + room).min(BUFFER_BYTES);
         let got = c.read(&mut self.buffer[have..end]);
         let framed = c.websocket.is_some();
-        if let Some(certificate) = c.certificate() {
+        if let Some(certificate) = c.certificate(self.trust.as_deref()) {
             self.shard.identify(id, certificate);
         }
         match got {

@@ -2,6 +2,7 @@
 //!
 //! A turn reads what is readable, lets the shard decide, and writes each dirty connection once.
 
+use crate::auth::tls::Trust;
 use crate::clock::Clock;
 use crate::net::arrivals::{ACCEPT_PAUSE_MS, Socket};
 use crate::net::inbox::{Inbox, Moved, Parcel};
@@ -40,6 +41,8 @@ pub struct ReactorSettings {
     pub openings_max: usize,
     /// Who reads the log, where there is one.
     pub reads: Option<Reads>,
+    /// Who tells certificates of authorities from others, where any are taken.
+    pub trust: Option<Arc<Trust>>,
 }
 
 /// The thread's state.
@@ -67,6 +70,7 @@ pub struct Reactor {
     pub(super) draining: Vec<(u64, LinkId)>,
     pub(super) parcels: Vec<Parcel>,
     pub(super) reads: Option<Reads>,
+    pub(super) trust: Option<Arc<Trust>>,
     pub(super) effects: Vec<Effect>,
     pub(super) dirty: Vec<u32>,
     /// Set by a planned stop: when the last connections are cut off.
@@ -104,6 +108,7 @@ impl Reactor {
             draining: Vec::new(),
             parcels: Vec::new(),
             reads: s.reads,
+            trust: s.trust,
             effects: Vec::new(),
             dirty: Vec::new(),
             stop_at_ms: None,

@@ -1,6 +1,7 @@
 //! What all reactors share, made of the configuration.
 
 use crate::auth::Authenticator;
+use crate::auth::certificate::CertificateNames;
 use crate::config::{Config, Profile};
 use anyhow::anyhow;
 use broker::access::{Authorizer, SessionQuota};
@@ -8,8 +9,9 @@ use broker::budget::Budget;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
+use hub::identity::Thumbprint;
 use node::counters::Counters;
-use node::devices::{Hub as Devices, MakePrincipal, Scope};
+use node::devices::{self, Hub as Devices, MakePrincipal, ReadCertificate, Scope};
 use node::keys::KeyRecords;
 use std::sync::Arc;
 
@@ -23,7 +25,7 @@ pub(super) struct Shared {
     pub interest: Arc<Interest>,
     pub retained: Arc<Retained>,
     pub keys: Arc<KeyRecords>,
-    pub hub: Option<Arc<node::devices::Hub>>,
+    pub hub: Option<Arc<Devices>>,
     pub counters: Vec<Arc<Counters>>,
 }
 
@@ -64,7 +66,16 @@ fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Resul
     let authenticator = Arc::clone(authenticator);
     let principal: MakePrincipal =
         Box::new(move |name, expires_at_ms| authenticator.device(name, expires_at_ms));
-    let mut devices = Devices::new(hub.hosts(&config.namespace.hostname), policies, principal);
+    let names: ReadCertificate = Box::new(|der| {
+        let names = CertificateNames::read(der).ok()?;
+        let thumbprints = names.thumbprints.iter().filter_map(|print| Thumbprint::parse(print));
+        Some(devices::CertificateNames {
+            thumbprints: thumbprints.collect(),
+            common_name: names.common_name,
+        })
+    });
+    let hosts = hub.hosts(&config.namespace.hostname);
+    let mut devices = Devices::new(hosts, policies, principal, names);
     if config.namespace.profile == Profile::IotHub {
         devices.scope = Scope::Alone;
     }

@@ -1,14 +1,16 @@
 //! Who says to be which device, owned until the home of that device has judged it.
 
 use super::session::Proved;
-use super::{Devices, Hub};
+use super::{CertificateNames, Devices, Hub};
+use crate::auth::{Certificate, Chain};
 use crate::now::Now;
 use hub::classic::{self, UserName};
-use hub::identity::{Candidate, Denied, IdentityId, Signer};
+use hub::identity::{self, Candidate, Denied, IdentityId, Signer};
 use hub::plane::{Claim, ConnectRefused, Hello, Method, Signature};
 use hub::registry::Ids;
 use hub::sas::{SignedConnect, Token, TokenError, When};
 use mqtt::wire::Connect;
+use std::sync::Arc;
 
 /// A CONNECT for the hub.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub(crate) enum NotAdmitted {
     Unknown,
     /// There is no such policy.
     Policy,
+    /// There is no certificate.
+    NoCertificate,
     /// The password is no token.
     Token(TokenError),
     /// The proof is not good.
@@ -51,7 +55,11 @@ impl Claimed {
     ///
     /// # Errors
     /// A host that is none of this hub.
-    pub fn of(hello: Hello<'_>, hub: &Hub) -> Result<Self, ConnectRefused> {
+    pub fn of(
+        hello: Hello<'_>,
+        hub: &Hub,
+        certificate: Option<Certificate>,
+    ) -> Result<Self, ConnectRefused> {
         let Hello { id, host, claim, .. } = hello;
         if host.is_some_and(|host| !hub.is_host(host)) {
             return Err(ConnectRefused::UnknownTenant);
@@ -61,14 +69,20 @@ impl Claimed {
             Claim::X509 => (Method::X509, None, Proof::Certificate),
             Claim::Sas(s) => (Method::Sas, s.policy.map(Into::into), Proof::of(&s)),
         };
-        Ok(Self { id, proved: Proved { method, policy, host }, proof, model_id: None })
+        let certificate = names(hub, certificate);
+        let proved = Proved { method, policy, host, certificate };
+        Ok(Self { id, proved, proof, model_id: None })
     }
 
     /// Takes what a CONNECT of MQTT 3.1.1 says (D1).
     ///
     /// # Errors
     /// What stands against it, for logs: outside all of it is CONNACK 5.
-    pub fn of_classic(c: &Connect<'_>, hub: &Hub) -> Result<Self, String> {
+    pub fn of_classic(
+        c: &Connect<'_>,
+        hub: &Hub,
+        certificate: Option<Certificate>,
+    ) -> Result<Self, String> {
         let user_name = c.user_name.ok_or("a device names itself by its user name")?;
         let name = UserName::parse(user_name).map_err(|error| error.to_string())?;
         if name.id.to_string() != c.client_id {
@@ -88,7 +102,8 @@ impl Claimed {
             }
         };
         let model_id = name.model_id.map(|model| model.into());
-        let proved = Proved { method, policy: None, host: None };
+        let certificate = names(hub, certificate);
+        let proved = Proved { method, policy: None, host: None, certificate };
         Ok(Self { id: name.id, proved, proof, model_id })
     }
 
@@ -120,7 +135,16 @@ impl Claimed {
         let candidate = Candidate { identity: &identity, status: device.status() };
         let when = When { now_ms: now.wall_ms, skew_ms: hub.skew_ms };
         match &self.proof {
-            Proof::Certificate => Err(NotAdmitted::Denied(Denied::Method)),
+            Proof::Certificate => {
+                let certificate = self.proved.certificate.as_deref();
+                let (names, chain) = certificate.ok_or(NotAdmitted::NoCertificate)?;
+                let shown = identity::Certificate {
+                    thumbprints: &names.thumbprints,
+                    common_name: names.common_name.as_deref(),
+                    chain: *chain,
+                };
+                candidate.certificate(&shown).map(|()| None).map_err(NotAdmitted::Denied)
+            }
             Proof::Signature { at, expiry, mac } => {
                 let policy = self.proved.policy.as_deref();
                 let signer = match policy {
@@ -152,6 +176,11 @@ impl Claimed {
     }
 }
 
+fn names(hub: &Hub, certificate: Option<Certificate>) -> Option<Arc<(CertificateNames, Chain)>> {
+    let Certificate { der, chain } = certificate?;
+    hub.certificate(&der).map(|names| Arc::new((names, chain)))
+}
+
 impl Proof {
     fn of(s: &Signature<'_>) -> Self {
         let (at, expiry) = (s.at.map(Into::into), s.expiry.into());
@@ -165,6 +194,7 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "identity_unknown",
             Self::Policy => "policy_unknown",
+            Self::NoCertificate => "certificate_missing",
             Self::Token(_) => "token_malformed",
             Self::Denied(denied) => denied.rule(),
         }
@@ -175,6 +205,7 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "nobody of this id is registered".to_owned(),
             Self::Policy => "the hub has no policy of this name".to_owned(),
+            Self::NoCertificate => "no certificate came with the TLS connection".to_owned(),
             Self::Token(error) => error.to_string(),
             Self::Denied(denied) => denied.to_string(),
         }

@@ -43,7 +43,9 @@ impl Shard {
         if c.version == Version::V311 {
             return self.on_classic_connect(link, c, opening, hub);
         }
-        let read = Hello::read(c, hub.leniency).and_then(|hello| Claimed::of(hello, hub));
+        let certificate = self.certificate_of(link);
+        let read = Hello::read(c, hub.leniency);
+        let read = read.and_then(|hello| Claimed::of(hello, hub, certificate));
         let claimed = match read {
             Ok(claimed) => claimed,
             Err(refused) => {
@@ -65,7 +67,7 @@ impl Shard {
         mut opening: Box<Opening>,
         hub: &Hub,
     ) {
-        match Claimed::of_classic(c, hub) {
+        match Claimed::of_classic(c, hub, self.certificate_of(link)) {
             Ok(claimed) => {
                 // No keep alive is not for ever.
                 opening.keep_alive_s = match opening.keep_alive_s {

@@ -29,7 +29,7 @@ pub(crate) use claimed::Claimed;
 pub(crate) use commands::CommandWritten;
 use known::{Heard, Known};
 pub(crate) use session::DeviceSession;
-pub use settings::{Hub, MakePrincipal, Scope};
+pub use settings::{CertificateNames, Hub, MakePrincipal, ReadCertificate, Scope};
 pub(crate) use subscribing::{Subscribed, kept};
 pub(crate) use writing::Written;
 

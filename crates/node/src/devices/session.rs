@@ -1,5 +1,7 @@
 //! What the session of a device has beside an ordinary one. Refuses to know the identity's state.
 
+use super::CertificateNames;
+use crate::auth::Chain;
 use crate::journal::Subscription;
 use crate::link::LinkId;
 use hub::classic;
@@ -8,6 +10,7 @@ use hub::plane::{self, Correlation, Filter, Method};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
+use std::sync::Arc;
 
 /// The hub's part of a session.
 pub(crate) struct DeviceSession {
@@ -38,6 +41,8 @@ pub(crate) struct Proved {
     pub policy: Option<Box<str>>,
     /// The host as it was given.
     pub host: Option<Box<str>>,
+    /// The certificate of its TLS connection.
+    pub certificate: Option<Arc<(CertificateNames, Chain)>>,
 }
 
 /// The way back to a device that has asked for something.

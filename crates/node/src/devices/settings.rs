@@ -2,7 +2,7 @@
 
 use broker::access::Principal;
 use hub::command;
-use hub::identity::Policies;
+use hub::identity::{Policies, Thumbprint};
 use hub::plane::Leniency;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +23,8 @@ pub struct Hub {
     pub scope: Scope,
     /// Who a device is to the broker: its name, and when its proof ends.
     principal: MakePrincipal,
+    /// What a certificate (DER) says of itself.
+    read_certificate: ReadCertificate,
     /// Devices and modules that are registered or about to be.
     registered: AtomicU64,
 }
@@ -39,9 +41,26 @@ pub enum Scope {
 /// Makes the principal of a device.
 pub type MakePrincipal = Box<dyn Fn(&str, Option<u64>) -> Arc<Principal> + Send + Sync>;
 
+/// What a certificate says of itself.
+#[derive(Debug, Clone)]
+pub struct CertificateNames {
+    /// Its SHA-1 and SHA-256.
+    pub thumbprints: Vec<Thumbprint>,
+    /// The subject's CN.
+    pub common_name: Option<String>,
+}
+
+/// Reads a certificate (DER); nothing, if it is none.
+pub type ReadCertificate = Box<dyn Fn(&[u8]) -> Option<CertificateNames> + Send + Sync>;
+
 impl Hub {
     /// A hub where nobody is registered.
-    pub fn new(hosts: Vec<String>, policies: Policies, principal: MakePrincipal) -> Self {
+    pub fn new(
+        hosts: Vec<String>,
+        policies: Policies,
+        principal: MakePrincipal,
+        read_certificate: ReadCertificate,
+    ) -> Self {
         Self {
             hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
             policies,
@@ -50,6 +69,7 @@ impl Hub {
             commands: command::Settings::default(),
             scope: Scope::WithBroker,
             principal,
+            read_certificate,
             registered: AtomicU64::new(0),
         }
     }
@@ -76,6 +96,10 @@ impl Hub {
     /// Who a device is to the broker.
     pub fn principal(&self, name: &str, expires_at_ms: Option<u64>) -> Arc<Principal> {
         (self.principal)(name, expires_at_ms)
+    }
+
+    pub(crate) fn certificate(&self, der: &[u8]) -> Option<CertificateNames> {
+        (self.read_certificate)(der)
     }
 
     /// Counts one that is about to be registered; gives how many there were before.

@@ -12,7 +12,7 @@ use mqtt::wire::{
     Ack, AckKind, Auth, Connect, Packet, Place, Properties, Property, PublishOut, Subscribe,
     SubscribeOptions, Unsubscribe, Version, decode, frame,
 };
-use node::auth::Listener;
+use node::auth::{Certificate, Listener};
 use node::effect::Effect;
 use node::{LinkId, Shard};
 
@@ -38,6 +38,7 @@ pub struct Hello<'h> {
     pub packet_max: Option<u32>,
     pub policy: Option<&'h str>,
     pub expiry_ms: u64,
+    pub certificate: Option<Certificate>,
 }
 
 impl<'h> Hello<'h> {
@@ -53,6 +54,7 @@ impl<'h> Hello<'h> {
             packet_max: None,
             policy: None,
             expiry_ms: NOW_MS + 60_000,
+            certificate: None,
         }
     }
 
@@ -81,7 +83,7 @@ impl<'h> Hello<'h> {
     /// Connects; the device, and what it heard.
     pub fn connect(&self, world: &mut World) -> (Device, Heard) {
         let link = world.turn(|shard| {
-            let link = shard.accept(Listener::Tls, None);
+            let link = shard.accept(Listener::Tls, self.certificate.clone());
             shard.input(link, &self.encode());
             link
         });
@@ -98,6 +100,7 @@ pub struct ClassicHello<'h> {
     pub resource: String,
     pub key: u8,
     pub clean_session: bool,
+    pub certificate: Option<Certificate>,
 }
 
 impl<'h> ClassicHello<'h> {
@@ -105,7 +108,7 @@ impl<'h> ClassicHello<'h> {
     pub fn new(id: &'h str) -> Self {
         let user_name = format!("hub/{id}/?api-version=2021-04-12&model-id=dtmi%3Aa%3B1");
         let resource = format!("hub/devices/{}", id.replace('/', "/modules/"));
-        Self { id, user_name, resource, key: 1, clean_session: true }
+        Self { id, user_name, resource, key: 1, clean_session: true, certificate: None }
     }
 
     /// Connects; the device, and what it heard.
@@ -116,11 +119,11 @@ impl<'h> ClassicHello<'h> {
         let mut c = Connect::new(Version::V311, self.id);
         c.clean_start = self.clean_session;
         c.user_name = Some(&self.user_name);
-        c.password = Some(token.as_bytes());
+        c.password = self.certificate.is_none().then_some(token.as_bytes());
         let mut bytes = Vec::new();
         c.encode(&mut bytes).unwrap();
         let link = world.turn(|shard| {
-            let link = shard.accept(Listener::Tls, None);
+            let link = shard.accept(Listener::Tls, self.certificate.clone());
             shard.input(link, &bytes);
             link
         });

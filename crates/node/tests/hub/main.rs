@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod alone;
+mod certificates;
 mod classic;
 mod commands;
 mod device;

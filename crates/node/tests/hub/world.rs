@@ -9,11 +9,13 @@ use broker::subscription::Interest;
 use crashdisk::CrashDisk;
 use engine::{Committer, Engine, Intake, LogEnd, Memory};
 use hub::errors::{ErrorCode, Refusal};
-use hub::identity::{Fresh, Generation, IdentityId, Policies, Wanted, WantedAuthentication};
+use hub::identity::{Fresh, Generation, IdentityId, Policies, Thumbprint, Wanted};
 use hub::twin::Mode;
 use hub::{Etag, IfMatch};
 use node::counters::Counters;
-use node::devices::{Ask, Asked, Counts, Hub, MakePrincipal, Page, Scope};
+use node::devices::{
+    Ask, Asked, CertificateNames, Counts, Hub, MakePrincipal, Page, ReadCertificate, Scope,
+};
 use node::door::Reply;
 use node::journal::{Replay, SessionId};
 use node::keys::KeyRecords;
@@ -217,8 +219,17 @@ impl World {
     }
 
     pub fn put(&mut self, id: &str, if_match: IfMatch) -> Answer<Result<bool, Refusal>> {
-        let wanted = Wanted::read(b"{}", IdentityId::parse(id).unwrap()).unwrap();
-        assert_eq!(wanted.authentication, WantedAuthentication::Generated);
+        self.put_as(id, if_match, "{}")
+    }
+
+    /// As [`put`](Self::put), of a document.
+    pub fn put_as(
+        &mut self,
+        id: &str,
+        if_match: IfMatch,
+        document: &str,
+    ) -> Answer<Result<bool, Refusal>> {
+        let wanted = Wanted::read(document.as_bytes(), IdentityId::parse(id).unwrap()).unwrap();
         let fresh = self.fresh();
         self.ask(id, |reply: Reply<Result<bool, Refusal>>| {
             let reply: Reply<_> = Box::new(move |put: Result<node::devices::Placed, Refusal>| {
@@ -280,5 +291,13 @@ fn hub() -> Hub {
         let (name, source) = (name.into(), Source::Device);
         Arc::new(Principal { name, permissions, expires_at_ms, source })
     });
-    Hub::new(vec!["hub".into()], Policies::default(), principal)
+    // A certificate is its common name, twenty times its length the thumbprint.
+    let names: ReadCertificate = Box::new(|der| {
+        let print = Thumbprint::parse(&format!("{:02x}", der.len()).repeat(20));
+        Some(CertificateNames {
+            thumbprints: print.into_iter().collect(),
+            common_name: String::from_utf8(der.to_vec()).ok(),
+        })
+    });
+    Hub::new(vec!["hub".into()], Policies::default(), principal, names)
 }

@@ -30,7 +30,12 @@ pub struct Homes {
 impl Homes {
     /// Two of them, of the hub `hub` with a policy for each right.
     pub fn two() -> Self {
-        let hub = Arc::new(Hub::new(vec!["hub".into()], policies(), Box::new(principal)));
+        let hub = Arc::new(Hub::new(
+            vec!["hub".into()],
+            policies(),
+            Box::new(principal),
+            Box::new(|_| None),
+        ));
         let spawn = |me| {
             let (post, posts) = channel::<Post>();
             let hub = Arc::clone(&hub);
