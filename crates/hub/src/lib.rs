@@ -2,6 +2,7 @@
 //! decisions without IO. Records, input and the time come as arguments; what follows goes out as
 //! values. Refuses to know connections, the log and HTTP.
 
+pub mod channel;
 pub mod classic;
 pub mod command;
 pub mod errors;

@@ -17,4 +17,4 @@ pub use index::{FilterId, Index, Subscribed, Subscription, Unsubscribed};
 pub use interest::Interest;
 pub use receivers::{Receiver, ReceiverOptions, SessionRef};
 pub use shard::{Shard, Stamp};
-pub use streams::{HeldFilter, NumbersSpent, OtherStream, Text};
+pub use streams::{HeldFilter, NumbersSpent, OtherStream, RESERVED_FROM, Text};

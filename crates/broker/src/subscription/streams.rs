@@ -29,7 +29,7 @@ pub struct HeldFilter<'a> {
     pub holders: u32,
 }
 
-/// All 2^32 numbers of streams have been given out since the process started.
+/// All numbers of streams have been given out since the process started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumbersSpent;
 
@@ -332,8 +332,10 @@ pub(super) fn filter_of(text: &str) -> &str {
     shared.map_or(text, |(_, filter)| filter)
 }
 
-/// How many streams can be told apart.
-const NUMBERS: u64 = 1 << 32;
+/// The first of the numbers that no filter ever gets: what else is in streams has these.
+pub const RESERVED_FROM: StreamId = StreamId(u32::MAX - 63);
+/// How many streams of filters can be told apart.
+const NUMBERS: u64 = RESERVED_FROM.0 as u64;
 
 /// Locks of the exact filters, so that reactors that subscribe at the same time rarely meet.
 const LOCKS: usize = 64;

@@ -142,6 +142,12 @@ impl Routing {
         is_fallback || self.routes_of(source).next().is_some()
     }
 
+    /// Whether every message of a device goes to the built-in endpoint as it is.
+    pub fn takes_all(&self) -> bool {
+        let only_events = self.fallback == Targets::only(Target::EVENTS);
+        only_events && self.routes.is_empty() && self.enrichments.is_empty()
+    }
+
     /// Whether routes of this kind look into bodies: others need not be read.
     pub fn looks_into_body(&self, source: Source) -> bool {
         self.routes_of(source).any(|route| route.condition.looks_into(Root::Body))

@@ -104,6 +104,13 @@ impl<F: File> Reader<F> {
         self.record(sequence, &mut None, each)
     }
 
+    /// The last record of a stream that somebody holds; `None` = nothing is left to read there.
+    pub fn last(&self, stream: StreamId) -> Option<Sequence> {
+        let catalog = self.shared.lock();
+        let base = catalog.segments.keys().next_back().copied()?;
+        catalog.streams.get(stream)?.last(base)
+    }
+
     /// The lowest next number of all ways.
     fn next(
         &self,

@@ -337,6 +337,12 @@ impl Stream {
         &self.open
     }
 
+    /// The last number; `base` is the open segment's.
+    pub fn last(&self, base: u64) -> Option<Sequence> {
+        let open = self.open.last().map(|local| Sequence(base + u64::from(*local)));
+        open.or_else(|| self.parts.back().map(|part| part.last))
+    }
+
     /// Whether somebody may still read something of the list.
     fn needs(&self, part: &Part) -> bool {
         self.holders.slowest().is_some_and(|slowest| slowest < part.last)

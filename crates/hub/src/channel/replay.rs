@@ -1,0 +1,113 @@
+//! What the records of a channel add up to at a start. Refuses to know its messages.
+
+use super::entry::{Entry, GroupOffsets, State};
+use super::group_name::GroupName;
+use std::collections::BTreeMap;
+use store::op::Sequence;
+
+/// Adds up the held records of a channel. Released ones that come back change nothing but
+/// [`Lists`].
+#[derive(Debug, Default)]
+pub struct Replay {
+    state: Option<(State, Sequence)>,
+    groups: BTreeMap<GroupName, FoundGroup>,
+    lists: Lists,
+}
+
+/// A channel that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The latest state, and the record that says so; `None` = no channel has begun.
+    pub state: Option<(State, Sequence)>,
+    /// Groups that have a position, by name.
+    pub groups: BTreeMap<GroupName, FoundGroup>,
+}
+
+/// A group that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundGroup {
+    /// Its positions.
+    pub offsets: Vec<(u8, u64)>,
+    /// The record that says so.
+    pub at: Sequence,
+    /// The oldest record of this life: what its end speaks of.
+    pub first: Sequence,
+}
+
+/// Records that carry nothing.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// Those that mean nothing any more.
+    pub stale: Vec<Sequence>,
+    /// Those that say that a group is gone, with the oldest record that each speaks of.
+    pub tombstones: Vec<(Sequence, Sequence)>,
+}
+
+impl Replay {
+    /// Takes the next record in the order of the log.
+    pub fn take(&mut self, at: Sequence, entry: Entry) {
+        match entry {
+            Entry::State(state) => {
+                let before = self.state.replace((state, at));
+                self.lists.stale.extend(before.map(|(_, at)| at));
+            }
+            Entry::Group(GroupOffsets { name, offsets }) if offsets.is_empty() => {
+                let before = self.groups.remove(&name);
+                let oldest = before.as_ref().map_or(at, |group| group.first);
+                self.lists.stale.extend(before.map(|group| group.at));
+                self.lists.tombstones.push((oldest, at));
+            }
+            Entry::Group(GroupOffsets { name, offsets }) => {
+                let first = self.groups.get(&name).map_or(at, |group| group.first);
+                let before = self.groups.insert(name, FoundGroup { offsets, at, first });
+                self.lists.stale.extend(before.map(|group| group.at));
+            }
+        }
+    }
+
+    /// Everything was taken.
+    pub fn finish(self) -> (Found, Lists) {
+        let Self { state, groups, lists } = self;
+        (Found { state, groups }, lists)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::partition::Partitions;
+    use super::*;
+
+    #[test]
+    fn the_latest_of_each_counts_and_every_record_is_somewhere() {
+        let name = |text| GroupName::parse(text).unwrap();
+        let group = |text, offsets| Entry::Group(GroupOffsets { name: name(text), offsets });
+        let state = |floor| State {
+            partitions: Partitions::default(),
+            floor: Sequence(floor),
+            marks: Vec::new(),
+        };
+        let mut replay = Replay::default();
+        for (at, entry) in (1..).zip([
+            Entry::State(state(0)),
+            group("a", vec![(0, 1)]),
+            group("b", vec![(1, 1)]),
+            group("a", vec![(0, 2)]),
+            Entry::State(state(9)),
+            group("a", vec![]),
+            group("b", vec![(1, 7)]),
+            group("c", vec![]),
+            group("a", vec![(3, 3)]),
+        ]) {
+            replay.take(Sequence(at), entry);
+        }
+        let (found, lists) = replay.finish();
+        assert_eq!(found.state, Some((state(9), Sequence(5))));
+        let of =
+            |offsets, at, first| FoundGroup { offsets, at: Sequence(at), first: Sequence(first) };
+        let groups = [(name("a"), of(vec![(3, 3)], 9, 9)), (name("b"), of(vec![(1, 7)], 7, 3))];
+        assert_eq!(found.groups, groups.into());
+        assert_eq!(lists.stale, [2, 1, 4, 3].map(Sequence));
+        let tombstones = [(2, 6), (8, 8)].map(|(oldest, at)| (Sequence(oldest), Sequence(at)));
+        assert_eq!(lists.tombstones, tombstones);
+    }
+}
