@@ -100,6 +100,10 @@ pub enum Loss {
     Throttled,
     /// A publish that nobody waits for, which the disk has not taken.
     Storage,
+    /// A message of a device, or an event, that no route takes.
+    Unrouted,
+    /// Such a message that is too large with what enrichments add.
+    Enriched,
 }
 
 impl Loss {
@@ -116,6 +120,8 @@ impl Loss {
         Self::Memory,
         Self::Throttled,
         Self::Storage,
+        Self::Unrouted,
+        Self::Enriched,
     ];
 
     /// The label in metrics.
@@ -132,6 +138,8 @@ impl Loss {
             Self::Memory => "memory",
             Self::Throttled => "throttled",
             Self::Storage => "storage",
+            Self::Unrouted => "unrouted",
+            Self::Enriched => "enriched",
         }
     }
 }
@@ -201,4 +209,4 @@ fn place(version: Version, qos: QoS) -> usize {
     usize::from(version == Version::V5) * 3 + usize::from(qos.bits())
 }
 
-const DROPS: usize = 11;
+const DROPS: usize = 13;

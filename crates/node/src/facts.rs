@@ -110,7 +110,8 @@ impl Shard {
             // It never needed the disk.
             _ if fact.form == Formed::Passing => {
                 let (publish, ticket) = (waiting.publish, None);
-                self.complete_in_memory(Waiting { ticket, origin, publish, completion }, 0);
+                let step = Waiting { ticket, publish, ..Waiting::answer(origin, completion) };
+                self.complete_in_memory(step, 0);
             }
             Outcome::Full => self.refused(origin, completion, (outcome, DISK_FULL)),
             Outcome::Failed => self.refused(origin, completion, (outcome, DISK_FAILED)),
@@ -161,6 +162,11 @@ impl Shard {
             Completion::None => self.homes.counters.lose(Loss::Storage),
             Completion::Command(written) => self.command_unwritten(*written, why),
             Completion::Device(written) => self.device_unwritten(*written, why),
+            Completion::Telemetry { link, packet_id } => {
+                self.homes.counters.publishes_refused.add(1);
+                self.telemetry_unstored(link, packet_id, why);
+            }
+            Completion::Channel(kept) => self.channel_not_kept(*kept, why),
             // It is told again.
             Completion::Clock => {}
             Completion::Group(group, stream) => self.group_kept(group, stream, None),

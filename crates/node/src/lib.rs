@@ -8,6 +8,7 @@ mod acks;
 mod assigned;
 pub mod auth;
 mod backlog;
+pub mod channel;
 pub mod counters;
 pub mod devices;
 pub mod door;

@@ -13,6 +13,7 @@ use crate::tally::{Counting, Tally};
 use crate::waiting::{Completion, Logged, Waiting, Way};
 use engine::{Engine, Form};
 use hashbrown::HashMap;
+use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(crate) struct Perform {
     /// How many publishes wait, and their bytes.
     publishes: usize,
     bytes: usize,
+    /// Bytes of telemetry that waits: nobody's queue has to take it.
+    telemetry_bytes: usize,
     outcomes: Vec<Outcome>,
     /// Bytes of an entry while it is submitted.
     scratch: Vec<u8>,
@@ -44,6 +47,7 @@ impl Perform {
             held: HashMap::default(),
             publishes: 0,
             bytes: 0,
+            telemetry_bytes: 0,
             outcomes: Vec::new(),
             scratch: Vec::new(),
         }
@@ -60,6 +64,7 @@ impl Perform {
     pub fn keep_place(&mut self, waiting: Waiting) -> usize {
         self.publishes += usize::from(waiting.publish.is_some());
         self.bytes += waiting.bytes();
+        self.telemetry_bytes += waiting.telemetry_bytes;
         let held = self.held.entry(waiting.origin).or_insert(0);
         *held += 1;
         let count = *held;
@@ -122,6 +127,26 @@ impl Perform {
         self.keep_place(waiting)
     }
 
+    /// Puts a message of the telemetry channel at the end; its record goes to the log, in this
+    /// stream. Gives how many steps of this publisher wait.
+    pub fn append(
+        &mut self,
+        (origin, stream): (Origin, StreamId),
+        payload: &[&[u8]],
+        record: Record,
+        completion: Completion,
+    ) -> usize {
+        let Engine::Log(log) = &mut self.engine else { return 0 };
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        let (kind, namespace) = (Kind(hub::channel::ENVELOPE), self.namespace);
+        let form = Form { kind, hold: Hold::No, namespace, streams: &[stream], payload };
+        log.submit(ticket, 0, form, record);
+        let telemetry_bytes = payload.iter().map(|part| part.len()).sum();
+        let answer = Waiting::answer(origin, completion);
+        self.keep_place(Waiting { ticket: Some(ticket), telemetry_bytes, ..answer })
+    }
+
     /// Whether there is a log.
     pub fn keeps(&self) -> bool {
         matches!(self.engine, Engine::Log(_))
@@ -174,7 +199,7 @@ impl Perform {
         let form = Form { kind, hold, namespace, streams, payload: &[payload] };
         log.submit(ticket, 0, form, Record(what));
         let (ticket, origin) = (Some(ticket), Origin::LOG);
-        self.waiting.push_back(Waiting { ticket, origin, publish: None, completion });
+        self.waiting.push_back(Waiting { ticket, ..Waiting::answer(origin, completion) });
     }
 
     /// What facts have changed of what the log has to keep.
@@ -209,9 +234,9 @@ impl Perform {
         self.waiting.is_empty()
     }
 
-    /// Bytes of the publishes that wait.
+    /// Bytes of the publishes and the telemetry that wait.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.telemetry_bytes
     }
 
     /// Bytes of the steps, without their publications, which are charged where they were made.
@@ -244,6 +269,7 @@ impl Perform {
         let waiting = self.waiting.pop_front()?;
         self.publishes -= usize::from(waiting.publish.is_some());
         self.bytes -= waiting.bytes();
+        self.telemetry_bytes -= waiting.telemetry_bytes;
         let mut left = 0;
         if let Some(held) = self.held.get_mut(&waiting.origin) {
             *held -= 1;
@@ -318,6 +344,10 @@ impl Shard {
             Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
             Completion::Command(written) => self.command_written(*written, Sequence(sequence)),
             Completion::Device(written) => self.device_written(*written, Sequence(sequence)),
+            Completion::Telemetry { link, packet_id } => {
+                self.acknowledge(link, packet_id, QoS::AtLeastOnce, Reason::SUCCESS, None);
+            }
+            Completion::Channel(kept) => self.channel_kept(*kept, Sequence(sequence)),
             Completion::Clock => self.clock_kept(Sequence(sequence)),
             Completion::Group(group, stream) => {
                 self.group_kept(group, stream, Some(Sequence(sequence)))

@@ -2,6 +2,7 @@
 //! single requests of the control plane.
 
 use crate::auth::AuthOutcome;
+use crate::channel::GroupAsk;
 use crate::devices::{Asked, Counts, Page, Scan, Scanned, Shown};
 use crate::door::{Ingress, PublishRequest, Reply};
 use crate::durable::ReadAnswer;
@@ -39,6 +40,8 @@ pub enum Post {
     DeviceCounts(Reply<Counts>),
     /// A part of a query over the twins at home here.
     Scan(Box<Scan>, Reply<Result<Scanned, Refused>>),
+    /// Something of consumer groups: to reactor 0.
+    Groups(Box<GroupAsk>),
     /// The answer to an authentication.
     Authenticated(LinkId, AuthOutcome),
     /// All sessions at home here.

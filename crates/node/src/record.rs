@@ -1,5 +1,6 @@
 //! What a record of the log is to those who hear of it; its bytes are the journal's.
 
+use crate::channel::Enqueued;
 use crate::keys::KeyRecords;
 use crate::session::Origin;
 use crate::tally::Tally;
@@ -17,6 +18,8 @@ pub struct Record(pub(crate) What);
 pub(crate) enum What {
     /// A publish: every reactor with receivers hears of it.
     Publish(Told),
+    /// A message of the telemetry channel: only who submitted it and readers hear of it.
+    Telemetry(Enqueued),
     /// Only who submitted it hears of it.
     Own,
     /// The domain clock, likewise; wall milliseconds.
@@ -48,6 +51,10 @@ pub fn settle(
     let told = match &mut fact.record.0 {
         What::Publish(told) => told,
         What::Clock(wall_ms) => return keys.clock(*wall_ms, needs),
+        What::Telemetry(message) => {
+            let Enqueued { channel, partition, enqueued_ms, bytes } = message;
+            return channel.appended(*partition, fact.sequence, (*enqueued_ms, *bytes));
+        }
         What::Own => return,
     };
     if fact.form == Formed::Logged {

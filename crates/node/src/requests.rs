@@ -35,6 +35,7 @@ impl Shard {
             Post::Devices(page, reply) => reply(self.page(&page)),
             Post::DeviceCounts(reply) => reply(self.device_counts()),
             Post::Scan(scan, reply) => reply(self.scan(*scan)),
+            Post::Groups(ask) => self.group_asked(*ask),
             Post::Sessions(reply) => reply(self.summaries()),
             Post::Session(client, reply) => reply(self.detail(&client)),
             Post::Disconnect(client, reply) => reply(self.disconnect_client(&client)),

@@ -3,6 +3,7 @@
 
 use crate::assigned::AssignedIds;
 use crate::auth::{Certificate, Listener};
+use crate::channel::Keeper;
 use crate::devices::Devices;
 use crate::durable::{ClockTold, Endings, Watched};
 use crate::effect::Effect;
@@ -45,6 +46,8 @@ pub struct Shard {
     /// Sessions that end, until the log knows that.
     pub(crate) endings: Endings,
     pub(crate) devices: Devices,
+    /// What this reactor has of the telemetry channel.
+    pub(crate) channel: Keeper,
     /// What the log has of the clock.
     pub(crate) clock: ClockTold,
     /// Messages of which somebody wants to hear how they are delivered.
@@ -86,6 +89,7 @@ impl Shard {
             heard: Heard::new(s.reactors, s.log_end.0),
             endings: Endings::default(),
             devices: Devices::new(s.hub),
+            channel: Keeper::default(),
             clock: ClockTold { at: s.clock_record },
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),
@@ -143,6 +147,7 @@ impl Shard {
             }
         });
         let more = swept == SWEPT_AT_ONCE;
+        self.keep_channel();
         self.keep_clock();
         self.homes.arm(Timer::Sweep, now_ms + if more { 1 } else { SWEEP_MS });
     }
@@ -191,6 +196,9 @@ impl Shard {
         if self.endings.is_any_refused() && !self.perform.is_idle() {
             // What the disk takes now, it takes with them.
             self.end_refused();
+        }
+        if self.devices.hub.as_ref().is_some_and(|hub| hub.channel.is_over()) {
+            self.keep_channel();
         }
         self.perform.flush();
         self.share_turn();

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know in which order they wait.
 
+use crate::channel::Kept as ChannelKept;
 use crate::devices::{CommandWritten, Written};
 use crate::durable::Kept;
 use crate::journal::Publisher;
@@ -23,6 +24,8 @@ pub(crate) struct Waiting {
     pub ticket: Option<Ticket>,
     pub origin: Origin,
     pub publish: Option<Logged>,
+    /// Of telemetry, whose payload is on its way.
+    pub telemetry_bytes: usize,
     pub completion: Completion,
 }
 
@@ -52,6 +55,8 @@ pub(crate) enum Completion {
     None,
     /// PUBACK or PUBREC.
     Acknowledge { link: LinkId, packet_id: PacketId, qos: QoS },
+    /// PUBACK of telemetry of a device on the MQTT 5 plane.
+    Telemetry { link: LinkId, packet_id: PacketId },
     /// An answer that is ready but has to keep its place.
     Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason, why: Option<Box<str>> },
     /// The caller of the door.
@@ -64,6 +69,8 @@ pub(crate) enum Completion {
     Device(Box<Written>),
     /// A fact of a device's commands.
     Command(Box<CommandWritten>),
+    /// A record of the telemetry channel itself.
+    Channel(Box<ChannelKept>),
     /// How late it is.
     Clock,
     /// What the group of this stream has done.
@@ -75,7 +82,7 @@ pub(crate) enum Completion {
 impl Waiting {
     /// A publish that waits.
     pub fn publish(origin: Origin, publish: Logged, completion: Completion) -> Self {
-        Self { ticket: None, origin, publish: Some(publish), completion }
+        Self { publish: Some(publish), ..Self::answer(origin, completion) }
     }
 
     pub fn bytes(&self) -> usize {
@@ -84,7 +91,7 @@ impl Waiting {
 
     /// An answer that waits for its turn.
     pub fn answer(origin: Origin, completion: Completion) -> Self {
-        Self { ticket: None, origin, publish: None, completion }
+        Self { ticket: None, origin, publish: None, telemetry_bytes: 0, completion }
     }
 }
 

@@ -16,11 +16,12 @@
 //! the rest is the body
 //! ```
 
+use crate::Moment;
 use crate::bytes::{BadRecord, Reader, Writer};
-use crate::identity::Generation;
+use crate::identity::{Generation, IdentityId};
 use crate::registry::Ids;
 use crate::route::Source;
-use crate::telemetry::{AuthMethod, Scope, SystemName};
+use crate::telemetry::{AuthMethod, Scope, Stamp, SystemName};
 
 /// What every message has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,24 @@ impl<'a> Head<'a> {
             w.text(name);
             w.text(value);
         }
+    }
+
+    /// Shows what the hub stamps on a message (iot-hub B4).
+    pub fn stamp(&self, model_id: Option<&str>, show: impl FnMut(SystemName, &str)) {
+        let stamp = Stamp {
+            sender: &IdentityId::of(self.ids),
+            generation: self.generation,
+            auth_method: self.auth_method,
+            enqueued: Moment::at(self.enqueued_ms),
+            source: self.source.stamp(),
+            model_id,
+        };
+        stamp.each(show);
+    }
+
+    /// Whether a property is kept as its text: others follow from the head.
+    pub fn carries(name: SystemName) -> bool {
+        NAMES.contains(&name)
     }
 
     fn decode(r: &mut Reader<'a>) -> Result<Self, BadRecord> {

@@ -3,9 +3,8 @@
 
 use super::envelope::Envelope;
 use crate::Moment;
-use crate::identity::IdentityId;
 use crate::json::{self, write_text};
-use crate::telemetry::{Stamp, SystemName};
+use crate::telemetry::SystemName;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -45,15 +44,7 @@ impl Envelope<'_> {
         let model_id = self.said(SystemName::ModelId);
         let said = self.system.iter().filter(|(name, _)| *name != SystemName::ModelId);
         said.for_each(|(name, value)| show(*name, value));
-        let stamp = Stamp {
-            sender: &IdentityId::of(self.head.ids),
-            generation: self.head.generation,
-            auth_method: self.head.auth_method,
-            enqueued: Moment::at(self.head.enqueued_ms),
-            source: self.head.source.stamp(),
-            model_id,
-        };
-        stamp.each(show);
+        self.head.stamp(model_id, show);
     }
 
     fn write_body(&self, out: &mut Vec<u8>) {

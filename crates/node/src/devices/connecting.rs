@@ -12,6 +12,7 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::timers::Timer;
 use hub::classic::UserName;
+use hub::event::Link;
 use hub::identity::{IdentityId, Loss};
 use hub::plane::{ConnectRefused, Hello, Method, NotRenewed, Renewal, Told, session_expiry};
 use hub::registry::Ids;
@@ -150,6 +151,7 @@ impl Shard {
                 heard.model_id.clone_from(model_id);
             }
         });
+        self.tell_connection(&claimed.id, Link::Connected);
     }
 
     /// The connection of a device has ended.
@@ -158,14 +160,19 @@ impl Shard {
         let device = self.homes.sessions.at(slot).and_then(|session| session.device.as_ref());
         let Some(id) = device.map(|device| device.id.clone()) else { return };
         let now_ms = self.homes.now.wall_ms;
+        let mut was_there = false;
         self.devices.hear(Ids::from(&id), |heard| {
-            if heard.session == Some(session_ref) {
+            was_there = heard.session == Some(session_ref);
+            if was_there {
                 heard.activity.disconnected(now_ms);
                 heard.session = None;
             }
         });
         self.methods_lost(&id, link);
         self.commands_lost(slot, &id, link);
+        if was_there {
+            self.tell_connection(&id, Link::Disconnected);
+        }
     }
 
     /// A connection of this identity may not stay (A9), and of one that is gone nothing may.

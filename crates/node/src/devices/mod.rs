@@ -35,9 +35,11 @@ pub(crate) use writing::Written;
 
 use asking::Job;
 use hashbrown::HashMap;
-use hub::identity::{DeviceId, Packed};
+use hub::identity::{Activity, DeviceId, Generation, Identity, Packed};
 use hub::registry::{Ids, Index};
+use hub::twin::Twin;
 use methods::Deadlines;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -64,6 +66,25 @@ impl Devices {
         self.hub.as_ref().is_some_and(|hub| hub.is_alone())
     }
 
+    /// What telemetry says of its sender.
+    pub fn sender(&self, ids: Ids<'_>) -> Option<Sender<'_>> {
+        let (packed, known) = self.known.get(ids)?;
+        Some(Sender { generation: packed.generation(), model_id: known.model_id() })
+    }
+
+    /// The twin of an identity.
+    pub fn twin_of(&self, ids: Ids<'_>) -> Option<Cow<'_, Twin>> {
+        self.known.get(ids).map(|(packed, known)| known.twin(packed.generation()))
+    }
+
+    /// What events say of an identity.
+    pub fn seen(&self, ids: Ids<'_>) -> Option<Seen> {
+        let (packed, known) = self.known.get(ids)?;
+        let twin = known.twin(packed.generation()).into_owned();
+        let (activity, model_id) = (known.activity(), known.model_id().to_owned());
+        Some(Seen { identity: packed.unpack(), activity, model_id, twin })
+    }
+
     fn enter(&mut self, identity: Packed, known: Known) {
         self.counts.add(&identity, &known);
         self.known.put(identity, known);
@@ -82,6 +103,21 @@ impl Devices {
         left.iter().for_each(|(identity, known)| self.counts.sub(identity, known));
         left
     }
+}
+
+/// Who sends something.
+pub(crate) struct Sender<'d> {
+    pub generation: Generation,
+    /// Of the last connection that named one, else empty.
+    pub model_id: &'d str,
+}
+
+/// An identity at a moment.
+pub(crate) struct Seen {
+    pub identity: Identity,
+    pub activity: Activity,
+    pub model_id: String,
+    pub twin: Twin,
 }
 
 /// The home of a device and its modules, the same on every reactor.

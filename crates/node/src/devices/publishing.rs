@@ -2,6 +2,7 @@
 
 use super::asking::{Job, Wish};
 use super::session::{Hears, To, Way};
+use crate::channel::{NotTaken, Sent};
 use crate::link::LinkId;
 use crate::shard::Shard;
 use crate::waiting::{Completion, Waiting};
@@ -12,6 +13,7 @@ use hub::plane::{
     Correlation, Interaction, Mistake, Operation, Packet, ProblemInformation, Status, Told, Topic,
     Verdict, Violation, failure, fitting,
 };
+use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::wire::{AckKind, AckOut, Diagnostics, Publish};
@@ -35,13 +37,19 @@ impl Shard {
             Hears::Classic(_) => self.classic_publish(link, id, p, topic, alone),
             Hears::Plane(_) if Topic::of(topic) == Topic::Outside && !alone => false,
             Hears::Plane(_) => {
-                self.plane_publish(link, id, p, topic);
+                self.plane_publish((link, slot), id, p, topic);
                 true
             }
         }
     }
 
-    fn plane_publish(&mut self, link: LinkId, id: IdentityId, p: &Publish<'_>, topic: &str) {
+    fn plane_publish(
+        &mut self,
+        (link, slot): (LinkId, u32),
+        id: IdentityId,
+        p: &Publish<'_>,
+        topic: &str,
+    ) {
         let operation = match Operation::read(topic, p) {
             Ok(operation) => operation,
             Err(Violation { mistake, correlation, why }) => {
@@ -55,9 +63,17 @@ impl Shard {
             }
         };
         match operation {
-            Operation::Telemetry(_) => {
-                let verdict = failure(Interaction::MessageAck, Status::NOT_ALLOWED, p.qos);
-                self.judge_device(link, p, verdict, NO_TELEMETRY, None);
+            Operation::Telemetry(message) => {
+                let packet_id = p.packet_id.filter(|_| p.qos > QoS::AtMostOnce);
+                let acknowledge = |packet_id| Completion::Telemetry { link, packet_id };
+                let completion = packet_id.map_or(Completion::None, acknowledge);
+                let origin = self.homes.origin(slot);
+                let sent = Sent { sender: &id, auth_method: None, message: &message };
+                let taken = self.take_telemetry(origin, &sent, completion);
+                if let Err(NotTaken { status, why }) = taken {
+                    let verdict = failure(Interaction::MessageAck, status, p.qos);
+                    self.judge_device(link, p, verdict, why, None);
+                }
             }
             Operation::GetTwin(correlation) => {
                 let to = To::Correlation(correlation);
@@ -156,9 +172,34 @@ impl Shard {
         }
     }
 
+    /// Telemetry that the disk has not taken (A13): the device may send it again.
+    pub(crate) fn telemetry_unstored(&mut self, link: LinkId, packet_id: PacketId, why: &str) {
+        if self.homes.links.get(link.slot, link.generation).is_none() {
+            return;
+        }
+        let client = self.homes.client_of(link.slot);
+        let verdict = failure(Interaction::MessageAck, Status::SERVER_BUSY, QoS::AtLeastOnce);
+        let trace_id = self.ids.trace();
+        if let Verdict::Ack { reason, .. } = verdict {
+            self.homes.refused(&client, reason, "disk", format!("{why} (trace {trace_id})"));
+            let told = verdict.told(&trace_id, why);
+            self.answer_packet((link, packet_id, QoS::AtLeastOnce), reason, told);
+        }
+    }
+
     /// PUBACK with what A13 tells, behind those that wait for the log.
     fn answer_device(&mut self, link: LinkId, p: &Publish<'_>, reason: Reason, told: Told<'_>) {
-        let Some(packet_id) = p.packet_id else { return };
+        if let Some(packet_id) = p.packet_id {
+            self.answer_packet((link, packet_id, p.qos), reason, told);
+        }
+    }
+
+    fn answer_packet(
+        &mut self,
+        (link, packet_id, qos): (LinkId, PacketId, QoS),
+        reason: Reason,
+        told: Told<'_>,
+    ) {
         let max = self.packet_max(link.slot);
         let Some((l, slot, _)) = self.homes.attached(link.slot) else { return };
         let (version, wanted) = (l.version, ProblemInformation::from(!l.flags.terse));
@@ -168,7 +209,7 @@ impl Shard {
             let diagnostics = Diagnostics { reason_string: None, user };
             let mut bytes = Vec::new();
             let ack = AckOut { packet_id, reason, diagnostics };
-            let kind = if p.qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
+            let kind = if qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
             let _ = ack.encode(kind, version, usize::MAX, &mut bytes);
             bytes
         };

@@ -1,9 +1,11 @@
 //! What all homes of a hub share.
 
+use crate::channel::{Channel, ChannelSettings};
 use broker::access::Principal;
 use hub::command;
 use hub::identity::{Policies, Thumbprint};
 use hub::plane::Leniency;
+use hub::route::Routing;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +23,10 @@ pub struct Hub {
     pub commands: command::Settings,
     /// Whether there is something else than the hub.
     pub scope: Scope,
+    /// Where telemetry goes.
+    pub channel: Arc<Channel>,
+    /// Which of it, and what else.
+    pub routing: Routing,
     /// Who a device is to the broker: its name, and when its proof ends.
     principal: MakePrincipal,
     /// What a certificate (DER) says of itself.
@@ -68,6 +74,8 @@ impl Hub {
             skew_ms: SKEW_MS,
             commands: command::Settings::default(),
             scope: Scope::WithBroker,
+            channel: Arc::new(Channel::new(ChannelSettings::default())),
+            routing: Routing::default(),
             principal,
             read_certificate,
             registered: AtomicU64::new(0),
@@ -77,6 +85,12 @@ impl Hub {
     /// Its host names, in lower case.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.hosts.iter().map(String::as_str)
+    }
+
+    /// What it is called in events: the first part of its first host name.
+    pub fn name(&self) -> &str {
+        let host = self.hosts.first().map_or("", String::as_str);
+        host.split('.').next().unwrap_or_default()
     }
 
     /// Whether it is called so, in any case.

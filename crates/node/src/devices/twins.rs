@@ -138,7 +138,7 @@ impl Shard {
         let notification = change.notification();
         let Change { twin, record } = change;
         Ok(record.map(|record| {
-            let shape = if scattered { Shape::Whole } else { Shape::Change(record) };
+            let shape = if scattered { Shape::Whole(record) } else { Shape::Change(record) };
             Effect::Twin(Box::new(twin), shape, notification)
         }))
     }

@@ -11,6 +11,7 @@ use crate::record::What;
 use crate::shard::Shard;
 use crate::waiting::Completion;
 use hub::errors::{ErrorCode, Refusal};
+use hub::event::Lifecycle;
 use hub::identity::{
     BulkRow, DeviceId, IdentityId, Loss, Packed, RowError, Standing, TwinRow, standing,
 };
@@ -43,7 +44,7 @@ pub(super) enum Shape {
     /// By itself.
     Change(Record),
     /// As the whole twin after it.
-    Whole,
+    Whole(Record),
 }
 
 /// Who is told, and what.
@@ -96,7 +97,7 @@ impl Shard {
         match effect {
             Effect::Put(packed) => DeviceEntry::Identity(packed.clone()),
             Effect::Gone => DeviceEntry::Gone(ids),
-            Effect::Twin(twin, Shape::Whole, _) => {
+            Effect::Twin(twin, Shape::Whole(_), _) => {
                 let of = Of { ids, generation: generation() };
                 DeviceEntry::Twin(of, Cow::Borrowed(twin))
             }
@@ -115,6 +116,8 @@ impl Shard {
             Effect::Gone => self.gone(&id, at),
             Effect::Twin(twin, shape, heard) => {
                 self.turned(&id, *twin, &shape, at);
+                let (Shape::Change(record) | Shape::Whole(record)) = &shape;
+                self.tell_twin_changed(&id, record);
                 if let Some(notification) = heard {
                     self.notify_desired(&id, &notification);
                 }
@@ -175,7 +178,7 @@ impl Shard {
         let after = packed.unpack();
         let Some((before, known)) = self.devices.leave(Ids::from(id)) else {
             self.devices.enter(packed, Known::new(at));
-            return;
+            return self.tell_lifecycle(id, Lifecycle::Created);
         };
         self.release_record(known.at);
         self.devices.enter(packed, Known { at, ..known });
@@ -195,6 +198,7 @@ impl Shard {
         let mut oldest = at;
         for id in &ended {
             self.stand_down(id, Loss::Deleted);
+            self.tell_lifecycle(id, Lifecycle::Deleted);
             let Some((_, known)) = self.devices.leave(Ids::from(id)) else { continue };
             oldest = oldest.min(known.first);
             known.records().for_each(|record| self.release_record(record));
@@ -220,7 +224,7 @@ impl Shard {
                 let (whole, changes) = (None, at.into_iter().collect());
                 kept.replace(Box::new(KeptTwin { twin, whole, changes }))
             }
-            (kept, Shape::Whole) => {
+            (kept, Shape::Whole(_)) => {
                 kept.replace(Box::new(KeptTwin { twin, whole: at, changes: Vec::new() }))
             }
         };

@@ -61,6 +61,8 @@ pub enum Entry<'a> {
     Device(hub::registry::Entry<'a>),
     /// A message, again.
     Carried(Carried<'a>),
+    /// The telemetry channel, beside its messages; kinds 33 and 34.
+    Channel(hub::channel::Entry),
 }
 
 /// Why a payload is no entry. None of ours is like that: the log is damaged, or of another
@@ -93,6 +95,10 @@ impl<'a> Entry<'a> {
     pub fn decode(kind: Kind, payload: &'a [u8]) -> Result<Self, BadEntry> {
         if hub::registry::Entry::KINDS.contains(&kind.0) {
             return device(kind, payload);
+        }
+        if hub::channel::Entry::KINDS.contains(&kind.0) {
+            let entry = hub::channel::Entry::decode(kind.0, payload).map(Entry::Channel);
+            return entry.map_err(|bad| of_hub(kind, bad));
         }
         let mut r = Reader::new(payload);
         let entry = match kind {
@@ -136,6 +142,7 @@ impl<'a> Entry<'a> {
             Self::Detached(e) => e.encode(out),
             Self::Device(e) => e.encode(out),
             Self::Carried(e) => e.encode(out),
+            Self::Channel(e) => e.encode(out),
         }
     }
 
@@ -156,6 +163,7 @@ impl<'a> Entry<'a> {
             Self::Detached(_) => Detached::KIND,
             Self::Device(e) => Kind(e.kind()),
             Self::Carried(_) => Carried::KIND,
+            Self::Channel(e) => Kind(e.kind()),
         }
     }
 
@@ -181,7 +189,7 @@ impl<'a> Entry<'a> {
             Self::Progress(e) => Some(e.session),
             Self::Sent(e) => Some(e.session),
             Self::Released(e) => Some(e.session),
-            Self::Clock(_) | Self::GroupProgress(_) | Self::Device(_) => None,
+            Self::Clock(_) | Self::GroupProgress(_) | Self::Device(_) | Self::Channel(_) => None,
             Self::Subscribed(e) => Some(e.session),
             Self::Unsubscribed(e) => Some(e.session),
             Self::Attached(e) => Some(e.session),
@@ -193,10 +201,14 @@ impl<'a> Entry<'a> {
 
 fn device(kind: Kind, payload: &[u8]) -> Result<Entry<'_>, BadEntry> {
     let entry = hub::registry::Entry::decode(kind.0, payload).map(Entry::Device);
-    entry.map_err(|bad| match bad {
+    entry.map_err(|bad| of_hub(kind, bad))
+}
+
+fn of_hub(kind: Kind, bad: hub::BadRecord) -> BadEntry {
+    match bad {
         hub::BadRecord::Version(version) => BadEntry::UnknownVersion { kind: kind.0, version },
         hub::BadRecord::Malformed(why) => BadEntry::Malformed { kind: kind.0, why },
-    })
+    }
 }
 
 impl fmt::Display for BadEntry {

@@ -63,7 +63,8 @@ impl Reached {
             | Entry::Carried(_)
             | Entry::Clock(_)
             | Entry::GroupProgress(_)
-            | Entry::Device(_) => {}
+            | Entry::Device(_)
+            | Entry::Channel(_) => {}
         }
     }
 

@@ -10,4 +10,5 @@ mod device;
 mod methods;
 mod plane;
 mod registry;
+mod telemetry;
 mod world;

@@ -12,6 +12,7 @@ use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{Fresh, Generation, IdentityId, Policies, Thumbprint, Wanted};
 use hub::twin::Mode;
 use hub::{Etag, IfMatch};
+use node::channel::begin;
 use node::counters::Counters;
 use node::devices::{
     Ask, Asked, CertificateNames, Counts, Hub, MakePrincipal, Page, ReadCertificate, Scope,
@@ -24,18 +25,21 @@ use node::post::Post;
 use node::record::{Record, settle};
 use node::{Found, LinkId, Restored, Settings, Shard, resume};
 use std::sync::{Arc, Mutex};
-use store::log::{Log, Options};
+use store::disk::Disk;
+use store::log::{Log, Options, Reader};
 use store::op::{NamespaceId, Sequence};
 
 const NAMESPACE: NamespaceId = NamespaceId(1);
 pub const NOW_MS: u64 = 1_700_000_000_000;
 const NOW: Now = Now { mono_ms: 1, wall_ms: NOW_MS };
+/// Makes the hub of a world, again after each crash.
+type MakeHub = fn() -> Hub;
 
 /// One reactor, and where its records become facts.
 pub struct World {
     pub disk: CrashDisk,
     pub shard: Shard,
-    now: Now,
+    pub now: Now,
     retained: Arc<Retained>,
     interest: Arc<Interest>,
     keys: Arc<KeyRecords>,
@@ -43,6 +47,8 @@ pub struct World {
     told: Vec<Post>,
     /// Connections that were closed, until their devices hear of it.
     pub closed: Vec<LinkId>,
+    pub hub: Arc<Hub>,
+    make: MakeHub,
     numbers: u64,
 }
 
@@ -53,32 +59,48 @@ pub type Patched = Answer<Result<u64, Refusal>>;
 
 impl World {
     pub fn in_memory() -> Self {
-        Self::with(Limits::open(), hub())
+        Self::making(hub)
     }
 
     /// Nothing but a hub: profile `iot-hub`.
     pub fn alone() -> Self {
-        let mut hub = hub();
-        hub.scope = Scope::Alone;
-        Self::with(Limits::iot_hub(), hub)
+        Self::making(|| {
+            let mut hub = hub();
+            hub.scope = Scope::Alone;
+            hub
+        })
     }
 
-    fn with(limits: Limits, hub: Hub) -> Self {
+    fn making(make: MakeHub) -> Self {
         let engine = Engine::Memory(Memory::new(LogEnd::default()));
-        Self::of(CrashDisk::new(1), engine, None, (limits, hub))
+        Self::having(CrashDisk::new(1), engine, None, (Arc::new(make()), make))
     }
 
     pub fn on(disk: CrashDisk) -> Self {
+        Self::with(disk, hub)
+    }
+
+    /// With a hub of one's own.
+    pub fn with(disk: CrashDisk, make: MakeHub) -> Self {
         let mut replay = Replay::new();
         let options = Options { segment_bytes: 16 * 1024, identity: 7 };
         let opened = Log::open(disk.clone(), options, |record| replay.take(record).unwrap());
         let mut log = opened.unwrap().log;
         let mut found = replay.finish();
         resume(&mut log, &mut found, NAMESPACE).unwrap();
+        let hub = Arc::new(make());
+        begin(Some(&hub.channel), &mut log, &mut found.channel, NAMESPACE).unwrap();
+        let committer = |log, intake: &Arc<Intake<Record>>| {
+            let mut committer = Committer::new(log, Arc::clone(intake));
+            committer.step(|_, _| {}, |_, _| {});
+            committer.log().cleaner().end_unheld();
+            committer
+        };
         let intake = Intake::new(|| {});
         let engine = Engine::Log(intake.handle(0));
-        let mut world =
-            Self::of(disk, engine, Some(Committer::new(log, intake)), (Limits::open(), hub()));
+        let committer = committer(log, &intake);
+        let mut world = Self::having(disk, engine, Some(committer), (hub, make));
+        world.shard.restore_channel(std::mem::take(&mut found.channel));
         world.shard.restore_devices(std::mem::take(&mut found.devices));
         let shared = found.shared.iter().map(|(at, _)| *at).collect();
         let rest = Found {
@@ -86,7 +108,7 @@ impl World {
             shared,
             carried: found.carried.iter().copied().collect(),
         };
-        let hub = hub();
+        let hub = Arc::clone(&world.hub);
         let nobody = hub.principal("nobody", None);
         world.shard.restore(
             &Restored {
@@ -100,12 +122,16 @@ impl World {
         world
     }
 
-    fn of(
+    fn having(
         disk: CrashDisk,
         engine: Engine<Record>,
         committer: Option<Committer<CrashDisk, Record>>,
-        (limits, hub): (Limits, Hub),
+        (hub, make): (Arc<Hub>, MakeHub),
     ) -> Self {
+        let limits = match hub.scope {
+            Scope::Alone => Limits::iot_hub(),
+            Scope::WithBroker => Limits::open(),
+        };
         let limits = Arc::new(limits);
         let (interest, retained) = (Arc::new(Interest::new(1)), Arc::new(Retained::new(&limits)));
         let keys: Arc<KeyRecords> = Arc::default();
@@ -124,7 +150,7 @@ impl World {
             log_end: Sequence(0),
             clock_record: None,
             first_session: SessionId(1),
-            hub: Some(Arc::new(hub)),
+            hub: Some(Arc::clone(&hub)),
             namespace: NAMESPACE,
             counters: Arc::new(Counters::default()),
             seed: [1, 7],
@@ -140,16 +166,18 @@ impl World {
             committer,
             told: Vec::new(),
             closed: Vec::new(),
+            hub,
+            make,
             numbers: 0,
         }
     }
 
     /// The power goes: what was synced is there, and some of the rest.
     pub fn crash(self) -> Self {
-        let Self { disk, shard, committer, numbers, .. } = self;
+        let Self { disk, shard, committer, numbers, make, now, .. } = self;
         drop((shard, committer));
         disk.crash();
-        Self { numbers, ..Self::on(disk) }
+        Self { numbers, now, ..Self::with(disk, make) }
     }
 
     pub fn post<T: Send + 'static>(&mut self, post: impl FnOnce(Reply<T>) -> Post) -> Answer<T> {
@@ -194,13 +222,24 @@ impl World {
         self.committer.is_some()
     }
 
+    /// The log, for readers.
+    pub fn log(&mut self) -> Option<Reader<<CrashDisk as Disk>::File>> {
+        self.committer.as_mut().map(|committer| committer.log().reader())
+    }
+
+    /// Gives space back that nobody needs.
+    pub fn clean(&mut self) {
+        let committer = self.committer.as_mut().unwrap();
+        committer.log().cleaner().clean(16 * 1024).unwrap();
+    }
+
     /// One commit, and what follows.
     pub fn commit(&mut self) {
         let Some(committer) = &mut self.committer else { return };
         let told = &mut self.told;
         committer.step(
             |fact, needs| {
-                settle(fact, needs, &self.retained, &self.interest, &self.keys, NOW_MS);
+                settle(fact, needs, &self.retained, &self.interest, &self.keys, self.now.wall_ms);
             },
             |_, facts| told.push(Post::Facts(facts)),
         );
@@ -284,7 +323,7 @@ pub fn take_after<T>(world: &mut World, ask: impl FnOnce(&mut World) -> Answer<T
     take(&answer)
 }
 
-fn hub() -> Hub {
+pub fn hub() -> Hub {
     let sets = PermissionSets::default();
     let principal: MakePrincipal = Box::new(move |name, expires_at_ms| {
         let permissions = sets.intern(vec!["#".into()], vec!["#".into()], Manage::No);

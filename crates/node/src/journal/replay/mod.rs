@@ -50,6 +50,7 @@ pub struct Replay {
     requests: Requests,
     groups: Groups,
     devices: hub::registry::Replay,
+    channel: hub::channel::Replay,
     clock: Option<(u64, Sequence)>,
     needs: Needs,
 }
@@ -73,6 +74,8 @@ pub struct Found {
     pub groups: Vec<FoundGroup>,
     /// Devices and modules, in order of their ids.
     pub devices: Vec<hub::registry::Found>,
+    /// The telemetry channel, beside its messages.
+    pub channel: hub::channel::Found,
     /// The highest domain clock; 0 without one.
     pub clock_ms: u64,
     /// The record that says so.
@@ -171,6 +174,10 @@ impl Replay {
                 self.devices.take(at, device);
                 return Ok(());
             }
+            Entry::Channel(channel) => {
+                self.channel.take(at, channel);
+                return Ok(());
+            }
             entry => entry,
         };
         match &entry {
@@ -185,7 +192,7 @@ impl Replay {
 
     /// Everything was taken.
     pub fn finish(self) -> Found {
-        let Self { sessions, topics, requests, groups, devices, clock, mut needs } = self;
+        let Self { sessions, topics, requests, groups, devices, channel, clock, mut needs } = self;
         let clock_ms = clock.map_or(0, |(wall_ms, _)| wall_ms);
         let next_session = sessions.next_id();
         let Living { sessions, replaced, ends: mut tombstones, carried } =
@@ -197,6 +204,9 @@ impl Replay {
         let (devices, Lists { stale, tombstones: of_devices }) = devices.finish();
         tombstones.extend(of_devices);
         stale.into_iter().for_each(|at| needs.let_go(at));
+        let (channel, of_channel) = channel.finish();
+        tombstones.extend(of_channel.tombstones);
+        of_channel.stale.into_iter().for_each(|at| needs.let_go(at));
         tombstones.sort_unstable_by_key(|(_, at)| *at);
         let (stale, shared) = needs.finish();
         let clock_record = clock.map(|(_, at)| at);
@@ -207,6 +217,7 @@ impl Replay {
             requests,
             groups: groups.finish(),
             devices,
+            channel,
             clock_ms,
             clock_record,
             next_session,

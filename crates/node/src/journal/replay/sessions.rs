@@ -107,7 +107,11 @@ impl Sessions {
                 trace.carried.push((*packet_id, at));
             }
             Entry::Sent(_) | Entry::Released(_) | Entry::Message(_) => trace.deliver(at, entry),
-            Entry::Clock(_) | Entry::GroupProgress(_) | Entry::Carried(_) | Entry::Device(_) => {}
+            Entry::Clock(_)
+            | Entry::GroupProgress(_)
+            | Entry::Carried(_)
+            | Entry::Device(_)
+            | Entry::Channel(_) => {}
         }
     }
 

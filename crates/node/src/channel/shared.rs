@@ -1,0 +1,139 @@
+//! What reactors, the log's threads and readers share of the channel. Refuses to know messages.
+
+use super::marks::Marks;
+use super::ring::Rings;
+use broker::subscription::RESERVED_FROM;
+use hub::channel::{Partitions, State};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use store::log::StreamId;
+use store::op::Sequence;
+
+/// The channel of one hub.
+pub struct Channel {
+    settings: ChannelSettings,
+    marks: Mutex<Marks>,
+    /// The last offset of each partition.
+    ends: Box<[AtomicU64]>,
+    /// There is more than there may be.
+    is_over: AtomicBool,
+    listener: OnceLock<Listener>,
+    /// Where nothing is kept.
+    pub(super) rings: Rings,
+}
+
+/// How much a channel has.
+#[derive(Debug, Clone)]
+pub struct ChannelSettings {
+    /// Fixed when it begins.
+    pub partitions: Partitions,
+    /// How long a message is there, milliseconds of the domain clock.
+    pub retention_ms: u64,
+    /// How many bytes of messages there are; above it the oldest go.
+    pub bytes_max: u64,
+}
+
+/// Called with a partition and the offset of what has come there, on the thread that has made it a
+/// fact: must not block.
+type Listener = Box<dyn Fn(usize, Sequence) + Send + Sync>;
+
+/// A message on its way into the log, as whoever makes facts sees it.
+pub(crate) struct Enqueued {
+    pub channel: Arc<Channel>,
+    pub partition: usize,
+    pub enqueued_ms: u64,
+    pub bytes: usize,
+}
+
+impl Channel {
+    /// One without messages.
+    pub fn new(settings: ChannelSettings) -> Self {
+        let count = settings.partitions.count();
+        Self {
+            marks: Mutex::new(Marks::of(None)),
+            ends: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            is_over: AtomicBool::new(false),
+            listener: OnceLock::new(),
+            rings: Rings::new(count),
+            settings,
+        }
+    }
+
+    /// How much it has.
+    pub fn settings(&self) -> &ChannelSettings {
+        &self.settings
+    }
+
+    /// Who hears of new messages: the first that is given.
+    pub fn listen(&self, listener: impl Fn(usize, Sequence) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
+    }
+
+    /// The offset of the last message of a partition; 0 = there was none.
+    pub fn end(&self, partition: usize) -> Sequence {
+        Sequence(self.ends.get(partition).map_or(0, |end| end.load(Ordering::Acquire)))
+    }
+
+    /// Whether there is more than there may be: reactor 0 should have a turn.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// The stream of a partition in the log.
+    pub(crate) fn stream(partition: usize) -> StreamId {
+        // There are 32 at most.
+        StreamId(RESERVED_FROM.0 + partition as u32)
+    }
+
+    /// The streams of all partitions.
+    pub(super) fn streams(partitions: Partitions) -> impl Iterator<Item = StreamId> {
+        (0..partitions.count()).map(Self::stream)
+    }
+
+    /// A message of the log has become a fact.
+    pub(crate) fn appended(
+        &self,
+        partition: usize,
+        at: Sequence,
+        (enqueued_ms, bytes): (u64, usize),
+    ) {
+        let mut marks = self.marks();
+        marks.append(&self.settings, at, enqueued_ms, (bytes + HEAD_BYTES) as u64);
+        if marks.is_over(&self.settings) {
+            self.is_over.store(true, Ordering::Relaxed);
+        }
+        drop(marks);
+        self.tell(partition, at);
+    }
+
+    /// A partition ends here.
+    pub(super) fn tell(&self, partition: usize, at: Sequence) {
+        let Some(end) = self.ends.get(partition) else { return };
+        end.fetch_max(at.0, Ordering::Release);
+        if let Some(listener) = self.listener.get() {
+            listener(partition, at);
+        }
+    }
+
+    pub(super) fn restore(&self, state: &State) {
+        *self.marks() = Marks::of(Some(state));
+    }
+
+    pub(super) fn looked_at(&self) {
+        self.is_over.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self { partitions: Partitions::default(), retention_ms: DAY_MS, bytes_max: 1 << 30 }
+    }
+}
+
+const DAY_MS: u64 = 86_400_000;
+/// What the log adds to a payload: a record's head and its stream.
+const HEAD_BYTES: usize = 28;

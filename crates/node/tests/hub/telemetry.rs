@@ -1,0 +1,338 @@
+//! The telemetry channel at the home of devices: what is acknowledged is there, in order, for as
+//! long as it was promised, and groups find where they were.
+
+use crate::device::{Device, Hello};
+use crate::world::{NOW_MS, World, hub, take, take_after};
+use crashdisk::{CrashDisk, Fault};
+use hub::IfMatch;
+use hub::channel::{Envelope, GroupName, Partitions};
+use hub::route::{Routing, Switch, Wanted, WantedEnrichment, WantedRoute};
+use mqtt::qos::QoS;
+use node::channel::{Channel, ChannelSettings, GroupAsk, NotCommitted, Offsets};
+use node::devices::{Ask, Hub};
+use node::post::Post;
+use std::sync::Arc;
+use store::log::Credit;
+use store::op::Sequence;
+
+const TELEMETRY: &str = "$iothub/telemetry";
+const QOS_0: QoS = QoS::AtMostOnce;
+const QOS_1: QoS = QoS::AtLeastOnce;
+
+fn with_devices(mut world: World, ids: &[&str]) -> World {
+    for id in ids {
+        assert_eq!(take_after(&mut world, |w| w.put(id, IfMatch::Absent)), Ok(true));
+    }
+    world
+}
+
+fn connected(world: &mut World, id: &str) -> Device {
+    let (device, heard) = Hello::new(id).connect(world);
+    assert_eq!(heard, ["CONNACK 0"]);
+    device
+}
+
+fn send(world: &mut World, device: &mut Device, qos: QoS, body: &str) -> Vec<String> {
+    device.publish(world, (TELEMETRY, qos), (None, &[("@p", "v")]), body.as_bytes())
+}
+
+/// Partition, offset, and the line of each message, without what readers skip over.
+fn lines(world: &mut World) -> Vec<(usize, u64, String)> {
+    let (log, channel) = (world.log(), Arc::clone(&world.hub.channel));
+    let credit = Credit { records: 7, bytes: 1 << 20 };
+    let mut all = Vec::new();
+    for partition in 0..channel.settings().partitions.count() {
+        let mut from = Sequence(0);
+        loop {
+            let page = channel.read(log.as_ref(), partition, from, credit).unwrap();
+            if page.records.is_empty() {
+                break;
+            }
+            from = page.next;
+            for (at, payload) in page.records {
+                let mut line = Vec::new();
+                let envelope = Envelope::decode(&payload).unwrap();
+                envelope.write_json(partition, at.0, &mut line);
+                all.push((partition, at.0, String::from_utf8(line).unwrap()));
+            }
+        }
+    }
+    all
+}
+
+/// The bodies of all messages, a list for each partition.
+fn bodies(world: &mut World) -> Vec<Vec<String>> {
+    let (log, channel) = (world.log(), Arc::clone(&world.hub.channel));
+    let credit = Credit { records: usize::MAX, bytes: usize::MAX };
+    let all = 0..channel.settings().partitions.count();
+    let read = |partition| channel.read(log.as_ref(), partition, Sequence(0), credit).unwrap();
+    let body = |payload: &Vec<u8>| {
+        String::from_utf8(Envelope::decode(payload).unwrap().body.to_vec()).unwrap()
+    };
+    all.map(|partition| read(partition).records.iter().map(|(_, p)| body(p)).collect()).collect()
+}
+
+fn count(world: &mut World) -> usize {
+    bodies(world).iter().map(Vec::len).sum()
+}
+
+#[test]
+fn telemetry_is_acknowledged_when_it_is_a_fact_and_stamped() {
+    for world in [World::in_memory(), World::on(CrashDisk::new(1))] {
+        let mut world = with_devices(world, &["d1", "d1/m"]);
+        let mut module = connected(&mut world, "d1/m");
+        let mut told = send(&mut world, &mut module, QOS_1, "{}");
+        assert_eq!(told.is_empty(), world.keeps(), "nothing is told before it is a fact");
+        assert_eq!(count(&mut world), usize::from(!world.keeps()));
+        world.settled();
+        told.extend(module.hear(&mut world));
+        assert_eq!(told, ["PUBACK 0"]);
+        assert_eq!(send(&mut world, &mut module, QOS_0, "0"), Vec::<String>::new());
+        world.settled();
+        let lines = lines(&mut world);
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| line.0 == Partitions::default().of("d1")));
+        assert!(lines[0].1 < lines[1].1);
+        for part in [
+            r#""enqueuedTime":"2023-11-14T22:13:20.000Z","source":"Telemetry","deviceId":"d1""#,
+            r#""moduleId":"m""#,
+            r#""iothub-connection-auth-generation-id":""#,
+            r#""properties":{"p":"v"},"bodyBase64":"e30="}"#,
+        ] {
+            assert!(lines[0].2.contains(part), "{part}: {}", lines[0].2);
+        }
+        assert!(!lines[0].2.contains("auth-method"));
+    }
+}
+
+/// Every device has its order and its partition, and after a crash all that was acknowledged.
+#[test]
+fn what_was_acknowledged_outlives_a_crash_in_order() {
+    let ids = ["a", "b", "c", "d", "e"];
+    let mut world = with_devices(World::on(CrashDisk::new(7)), &ids);
+    let mut sent = vec![Vec::new(); 4];
+    for round in 0..4 {
+        let mut devices: Vec<Device> = ids.iter().map(|id| connected(&mut world, id)).collect();
+        for n in 0..30 {
+            for (device, id) in devices.iter_mut().zip(ids) {
+                let body = format!("{id} {round} {n} {}", "x".repeat(100));
+                send(&mut world, device, QOS_1, &body);
+                sent[Partitions::default().of(id)].push(body);
+            }
+            if n % 7 == 0 {
+                world.commit();
+            }
+        }
+        world.settled();
+        for device in &mut devices {
+            assert_eq!(device.hear(&mut world), vec!["PUBACK 0"; 30]);
+        }
+        let ends: Vec<u64> = (0..4).map(|p| world.hub.channel.end(p).0).collect();
+        world = world.crash();
+        world.clean();
+        assert_eq!(bodies(&mut world), sent);
+        assert_eq!((0..4).map(|p| world.hub.channel.end(p).0).collect::<Vec<_>>(), ends);
+    }
+}
+
+fn small_hub() -> Hub {
+    let partitions = Partitions::new(2).unwrap();
+    let settings = ChannelSettings { partitions, retention_ms: 3_600_000, bytes_max: 64 * 1024 };
+    let mut hub = hub();
+    hub.channel = Arc::new(Channel::new(settings));
+    hub
+}
+
+#[test]
+fn old_messages_go_and_give_their_space_back() {
+    let mut world = with_devices(World::with(CrashDisk::new(3), small_hub), &["d1"]);
+    let mut largest = 0;
+    for round in 0..20 {
+        let mut device = connected(&mut world, "d1");
+        for n in 0..40 {
+            send(&mut world, &mut device, QOS_1, &format!("{round} {n} {}", "x".repeat(400)));
+        }
+        world.settled();
+        let left = count(&mut world);
+        assert!(left * 450 < 70 * 1024, "{left}");
+        assert!(round < 4 || left * 450 > 50 * 1024, "{left}");
+        if round % 5 == 4 {
+            world = world.crash();
+            assert_eq!(count(&mut world), left, "a start goes on where it was");
+        }
+        world.clean();
+        largest = largest.max(world.log().unwrap().extent().bytes);
+    }
+    assert!(largest < 256 * 1024, "{largest} bytes on the disk");
+    // An hour later nothing is left, though nobody sends.
+    world.now.wall_ms += 3_600_000;
+    world.settled();
+    assert_eq!(count(&mut world), 0);
+    let log = world.log();
+    let next = world.hub.channel.first(log.as_ref(), world_partition()).unwrap();
+    assert_eq!(next.0, world.hub.channel.end(world_partition()).0 + 1);
+}
+
+fn world_partition() -> usize {
+    Partitions::new(2).unwrap().of("d1")
+}
+
+#[test]
+fn the_first_message_since_a_time_is_found() {
+    let both = [World::in_memory(), World::on(CrashDisk::new(5))];
+    for world in both {
+        let mut world = with_devices(world, &["d1", "d2"]);
+        let (mut one, mut other) = (connected(&mut world, "d1"), connected(&mut world, "d2"));
+        for n in 0..50 {
+            world.now.wall_ms = NOW_MS + n * 1_000;
+            send(&mut world, &mut one, QOS_1, &n.to_string());
+            send(&mut world, &mut other, QOS_1, "x");
+            world.settled();
+        }
+        let partition = Partitions::default().of("d1");
+        for (ms, expected) in [
+            (0, Some("0")),
+            (NOW_MS, Some("0")),
+            (NOW_MS + 1, Some("1")),
+            (NOW_MS + 17_000, Some("17")),
+            (NOW_MS + 48_001, Some("49")),
+            (NOW_MS + 49_001, None),
+        ] {
+            let (log, channel) = (world.log(), &world.hub.channel);
+            let from = channel.since(log.as_ref(), partition, ms).unwrap();
+            let credit = Credit { records: 1, bytes: 1 };
+            let page = channel.read(log.as_ref(), partition, from, credit).unwrap();
+            let body = page.records.first().map(|(_, p)| Envelope::decode(p).unwrap().body);
+            assert_eq!(body, expected.map(str::as_bytes), "{ms}");
+            if expected.is_none() {
+                assert_eq!(from.0, channel.end(partition).0 + 1);
+            }
+        }
+    }
+}
+
+fn commit(world: &mut World, group: &str, offsets: Offsets) -> Result<Offsets, NotCommitted> {
+    let name = GroupName::parse(group).unwrap();
+    take_after(world, |w| {
+        w.post(|reply| Post::Groups(Box::new(GroupAsk::Commit(name, offsets, reply))))
+    })
+}
+
+fn end(world: &mut World, group: &str) -> Result<bool, NotCommitted> {
+    let name = GroupName::parse(group).unwrap();
+    take_after(world, |w| w.post(|reply| Post::Groups(Box::new(GroupAsk::End(name, reply)))))
+}
+
+fn groups(world: &mut World) -> Vec<(String, Offsets)> {
+    let all = world.post(|reply| Post::Groups(Box::new(GroupAsk::All(reply))));
+    take(&all).into_iter().map(|(name, offsets)| (name.to_string(), offsets)).collect()
+}
+
+#[test]
+fn groups_find_where_they_were() {
+    let mut world = with_devices(World::on(CrashDisk::new(4)), &["d1"]);
+    let mut device = connected(&mut world, "d1");
+    send(&mut world, &mut device, QOS_1, "x");
+    world.settled();
+    let partition = Partitions::default().of("d1");
+    let (p, end_of) = (partition as u8, world.hub.channel.end(partition).0);
+    assert_eq!(commit(&mut world, "$Default", vec![(p, end_of)]), Ok(vec![(p, end_of)]));
+    let other = if p == 0 { 1 } else { 0 };
+    let both = commit(&mut world, "$Default", vec![(other, 1)]).unwrap();
+    assert_eq!(both.len(), 2);
+    let beyond = NotCommitted::Beyond { partition: p, next: end_of + 1 };
+    assert_eq!(commit(&mut world, "g", vec![(p, end_of + 2)]), Err(beyond));
+    assert_eq!(commit(&mut world, "g", vec![(4, 1)]), Err(NotCommitted::Partition(4)));
+    assert_eq!(commit(&mut world, "g", vec![]), Err(NotCommitted::Nothing));
+    assert_eq!(groups(&mut world), [("$Default".to_owned(), both.clone())]);
+    for n in 0..20 {
+        assert!(commit(&mut world, &format!("g{n}"), vec![(0, 1)]).is_ok());
+    }
+    assert_eq!(commit(&mut world, "one-more", vec![(0, 1)]), Err(NotCommitted::TooMany));
+    assert_eq!((end(&mut world, "g3"), end(&mut world, "g3")), (Ok(true), Ok(false)));
+    for _ in 0..3 {
+        world = world.crash();
+        world.clean();
+        let found = groups(&mut world);
+        assert_eq!((found.len(), &found[0]), (20, &("$Default".to_owned(), both.clone())));
+        assert!(found.iter().all(|(name, _)| name != "g3"));
+    }
+    assert!(commit(&mut world, "g3", vec![(0, 1)]).is_ok());
+}
+
+/// A full disk: the device hears that it may send again, and nothing else is lost.
+#[test]
+fn what_the_disk_refuses_is_said_so() {
+    let mut world = with_devices(World::on(CrashDisk::new(6)), &["d1"]);
+    let mut device = connected(&mut world, "d1");
+    world.disk.plan(0, Fault::Full(1 << 40));
+    for _ in 0..200 {
+        send(&mut world, &mut device, QOS_1, &"x".repeat(1_000));
+    }
+    world.settled();
+    let heard = device.hear(&mut world);
+    let refused = heard.iter().filter(|ack| *ack == "PUBACK 131 status=0603 trace-id").count();
+    let taken = heard.iter().filter(|ack| *ack == "PUBACK 0").count();
+    assert!(refused > 0 && refused + taken == 200, "{heard:?}");
+    assert_eq!(count(&mut world), taken);
+}
+
+fn routed_hub() -> Hub {
+    let route = |name, source, condition| {
+        let state = Switch::Enabled;
+        WantedRoute { name, source, condition, endpoint: "events", state }
+    };
+    let added = |key, value| WantedEnrichment { key, value, endpoints: &["events"] };
+    let routes = [
+        route("hot", "DeviceMessages", "p = 'v' AND $twin.tags.site = 'a'"),
+        route("twins", "TwinChangeEvents", "true"),
+        route("lives", "DeviceLifecycleEvents", ""),
+        route("links", "DeviceConnectionStateEvents", "$connectionDeviceId = 'd1'"),
+    ];
+    let enrichments = [added("hub", "$iothubname"), added("p", "$twin.tags.site")];
+    let fallback = Switch::Disabled;
+    let wanted =
+        Wanted { routes: &routes, fallback, enrichments: &enrichments, ..Wanted::default() };
+    let mut hub = hub();
+    hub.routing = Routing::of(&wanted).unwrap();
+    hub
+}
+
+#[test]
+fn routes_decide_what_goes_and_events_are_told_where_one_asks() {
+    let mut world = with_devices(World::with(CrashDisk::new(8), routed_hub), &["d1", "d2"]);
+    let mut device = connected(&mut world, "d1");
+    send(&mut world, &mut device, QOS_1, "1");
+    let _ = take_after(&mut world, |w| w.patch("d1", r#"{"tags":{"site":"a"}}"#));
+    send(&mut world, &mut device, QOS_1, "2");
+    let mut other = connected(&mut world, "d2");
+    send(&mut world, &mut other, QOS_1, "3");
+    world.settled();
+    assert_eq!(device.hear(&mut world), ["PUBACK 0", "PUBACK 0"], "also where no route takes it");
+    world.turn(|shard| shard.lost(device.link));
+    let _ = take_after(&mut world, |w| w.ask("d1", |reply| Ask::Delete(IfMatch::Any, reply)));
+    let lines = lines(&mut world);
+    let of = |source: &str, id: &str| {
+        let (source, id) =
+            (format!("\"source\":\"{source}\""), format!("\"deviceId\":\"{id}\",\"moduleId\""));
+        lines.iter().filter(|l| l.2.contains(&source) && l.2.contains(&id)).collect::<Vec<_>>()
+    };
+    let telemetry = of("Telemetry", "d1");
+    assert_eq!(telemetry.len(), 1, "{lines:#?}");
+    assert!(telemetry[0].2.contains(r#""properties":{"hub":"hub","p":"a"},"bodyBase64":"Mg=="}"#));
+    assert!(of("Telemetry", "d2").is_empty());
+    assert_eq!(of("twinChangeEvents", "d1").len(), 1);
+    let links = of("deviceConnectionStateEvents", "d1");
+    let lives = of("deviceLifecycleEvents", "d1");
+    let operation = |line: &(usize, u64, String)| {
+        let (_, rest) = line.2.split_once("\"opType\":\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let operations = |lines: &[&(usize, u64, String)]| {
+        lines.iter().map(|line| operation(line)).collect::<Vec<_>>()
+    };
+    assert_eq!(operations(&links), ["deviceConnected", "deviceDisconnected"]);
+    assert_eq!(operations(&lives), ["createDeviceIdentity", "deleteDeviceIdentity"]);
+    assert_eq!(of("deviceLifecycleEvents", "d2").len(), 1);
+    assert_eq!(of("deviceConnectionStateEvents", "d2").len(), 0);
+}
