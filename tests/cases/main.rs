@@ -16,6 +16,7 @@ mod http_more;
 mod http_retained;
 mod hub_sdk;
 mod hub_service;
+mod hub_telemetry;
 mod hub_verbs;
 mod javascript;
 mod malformed;

@@ -7,6 +7,7 @@
 
 pub mod browser;
 pub mod curl;
+pub mod device;
 pub mod foreign;
 pub mod raw;
 pub mod server;

@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod config;
 mod disk;
+mod feed;
 mod first_device;
 mod fresh;
 mod http;

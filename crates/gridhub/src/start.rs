@@ -9,6 +9,7 @@ use crate::auth::Authenticator;
 use crate::auth::tls::Trust;
 use crate::clock::Clock;
 use crate::config::{Config, Durability};
+use crate::feed::Feed;
 use crate::fresh::seed;
 use crate::keep::{Entrance, Opened, Sharing, Threads, Watch, open};
 use crate::latch::Latch;
@@ -18,6 +19,7 @@ use crate::net::{
 use anyhow::{Context, bail};
 use broker::access::Source;
 use engine::{Engine, LogEnd, Memory};
+use hub::channel::Found as FoundChannel;
 use hub::registry::Found as FoundDevice;
 use node::devices::home_of_device;
 use node::journal::{FoundRequest, FoundSession, SessionId};
@@ -69,6 +71,8 @@ struct Begin {
     first_session: SessionId,
     sessions: Arc<Vec<FoundSession>>,
     devices: Vec<FoundDevice>,
+    /// On reactor 0.
+    telemetry: FoundChannel,
     rest: Arc<Found>,
 }
 
@@ -104,6 +108,9 @@ pub fn start(
     }
     let (inboxes, settings): (Arc<[_]>, _) =
         (inboxes.into(), Shared::new(config, count, authenticator)?);
+    if let Some(opened) = &mut opened {
+        opened.begin_channel(settings.hub.as_ref().map(|hub| &*hub.channel), NAMESPACE)?;
+    }
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
     let common = Common { count, settings, inboxes, clock, authenticator, trust };
     let entrance = Entrance::new();
@@ -126,12 +133,15 @@ pub fn start(
     if retained.is_some_and(|thread| thread.join().is_err()) {
         anyhow::bail!("the retained messages could not be taken in");
     }
+    let channel = common.settings.hub.as_ref().map(|hub| Arc::clone(&hub.channel));
+    let reader = opened.as_ref().map(|opened| opened.log.reader());
+    let feed = channel.map(|channel| Feed::new(channel, reader));
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
     // A million of them take a while to free; nobody waits for that. Without a thread it is here.
     let _ = std::thread::Builder::new().spawn(move || drop(found));
     let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
-    Ok(DataPlane { hub: common.hub(watch), requests, reactors, log })
+    Ok(DataPlane { hub: common.hub(watch, feed), requests, reactors, log })
 }
 
 /// Reactors that have not begun to serve.
@@ -195,6 +205,7 @@ impl Waiting {
 struct Restoring {
     sessions: Arc<Vec<FoundSession>>,
     devices: Vec<FoundDevice>,
+    telemetry: FoundChannel,
     rest: Arc<Found>,
     authenticator: Arc<Authenticator>,
     clock: Clock,
@@ -202,8 +213,9 @@ struct Restoring {
 
 impl Restoring {
     fn run(self, shard: &mut Shard) -> usize {
-        let Self { sessions, devices, rest, authenticator, clock } = self;
+        let Self { sessions, devices, telemetry, rest, authenticator, clock } = self;
         shard.restore_devices(devices);
+        shard.restore_channel(telemetry);
         let principal = |owner: &node::journal::Owner<'_>| authenticator.recall(owner);
         let nobody = authenticator.nobody();
         let restored = Restored { sessions: &sessions, rest: &rest, principal: &principal, nobody };
@@ -222,6 +234,7 @@ impl Common {
             first_session: SessionId(1),
             sessions: Arc::default(),
             devices: Vec::new(),
+            telemetry: FoundChannel::default(),
             rest: Arc::default(),
         };
         (0..self.count).map(begin).collect()
@@ -265,6 +278,7 @@ impl Common {
         for device in std::mem::take(&mut found.devices) {
             devices[home_of_device(device.identity.ids().device, self.count)].push(device);
         }
+        let mut telemetry = std::mem::take(&mut found.channel);
         self.settings.interest.reserve(homes.iter().map(Vec::len).sum());
         let begin = |(me, (sessions, devices))| Begin {
             // Fewer than 65 reactors.
@@ -274,6 +288,7 @@ impl Common {
             first_session: found.next_session,
             sessions: Arc::new(sessions),
             devices,
+            telemetry: std::mem::take(&mut telemetry),
             rest: Arc::clone(&rest),
         };
         homes.into_iter().zip(devices).enumerate().map(begin).collect()
@@ -284,7 +299,8 @@ impl Common {
         me: usize,
         begin: Begin,
     ) -> anyhow::Result<(ReactorSettings, Settings, Restoring)> {
-        let Begin { engine, log_end, clock_record, first_session, sessions, devices, rest } = begin;
+        let Begin { engine, log_end, clock_record, first_session, sessions, .. } = begin;
+        let Begin { devices, telemetry, rest, .. } = begin;
         let s = &self.settings;
         let settings = Settings {
             reactor: me,
@@ -321,7 +337,11 @@ impl Common {
             trust: self.trust.clone(),
         };
         let (authenticator, clock) = (Arc::clone(&self.authenticator), self.clock.clone());
-        Ok((reactor, settings, Restoring { sessions, devices, rest, authenticator, clock }))
+        Ok((
+            reactor,
+            settings,
+            Restoring { sessions, devices, telemetry, rest, authenticator, clock },
+        ))
     }
 
     fn sharing(&self) -> Sharing {
@@ -331,11 +351,12 @@ impl Common {
             retained: Arc::clone(&self.settings.retained),
             keys: Arc::clone(&self.settings.keys),
             interest: Arc::clone(&self.settings.interest),
+            hub: self.settings.hub.clone(),
             wall: Arc::new(move || clock.wall_ms()),
         }
     }
 
-    fn hub(self, log: Option<Arc<Watch>>) -> Hub {
+    fn hub(self, log: Option<Arc<Watch>>, feed: Option<Arc<Feed>>) -> Hub {
         let Shared { counters, retained, budget, limits, authorizer, hub, .. } = self.settings;
         let (inboxes, clock) = (self.inboxes, self.clock);
         Hub::new(HubSettings {
@@ -347,6 +368,7 @@ impl Common {
             authorizer,
             clock,
             devices: hub,
+            feed,
             log,
         })
     }

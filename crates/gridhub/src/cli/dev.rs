@@ -106,6 +106,7 @@ impl Dev {
             hub: (self.profile != Profile::EventGrid).then(|| HubConfig {
                 hostnames: HUB_HOSTS.map(str::to_owned).into(),
                 policies: Vec::new(),
+                ..HubConfig::default()
             }),
             auth: Auth {
                 anonymous: Anonymous::Loopback,

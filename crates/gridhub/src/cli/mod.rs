@@ -23,6 +23,7 @@ mod service;
 mod session;
 mod subscribe;
 mod table;
+mod telemetry;
 mod token;
 mod twin;
 
@@ -71,6 +72,9 @@ enum Verb {
     Twin(twin::Twin),
     /// Query the twins of devices and modules
     Query(query::Query),
+    /// Read what devices send
+    #[command(subcommand)]
+    Telemetry(telemetry::Telemetry),
     /// Copy what a server keeps into one file, while it runs or without one
     Backup(backup::Backup),
     /// Put a backup into an empty data directory
@@ -94,6 +98,7 @@ pub fn run() -> ExitCode {
         Verb::Device(verb) => verb.run(),
         Verb::Twin(verb) => verb.run(),
         Verb::Query(verb) => verb.run(),
+        Verb::Telemetry(verb) => verb.run(),
         Verb::Backup(verb) => verb.run(),
         Verb::Restore(verb) => verb.run(),
         Verb::Repair(verb) => verb.run(),

@@ -6,16 +6,38 @@ use hub::sas::{Key, SymmetricKeys};
 use serde::{Deserialize, Serialize};
 
 use super::mistake::Mistake;
+use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
 use super::{Config, Profile};
 
 /// A hub. Where the section is absent there is none.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HubConfig {
     /// Host names besides `namespace.hostname`; a port does not count.
     pub hostnames: Vec<String>,
+    /// Whether messages of devices that no route takes go to the built-in endpoint.
+    pub fallback: bool,
     /// Shared access policies.
     pub policies: Vec<PolicyEntry>,
+    /// The built-in endpoint.
+    pub telemetry: TelemetryConfig,
+    /// What goes there besides.
+    pub routes: Vec<RouteEntry>,
+    /// What is added on the way.
+    pub enrichments: Vec<EnrichmentEntry>,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            hostnames: Vec::new(),
+            fallback: true,
+            policies: Vec::new(),
+            telemetry: TelemetryConfig::default(),
+            routes: Vec::new(),
+            enrichments: Vec::new(),
+        }
+    }
 }
 
 /// A shared access policy. Its keys are secrets: `Debug` does not show them.
@@ -118,6 +140,8 @@ pub fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
         }
     }
     mistakes.extend(hub.policies().err());
+    mistakes.extend(hub.telemetry.settings().err());
+    mistakes.extend(hub.routing().err());
 }
 
 fn policy(at: usize, entry: &PolicyEntry) -> Result<Policy, Mistake> {

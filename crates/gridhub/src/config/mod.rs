@@ -15,6 +15,7 @@ mod reference;
 pub mod registry;
 pub mod registry_check;
 pub mod show;
+pub mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

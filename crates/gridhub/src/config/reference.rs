@@ -8,6 +8,7 @@ use toml::Value;
 use super::duration::Interval;
 use super::hub::PolicyEntry;
 use super::registry::*;
+use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
 use super::*;
 
 /// A configuration with every key present. Without `..Default`: a new key does not compile here
@@ -32,6 +33,20 @@ fn everything() -> Config {
                 rights: vec![],
                 primary_key: String::new(),
                 secondary_key: String::new(),
+            }],
+            fallback: true,
+            telemetry: TelemetryConfig::default(),
+            routes: vec![RouteEntry {
+                name: String::new(),
+                source: String::new(),
+                condition: String::new(),
+                endpoint: String::new(),
+                enabled: true,
+            }],
+            enrichments: vec![EnrichmentEntry {
+                key: String::new(),
+                value: String::new(),
+                endpoints: vec![],
             }],
         }),
         auth: auth(),

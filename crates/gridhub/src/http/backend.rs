@@ -7,6 +7,7 @@ use broker::access::{Authorizer, Principal};
 use broker::limits::Limits;
 use broker::retained::Retained;
 use hub::query::Refused;
+use node::channel::GroupAsk;
 use node::devices::{self, Asked, Counts, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
@@ -15,6 +16,7 @@ use tokio::time::Duration;
 
 use super::websocket::Upgraded;
 use crate::backup::Source;
+use crate::feed::Feed;
 use crate::keep::State;
 
 /// The data plane as HTTP sees it. Cheap to clone handles behind it; every method may be called
@@ -51,6 +53,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What all homes of devices share; `None` = there is no hub.
     fn hub(&self) -> Option<&devices::Hub>;
+
+    /// The telemetry of the hub, for readers; `None` = there is no hub.
+    fn feed(&self) -> Option<&Arc<Feed>>;
+
+    /// Asks something of consumer groups. The answer comes by the request's own way, unless the
+    /// server ends first.
+    fn groups(&self, ask: GroupAsk);
 
     /// Asks the home of a device. The answer comes by the request's own way, unless the server
     /// ends first.

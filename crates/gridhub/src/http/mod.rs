@@ -30,6 +30,7 @@ pub mod retained;
 pub mod router;
 pub mod server;
 pub mod service;
+pub mod telemetry;
 pub mod timestamp;
 pub mod upgrade;
 pub mod websocket;

@@ -19,6 +19,7 @@ mod tests {
     use super::DOCUMENT;
     use crate::http::hub;
     use crate::http::router::ROUTES;
+    use crate::http::telemetry;
 
     #[test]
     fn every_route_is_described_and_every_description_is_a_route() {
@@ -38,6 +39,7 @@ mod tests {
         let routes: BTreeSet<_> = ROUTES
             .iter()
             .chain(hub::ROUTES)
+            .chain(telemetry::ROUTES)
             .flat_map(|(path, methods)| {
                 methods.split(", ").map(|method| ((*path).to_owned(), method.to_owned()))
             })

@@ -9,7 +9,7 @@ use hyper::Uri;
 use super::app::App;
 use super::backend::Backend;
 use super::error::HttpError;
-use super::{admin, hub, metrics, openapi, probes, publish, retained};
+use super::{admin, hub, metrics, openapi, probes, publish, retained, telemetry};
 
 /// Every path but [`PUBLISH`] and [`WEBSOCKET`], which `service` answers without a router.
 pub fn router<B: Backend>(app: App<B>) -> Router {
@@ -31,6 +31,7 @@ pub fn router<B: Backend>(app: App<B>) -> Router {
         .route(METRICS, get(metrics::handle::<B>))
         .route(HEALTH, get(probes::health))
         .route(READY, get(probes::ready::<B>))
+        .merge(telemetry::routes::<B>())
         .fallback(others::<B>)
         .with_state(app)
 }

@@ -24,6 +24,7 @@ use broker::subscription::Interest;
 use cleaning::Cleaning;
 use engine::{Committer, Intake};
 use node::ReadJob;
+use node::devices::Hub;
 use node::keys::KeyRecords;
 use node::post::Post;
 use node::record::Record;
@@ -43,6 +44,8 @@ pub struct Sharing {
     pub keys: Arc<KeyRecords>,
     /// Which reactor wants what, and which filters are held.
     pub interest: Arc<Interest>,
+    /// Whose telemetry channel may have to let go of something.
+    pub hub: Option<Arc<Hub>>,
     /// The domain clock.
     pub wall: Arc<dyn Fn() -> u64 + Send + Sync>,
 }

@@ -4,6 +4,7 @@ use crate::config::Durability;
 use crate::disk::{FileDisk, SyncTimes, Syncing};
 use crate::keep::folding::Folding;
 use anyhow::Context;
+use node::channel::{Channel, begin};
 use node::journal::Found;
 use node::resume;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,23 @@ pub struct Opened {
     pub found: Found,
     /// Its last record.
     pub end: Sequence,
+}
+
+impl Opened {
+    /// The telemetry channel goes on, or begins; none does without a hub.
+    ///
+    /// # Errors
+    /// Another number of partitions, or a log that cannot be read or written.
+    pub fn begin_channel(
+        &mut self,
+        channel: Option<&Channel>,
+        namespace: NamespaceId,
+    ) -> anyhow::Result<()> {
+        begin(channel, &mut self.log, &mut self.found.channel, namespace)
+            .context("cannot go on with the telemetry channel")?;
+        self.end = Sequence(self.log.next_sequence().0 - 1);
+        Ok(())
+    }
 }
 
 /// Opens the log in `directory`, or makes one.

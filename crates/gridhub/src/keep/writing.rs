@@ -42,13 +42,17 @@ impl Writing {
         if let Some(spare) = self.spares.take() {
             self.committer.log().give_spare(spare);
         }
-        let Sharing { inboxes, retained, keys, interest, wall } = &self.sharing;
+        let Sharing { inboxes, retained, keys, interest, hub, wall } = &self.sharing;
         let now_ms = wall();
         let before = self.committer.log().next_sequence().0;
         let step = self.committer.step(
             |fact, needs| settle(fact, needs, retained, interest, keys, now_ms),
             |reactor, facts| inboxes[reactor].send(Parcel::Post(Post::Facts(facts))),
         );
+        if hub.as_ref().is_some_and(|hub| hub.channel.is_over()) {
+            // Reactor 0 keeps it, and may be asleep.
+            inboxes[0].send(Parcel::Wake);
+        }
         match step {
             Step::Idle => return false,
             Step::Committed(_) => {

@@ -2,6 +2,7 @@
 
 use crate::backup::Source;
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::http::backend::{Backend, Family};
 use crate::http::websocket::Upgraded;
 use crate::keep::{State, Watch};
@@ -13,6 +14,7 @@ use broker::limits::Limits;
 use broker::retained::Retained;
 use hub::query::Refused;
 use mqtt::reason::Reason;
+use node::channel::GroupAsk;
 use node::counters::Counters;
 use node::devices::{Asked, Counts, Hub as Devices, Page, Scan, Scanned, Shown, home_of_device};
 use node::door::{Ingress, PublishRequest, Published, Reply};
@@ -37,6 +39,7 @@ struct Inner {
     authorizer: Authorizer,
     clock: Clock,
     devices: Option<Arc<Devices>>,
+    feed: Option<Arc<Feed>>,
     log: Option<Arc<Watch>>,
     ready: AtomicBool,
     /// WebSockets handed over, to deal them out.
@@ -61,6 +64,8 @@ pub struct HubSettings {
     pub clock: Clock,
     /// What all homes of devices share, where there is a hub.
     pub devices: Option<Arc<Devices>>,
+    /// Its telemetry, for readers.
+    pub feed: Option<Arc<Feed>>,
     /// The log, where there is one.
     pub log: Option<Arc<Watch>>,
 }
@@ -77,6 +82,7 @@ impl Hub {
             authorizer: s.authorizer,
             clock: s.clock,
             devices: s.devices,
+            feed: s.feed,
             log: s.log,
             ready: AtomicBool::new(false),
             websockets: AtomicUsize::new(0),
@@ -184,6 +190,14 @@ impl Backend for Hub {
 
     fn hub(&self) -> Option<&Devices> {
         self.0.devices.as_deref()
+    }
+
+    fn feed(&self) -> Option<&Arc<Feed>> {
+        self.0.feed.as_ref()
+    }
+
+    fn groups(&self, ask: GroupAsk) {
+        self.post(0, Post::Groups(Box::new(ask)));
     }
 
     fn ask(&self, asked: Asked) {

@@ -2,7 +2,9 @@
 
 use crate::auth::Authenticator;
 use crate::auth::certificate::CertificateNames;
-use crate::config::{Config, Profile};
+use crate::config::hub::HubConfig;
+use crate::config::mistake::Mistake;
+use crate::config::{Config, Durability, Profile};
 use anyhow::anyhow;
 use broker::access::{Authorizer, SessionQuota};
 use broker::budget::Budget;
@@ -10,6 +12,7 @@ use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
 use hub::identity::Thumbprint;
+use node::channel::Channel;
 use node::counters::Counters;
 use node::devices::{self, Hub as Devices, MakePrincipal, ReadCertificate, Scope};
 use node::keys::KeyRecords;
@@ -76,8 +79,25 @@ fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Resul
     });
     let hosts = hub.hosts(&config.namespace.hostname);
     let mut devices = Devices::new(hosts, policies, principal, names);
+    channel(config, hub, &mut devices)?;
     if config.namespace.profile == Profile::IotHub {
         devices.scope = Scope::Alone;
     }
     Ok(Some(devices))
 }
+
+/// Telemetry: how much is kept, and what goes there.
+fn channel(config: &Config, hub: &HubConfig, devices: &mut Devices) -> anyhow::Result<()> {
+    let wrong = |mistake: Mistake| anyhow!("{}: {}", mistake.path, mistake.message);
+    let mut settings = hub.telemetry.settings().map_err(wrong)?;
+    if config.durability == Durability::Memory {
+        let memory_bytes_max = config.process.memory_bytes_max() as u64 / MEMORY_PART;
+        settings.bytes_max = settings.bytes_max.min(memory_bytes_max);
+    }
+    devices.channel = Arc::new(Channel::new(settings));
+    devices.routing = hub.routing().map_err(wrong)?;
+    Ok(())
+}
+
+/// Of the memory for data, where telemetry is kept in nothing else.
+const MEMORY_PART: u64 = 8;

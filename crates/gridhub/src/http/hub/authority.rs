@@ -12,20 +12,19 @@ use hub::identity::{Policy, Right};
 use hub::sas::{SignatureError, Target, Token, When};
 use node::devices::Hub;
 
-use super::route::Route;
 use crate::http::app::App;
 use crate::http::backend::Backend;
 use crate::http::call::Call;
 use crate::http::error::{Hint, HttpError};
 
-/// Who asks has one of `rights`.
+/// Who asks for the path of these decoded segments has one of `rights`.
 ///
 /// # Errors
 /// 401 IotHubUnauthorizedAccess otherwise, for whatever reason.
 pub fn check<B: Backend>(
     app: &App<B>,
     head: &Parts,
-    route: &Route,
+    segments: &[&str],
     rights: &[Right],
 ) -> Result<(), HttpError> {
     let mut values = head.headers.get_all(AUTHORIZATION).iter();
@@ -38,7 +37,7 @@ pub fn check<B: Backend>(
     // Nobody comes this far where there is no hub.
     let Some(hub) = app.backend.hub() else { return Err(unauthorized(SEND)) };
     let token = Token::parse(text).map_err(|why| unauthorized(&format!("{why}; {SEND}")))?;
-    let policy = signed(hub, &token, route, app.backend.wall_ms())?;
+    let policy = signed(hub, &token, segments, app.backend.wall_ms())?;
     Call::of(&head.extensions).by_policy(&policy.name);
     if rights.iter().any(|right| policy.rights.has(*right)) {
         return Ok(());
@@ -52,7 +51,7 @@ pub fn check<B: Backend>(
 fn signed<'h>(
     hub: &'h Hub,
     token: &Token<'_>,
-    route: &Route,
+    segments: &[&str],
     now_ms: u64,
 ) -> Result<&'h Policy, HttpError> {
     let Some(name) = token.policy() else {
@@ -62,8 +61,7 @@ fn signed<'h>(
     let wrong = || unauthorized("the signature is not one of that policy for this resource");
     let policy = hub.policies.get(name).ok_or_else(wrong)?;
     let hosts: Vec<&str> = hub.hosts().collect();
-    let segments = route.segments();
-    let target = Target { hosts: &hosts, path: &segments };
+    let target = Target { hosts: &hosts, path: segments };
     match token.verify(&policy.keys, &target, When { now_ms, skew_ms: SKEW_MS }) {
         Ok(_) => Ok(policy),
         Err(SignatureError::Wrong) => Err(wrong()),

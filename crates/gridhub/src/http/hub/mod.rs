@@ -7,7 +7,7 @@
 //! service API that are not here are as unknown as any other.
 
 mod asking;
-mod authority;
+pub mod authority;
 mod bulk;
 mod continuation;
 mod identity;
@@ -123,7 +123,7 @@ impl<B: Backend> Asked<'_, B> {
 
     /// Who asks has one of these rights, and says which version he speaks.
     fn may(&self, rights: &[Right]) -> Result<(), HttpError> {
-        authority::check(self.app, self.head, self.route, rights)?;
+        authority::check(self.app, self.head, &self.route.segments(), rights)?;
         match self.query().one("api-version")? {
             Some(version) if !version.is_empty() => Ok(()),
             _ => {

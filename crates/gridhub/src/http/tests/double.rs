@@ -12,6 +12,7 @@ use broker::retained::Retained;
 use hub::query::Refused;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
+use node::channel::GroupAsk;
 use node::devices::{Asked, Counts, Hub, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
 use node::inspect::{SessionDetail, SessionSummary};
@@ -21,6 +22,7 @@ use tokio::time::Duration;
 
 use super::homes::{HOMES, Homes};
 use crate::backup;
+use crate::feed::Feed;
 use crate::http::backend::{Backend, Family, Kind};
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::websocket::Upgraded;
@@ -145,6 +147,15 @@ impl Backend for Arc<Double> {
 
     fn hub(&self) -> Option<&Hub> {
         self.homes.as_ref().map(|homes| &*homes.hub)
+    }
+
+    fn feed(&self) -> Option<&Arc<Feed>> {
+        self.homes.as_ref().map(|homes| &homes.feed)
+    }
+
+    fn groups(&self, ask: GroupAsk) {
+        let homes = self.homes.as_ref().expect("nobody asks where there is no hub");
+        homes.post(0, Post::Groups(Box::new(ask)));
     }
 
     fn ask(&self, asked: Asked) {

@@ -22,8 +22,11 @@ use node::{Settings, Shard};
 use store::op::{NamespaceId, Sequence};
 use tokio::sync::oneshot;
 
+use crate::feed::Feed;
+
 pub struct Homes {
     pub hub: Arc<Hub>,
+    pub feed: Arc<Feed>,
     posts: Vec<Sender<Post>>,
 }
 
@@ -49,7 +52,8 @@ impl Homes {
             });
             post
         };
-        Homes { posts: (0..HOMES).map(spawn).collect(), hub }
+        let feed = Feed::new(Arc::clone(&hub.channel), None);
+        Homes { posts: (0..HOMES).map(spawn).collect(), hub, feed }
     }
 
     pub fn of(&self, device: &str) -> usize {

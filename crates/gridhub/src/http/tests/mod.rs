@@ -13,6 +13,7 @@ mod idempotency;
 mod publish;
 mod refusals;
 mod retained;
+mod telemetry;
 mod tls;
 mod wire;
 
