@@ -10,7 +10,8 @@ pub struct GroupName(Box<str>);
 /// A text is no name of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a consumer group is called $Default, or has 1 to {GROUP_CHARS_MAX} letters, digits, '.', '_' and '-'"
+    "a consumer group is called $Default, or has 1 to {GROUP_CHARS_MAX} letters, digits, '.', \
+     '_' and '-'"
 )]
 pub struct NoGroupName;
 
