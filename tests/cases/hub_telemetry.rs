@@ -59,7 +59,7 @@ fn who_waits_hears_of_what_comes_and_a_day_later_nothing_is_left() {
     let mut device = device1(&server);
     // It may not have asked yet: one of these comes after.
     let record = std::thread::scope(|scope| {
-        let heard = scope.spawn(|| waiting.json());
+        let heard = scope.spawn(move || waiting.json());
         while !heard.is_finished() {
             device.send("{\"n\":7}", &[]);
             device.acknowledged(1);

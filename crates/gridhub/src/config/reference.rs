@@ -26,29 +26,7 @@ fn everything() -> Config {
         tls: Tls { cert_file: file(), key_file: file(), client_ca_files: vec![] },
         limits: LimitsConfig::default().effective(Profile::Open),
         http: HttpConfig::default().effective(Profile::Open),
-        hub: Some(HubConfig {
-            hostnames: vec![],
-            policies: vec![PolicyEntry {
-                name: String::new(),
-                rights: vec![],
-                primary_key: String::new(),
-                secondary_key: String::new(),
-            }],
-            fallback: true,
-            telemetry: TelemetryConfig::default(),
-            routes: vec![RouteEntry {
-                name: String::new(),
-                source: String::new(),
-                condition: String::new(),
-                endpoint: String::new(),
-                enabled: true,
-            }],
-            enrichments: vec![EnrichmentEntry {
-                key: String::new(),
-                value: String::new(),
-                endpoints: vec![],
-            }],
-        }),
+        hub: Some(hub()),
         auth: auth(),
         sys: Sys { interval: Interval::Off },
         log: Log { format: LogFormat::Auto, level: LogLevel::Info },
@@ -91,6 +69,32 @@ fn everything() -> Config {
                 description: text(),
                 provisioning_state: text(),
             },
+        }],
+    }
+}
+
+fn hub() -> HubConfig {
+    HubConfig {
+        hostnames: vec![],
+        policies: vec![PolicyEntry {
+            name: String::new(),
+            rights: vec![],
+            primary_key: String::new(),
+            secondary_key: String::new(),
+        }],
+        fallback: true,
+        telemetry: TelemetryConfig::default(),
+        routes: vec![RouteEntry {
+            name: String::new(),
+            source: String::new(),
+            condition: String::new(),
+            endpoint: String::new(),
+            enabled: true,
+        }],
+        enrichments: vec![EnrichmentEntry {
+            key: String::new(),
+            value: String::new(),
+            endpoints: vec![],
         }],
     }
 }

@@ -20,8 +20,8 @@ use super::backend::Backend;
 /// The routes of this folder.
 pub fn routes<B: Backend>() -> Router<App<B>> {
     Router::new()
-        .route(PARTITIONS, get(partitions::list::<B>))
-        .route(RECORDS, get(records::page::<B>))
+        .route(PARTITIONS, get(partitions::list))
+        .route(RECORDS, get(records::page))
         .route(STREAM, get(stream::handle::<B>))
         .route(GROUPS, get(groups::list::<B>))
         .route(GROUP, axum::routing::delete(groups::end::<B>))

@@ -9,7 +9,7 @@ use crate::feed::From;
 use crate::http::error::HttpError;
 
 /// 200 with the first offset that is there and the next one, a partition each.
-pub async fn list<B>(Telemetry(feed): Telemetry) -> Result<Json<Value>, HttpError> {
+pub async fn list(Telemetry(feed): Telemetry) -> Result<Json<Value>, HttpError> {
     let mut all = Vec::new();
     for partition in 0..feed.partitions() {
         let first = feed.begin(partition, From::Earliest).await.map_err(|why| unreadable(&why))?;

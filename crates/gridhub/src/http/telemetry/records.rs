@@ -17,7 +17,7 @@ use crate::http::query::Query;
 /// 200 with up to `max` messages from `from` or `offset` on, else from the earliest; where there
 /// is none, after `wait` seconds at most. JSON, or NDJSON if asked for; then the next offset is a
 /// header only.
-pub async fn page<B>(
+pub async fn page(
     Telemetry(feed): Telemetry,
     Path(text): Path<String>,
     RawQuery(query): RawQuery,
