@@ -9,11 +9,11 @@ use crate::session::Will;
 use crate::shard::Shard;
 use crate::source::{Source, deadline};
 use crate::waiting::Completion;
+use hub::classic;
 use hub::identity::IdentityId;
-use hub::plane::Topic;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
-use mqtt::wire::{Properties, Will as WireWill};
+use mqtt::wire::{Properties, Version, Will as WireWill};
 
 impl Clone for Will {
     fn clone(&self) -> Self {
@@ -35,8 +35,8 @@ impl Shard {
         let Some(s) = self.homes.sessions.at_mut(slot) else { return };
         let Some(will) = s.will.take() else { return };
         let m = &will.message;
-        let device = s.device.as_ref().map(|device| device.id.clone());
-        if let Some(id) = device.filter(|_| Topic::of(m.topic()) == Topic::Telemetry) {
+        // CONNECT has refused any other (A2, D1).
+        if let Some(id) = s.device.as_ref().map(|device| device.id.clone()) {
             return self.send_device_will(slot, &id, m);
         }
         let zero_expiry = self.homes.limits.zero_expiry;
@@ -72,15 +72,26 @@ impl Shard {
             properties: Properties::trusted(m.properties()),
         };
         let origin = self.homes.origin(slot);
-        let (reason, why) = match hub::plane::will(&will) {
+        let session = self.homes.sessions.at(slot);
+        let is_classic = session.is_some_and(|session| session.version == Version::V311);
+        let device = session.and_then(|session| session.device.as_ref());
+        let proved = device.and_then(|device| device.proved.as_ref());
+        let auth_method = proved.filter(|_| is_classic).map(|proved| proved.auth_method(id));
+        let read = match is_classic {
+            true => {
+                classic::will(id, &will).map_err(|no| (Reason::TOPIC_NAME_INVALID, no.to_string()))
+            }
+            false => hub::plane::will(&will).map_err(|no| (no.reason(), no.why().to_owned())),
+        };
+        let (reason, why) = match read {
             Ok(message) => {
-                let sent = Sent { sender: id, auth_method: None, message: &message };
+                let sent = Sent { sender: id, auth_method, message: &message };
                 match self.take_telemetry(origin, &sent, Completion::None) {
                     Ok(()) => return,
                     Err(not) => (not.status.ack_reason(), not.why.to_owned()),
                 }
             }
-            Err(refused) => (refused.reason(), refused.why().to_owned()),
+            Err(refused) => refused,
         };
         self.homes.counters.publishes_refused.add(1);
         self.will_refused(slot, reason, "iot-hub A2", why);

@@ -103,7 +103,13 @@ impl Claimed {
         };
         let model_id = name.model_id.map(|model| model.into());
         let certificate = names(hub, certificate);
-        let proved = Proved { method, policy: None, host: None, certificate };
+        let policy = match &proof {
+            Proof::Token(text) => {
+                Token::parse(text).ok().and_then(|token| token.policy().map(Into::into))
+            }
+            _ => None,
+        };
+        let proved = Proved { method, policy, host: None, certificate };
         Ok(Self { id: name.id, proved, proof, model_id })
     }
 

@@ -8,6 +8,7 @@
 
 mod asking;
 mod claimed;
+mod classic;
 mod commands;
 mod connecting;
 mod known;

@@ -6,7 +6,6 @@ use crate::channel::{NotTaken, Sent};
 use crate::link::LinkId;
 use crate::shard::Shard;
 use crate::waiting::{Completion, Waiting};
-use hub::classic::{BaseVersion, NoPublication, Publication};
 use hub::identity::IdentityId;
 use hub::method::{Answer, Rid};
 use hub::plane::{
@@ -16,7 +15,7 @@ use hub::plane::{
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
-use mqtt::wire::{AckKind, AckOut, Diagnostics, Publish};
+use mqtt::wire::{AckKind, AckOut, Diagnostics, Publish, Version};
 
 impl Shard {
     /// A PUBLISH of a device; whether it was the hub's.
@@ -34,7 +33,7 @@ impl Shard {
         };
         let id = device.id.clone();
         match device.hears {
-            Hears::Classic(_) => self.classic_publish(link, id, p, topic, alone),
+            Hears::Classic(_) => self.classic_publish((link, slot), id, p, topic),
             Hears::Plane(_) if Topic::of(topic) == Topic::Outside && !alone => false,
             Hears::Plane(_) => {
                 self.plane_publish((link, slot), id, p, topic);
@@ -93,54 +92,6 @@ impl Shard {
         }
     }
 
-    /// A PUBLISH of a device of MQTT 3.1.1 (D2, D4): what cannot be ends the connection.
-    fn classic_publish(
-        &mut self,
-        link: LinkId,
-        id: IdentityId,
-        p: &Publish<'_>,
-        topic: &str,
-        alone: bool,
-    ) -> bool {
-        let why = match Publication::of(&id, topic) {
-            Err(NoPublication::Outside) if !alone => return false,
-            Err(no) => no.to_string(),
-            Ok(_) if p.qos == QoS::ExactlyOnce => "QoS is 0 or 1 here".to_owned(),
-            Ok(Publication::Telemetry { .. }) => NO_TELEMETRY.to_owned(),
-            Ok(Publication::TwinGet { rid }) => {
-                let way = Way { link, to: To::Rid(rid.into()) };
-                self.wish(Job { id, wish: Wish::GetTwin(way) });
-                self.answer_device(link, p, Reason::SUCCESS, Told::NOTHING);
-                return true;
-            }
-            Ok(Publication::PatchReported { rid, base }) => {
-                let way = Way { link, to: To::Rid(rid.into()) };
-                match base {
-                    BaseVersion::Known(if_version) => {
-                        let wish = Wish::PatchReported(way, if_version, p.payload.into());
-                        self.wish(Job { id, wish });
-                    }
-                    BaseVersion::Unreadable => {
-                        self.respond_failure(&way, Status::BAD_REQUEST, "$version is no number");
-                    }
-                }
-                self.answer_device(link, p, Reason::SUCCESS, Told::NOTHING);
-                return true;
-            }
-            Ok(Publication::MethodResponse { status, rid }) => {
-                let answer = Answer::of_mqtt311(status, p.payload);
-                // A late one is nobody's.
-                let _ = self.method_answered(link, &id, Rid::parse(rid), answer);
-                self.answer_device(link, p, Reason::SUCCESS, Told::NOTHING);
-                return true;
-            }
-        };
-        let client = self.homes.client_of(link.slot);
-        self.homes.refused(&client, Reason::TOPIC_NAME_INVALID, "iot-hub D4", why);
-        self.disconnect(link.slot, Reason::TOPIC_NAME_INVALID, "the device made a mistake");
-        true
-    }
-
     /// Does what a cell of A11 says.
     fn judge_device(
         &mut self,
@@ -178,6 +129,11 @@ impl Shard {
             return;
         }
         let client = self.homes.client_of(link.slot);
+        if self.homes.links.at(link.slot).is_some_and(|l| l.version == Version::V311) {
+            // It has no other way to be told (D4).
+            self.homes.refused(&client, Reason::QUOTA_EXCEEDED, "disk", why.to_owned());
+            return self.disconnect(link.slot, Reason::QUOTA_EXCEEDED, "telemetry was not stored");
+        }
         let verdict = failure(Interaction::MessageAck, Status::SERVER_BUSY, QoS::AtLeastOnce);
         let trace_id = self.ids.trace();
         if let Verdict::Ack { reason, .. } = verdict {
@@ -188,7 +144,13 @@ impl Shard {
     }
 
     /// PUBACK with what A13 tells, behind those that wait for the log.
-    fn answer_device(&mut self, link: LinkId, p: &Publish<'_>, reason: Reason, told: Told<'_>) {
+    pub(super) fn answer_device(
+        &mut self,
+        link: LinkId,
+        p: &Publish<'_>,
+        reason: Reason,
+        told: Told<'_>,
+    ) {
         if let Some(packet_id) = p.packet_id {
             self.answer_packet((link, packet_id, p.qos), reason, told);
         }
@@ -226,4 +188,3 @@ impl Shard {
 }
 
 const LATE: &str = "nobody waits for this response";
-const NO_TELEMETRY: &str = "this version of the hub takes no telemetry";

@@ -10,7 +10,7 @@ use mqtt::wire::subscribe::Filters;
 use mqtt::wire::unsubscribe::FilterList;
 use mqtt::wire::{
     Ack, AckKind, Auth, Connect, Packet, Place, Properties, Property, PublishOut, Subscribe,
-    SubscribeOptions, Unsubscribe, Version, decode, frame,
+    SubscribeOptions, Unsubscribe, Version, Will, decode, frame,
 };
 use node::auth::{Certificate, Listener};
 use node::effect::Effect;
@@ -100,6 +100,7 @@ pub struct ClassicHello<'h> {
     pub resource: String,
     pub key: u8,
     pub clean_session: bool,
+    pub will: Option<(&'h str, &'h str)>,
     pub certificate: Option<Certificate>,
 }
 
@@ -108,7 +109,7 @@ impl<'h> ClassicHello<'h> {
     pub fn new(id: &'h str) -> Self {
         let user_name = format!("hub/{id}/?api-version=2021-04-12&model-id=dtmi%3Aa%3B1");
         let resource = format!("hub/devices/{}", id.replace('/', "/modules/"));
-        Self { id, user_name, resource, key: 1, clean_session: true, certificate: None }
+        Self { id, user_name, resource, key: 1, clean_session: true, will: None, certificate: None }
     }
 
     /// Connects; the device, and what it heard.
@@ -119,6 +120,15 @@ impl<'h> ClassicHello<'h> {
         let mut c = Connect::new(Version::V311, self.id);
         c.clean_start = self.clean_session;
         c.user_name = Some(&self.user_name);
+        c.will = self.will.map(|(topic, payload)| Will {
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic,
+            payload: payload.as_bytes(),
+            delay_s: 0,
+            expiry: None,
+            properties: Properties::EMPTY,
+        });
         c.password = self.certificate.is_none().then_some(token.as_bytes());
         let mut bytes = Vec::new();
         c.encode(&mut bytes).unwrap();

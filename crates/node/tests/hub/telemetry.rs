@@ -1,7 +1,7 @@
 //! The telemetry channel at the home of devices: what is acknowledged is there, in order, for as
 //! long as it was promised, and groups find where they were.
 
-use crate::device::{Device, Hello};
+use crate::device::{ClassicHello, Device, Hello};
 use crate::world::{NOW_MS, World, hub, take, take_after};
 use crashdisk::{CrashDisk, Fault};
 use hub::IfMatch;
@@ -341,4 +341,61 @@ fn routes_decide_what_goes_and_events_are_told_where_one_asks() {
     assert_eq!(operations(&lives), ["createDeviceIdentity", "deleteDeviceIdentity"]);
     assert_eq!(of("deviceLifecycleEvents", "d2").len(), 1);
     assert_eq!(of("deviceConnectionStateEvents", "d2").len(), 0);
+}
+
+/// What a device of MQTT 3.1.1 says in its topic, and its will (D1 to D4).
+#[test]
+fn devices_of_mqtt_311_send_by_topic() {
+    for world in [World::in_memory(), World::on(CrashDisk::new(1))] {
+        let mut world = with_devices(world, &["d1"]);
+        let hello = ClassicHello {
+            will: Some(("devices/d1/messages/events/a=b", "gone")),
+            ..ClassicHello::new("d1")
+        };
+        let (mut device, _) = hello.connect(&mut world);
+        let topic = "devices/d1/messages/events/%24.ct=application%2Fjson&%24.ce=utf-8&x=1";
+        let mut told = device.publish(&mut world, (topic, QOS_1), (None, &[]), b"{\"n\":1}");
+        assert_eq!(told.is_empty(), world.keeps(), "nothing is told before it is a fact");
+        world.settled();
+        told.extend(device.hear(&mut world));
+        assert_eq!(told, ["PUBACK 0"]);
+        world.turn(|shard| shard.lost(device.link));
+        world.settled();
+        let lines = lines(&mut world);
+        assert_eq!(lines.len(), 2);
+        for (n, part) in [
+            (0, r#""content-type":"application/json""#),
+            (0, r#""properties":{"x":"1"},"body":{"n":1}}"#),
+            (0, r#"\"scope\":\"device\",\"type\":\"sas\""#),
+            (0, r#""dt-dataschema":"dtmi:a;1""#),
+            (1, r#""properties":{"a":"b","iothub-MessageType":"Will"},"bodyBase64":"Z29uZQ=="}"#),
+        ] {
+            assert!(lines[n].2.contains(part), "{part}: {}", lines[n].2);
+        }
+        let (mut device, _) = ClassicHello::new("d1").connect(&mut world);
+        let other = "devices/d1/messages/events/a=%00";
+        let heard = device.publish(&mut world, (other, QOS_1), (None, &[]), b"");
+        assert_eq!(heard, ["closed"]);
+    }
+    let mut world = with_devices(World::in_memory(), &["d1"]);
+    let hello = ClassicHello { will: Some(("a/b", "gone")), ..ClassicHello::new("d1") };
+    assert_eq!(hello.connect(&mut world).1, ["CONNACK 135", "closed"]);
+}
+
+/// It has no other way to be told than the end of its connection.
+#[test]
+fn a_device_of_mqtt_311_is_closed_where_the_disk_refuses() {
+    let mut world = with_devices(World::on(CrashDisk::new(6)), &["d1"]);
+    let (mut device, _) = ClassicHello::new("d1").connect(&mut world);
+    world.disk.plan(0, Fault::Full(1 << 40));
+    let mut heard = Vec::new();
+    for _ in 0..200 {
+        let to = ("devices/d1/messages/events/", QOS_1);
+        heard.extend(device.publish(&mut world, to, (None, &[]), &[b'x'; 1_000]));
+    }
+    world.settled();
+    heard.extend(device.hear(&mut world));
+    assert_eq!(heard.last().map(String::as_str), Some("closed"));
+    let taken = heard.iter().filter(|ack| *ack == "PUBACK 0").count();
+    assert_eq!(count(&mut world), taken);
 }
