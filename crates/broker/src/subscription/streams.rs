@@ -82,7 +82,7 @@ impl Streams {
         Self {
             exact: (0..LOCKS).map(|_| RwLock::new(HashTable::new())).collect(),
             wildcard: RwLock::new(Wildcard { tree: Tree::new(), held: Slab::new() }),
-            next: AtomicU64::new(0),
+            next: AtomicU64::new(FIRST),
             count: AtomicUsize::new(0),
             hasher: RandomState::default(),
         }
@@ -332,6 +332,8 @@ pub(super) fn filter_of(text: &str) -> &str {
     shared.map_or(text, |(_, filter)| filter)
 }
 
+/// 0 is for what is in no stream, though logs of earlier versions may have a stream of that number.
+const FIRST: u64 = 1;
 /// The first of the numbers that no filter ever gets: what else is in streams has these.
 pub const RESERVED_FROM: StreamId = StreamId(u32::MAX - 63);
 /// How many streams of filters can be told apart.
