@@ -374,10 +374,19 @@ mod tests {
         ours: Vec<u64>,
         unheard: VecDeque<u64>,
         backlog: Backlog,
-        /// What is under way of a read: its messages and its end.
-        read: Option<(Vec<u64>, ReadEnd)>,
+        /// What is under way of a read: what for, its messages and its end.
+        read: Option<(Aim, Vec<u64>, ReadEnd)>,
         got: Vec<u64>,
         lost: usize,
+        counts: usize,
+        let_go: usize,
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Aim {
+        Messages,
+        LetGo,
+        Count(u64),
     }
 
     impl World {
@@ -401,26 +410,56 @@ mod tests {
             if self.backlog.push(Sequence(sequence), 10, room) == Push::Take {
                 self.got.push(sequence);
             }
-            if self.backlog.waiting().messages > QUEUE_MAX {
+            self.hold_to_bound();
+        }
+
+        fn hold_to_bound(&mut self) {
+            while self.backlog.waiting().messages > QUEUE_MAX {
                 assert!(self.backlog.drop_oldest());
                 self.lost += 1;
             }
         }
 
+        /// Another run begins: what it finds is what was told.
+        fn restart(&mut self) {
+            let (taken, dropped) = (self.backlog.taken(), self.backlog.dropped());
+            self.backlog = Backlog::behind(taken, Sequence(self.end), Waiting::default(), dropped);
+            self.unheard.clear();
+            self.read = None;
+        }
+
         fn begin_read(&mut self) {
-            let Some(after) = self.backlog.begin_read(false) else { return };
-            let credit = 1 + self.below(5) as usize;
+            let let_go_from = Waiting { messages: 1 + self.below(4), bytes: u64::MAX };
+            let (aim, after, credit) = if self.backlog.may_be_over(QUEUE_MAX as usize) {
+                let Some((after, up_to)) = self.backlog.begin_count() else { return };
+                (Aim::Count(up_to.0), after, 1_000)
+            } else if let Some((after, n)) = self.backlog.begin_let_go(let_go_from) {
+                (Aim::LetGo, after, n.min(3) as usize)
+            } else {
+                let Some(after) = self.backlog.begin_read(false) else { return };
+                (Aim::Messages, after, 1 + self.below(5) as usize)
+            };
             let behind: Vec<u64> = self.ours.iter().copied().filter(|n| *n > after.0).collect();
             let end = if behind.len() > credit {
                 ReadEnd::More
             } else {
                 ReadEnd::All(Sequence(self.end))
             };
-            self.read = Some((behind.into_iter().take(credit).collect(), end));
+            self.read = Some((aim, behind.into_iter().take(credit).collect(), end));
         }
 
         fn end_read(&mut self) {
-            let Some((messages, end)) = self.read.take() else { return };
+            let Some((aim, messages, end)) = self.read.take() else { return };
+            match aim {
+                Aim::Count(up_to) => return self.counted(&messages, up_to),
+                Aim::LetGo => {
+                    assert!(messages.iter().all(|n| self.backlog.let_go(Sequence(*n))));
+                    self.let_go += messages.len();
+                    self.backlog.end_read(end);
+                    return;
+                }
+                Aim::Messages => {}
+            }
             for sequence in messages {
                 if self.backlog.read(Sequence(sequence), 10) == Read::Take {
                     self.got.push(sequence);
@@ -428,11 +467,22 @@ mod tests {
             }
             self.backlog.end_read(end);
         }
+
+        fn counted(&mut self, messages: &[u64], up_to: u64) {
+            self.counts += 1;
+            let its = messages.iter().filter(|n| **n <= up_to).count();
+            self.backlog.counted(its as u64);
+            let taken = self.backlog.taken().0;
+            let waits = |n: &&u64| **n > taken && !self.unheard.contains(*n);
+            let waiting = self.ours.iter().filter(waits).count() as u64;
+            assert_eq!(self.backlog.waiting().messages, waiting - self.backlog.dropped());
+            self.hold_to_bound();
+        }
     }
 
     #[test]
     fn every_message_is_taken_once_in_order_or_dropped_and_counted() {
-        let (mut lost, mut turns) = (0, 0);
+        let (mut lost, mut turns, mut counts, mut let_go) = (0, 0, 0, 0);
         for seed in 1..=300_u64 {
             let mut w = World {
                 chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
@@ -443,9 +493,14 @@ mod tests {
                 read: None,
                 got: Vec::new(),
                 lost: 0,
+                counts: 0,
+                let_go: 0,
             };
             let mut kept_up = true;
             for _ in 0..400 {
+                if w.below(100) == 0 {
+                    w.restart();
+                }
                 match w.below(12) {
                     0..4 => w.append(),
                     4..7 => w.hear(true),
@@ -468,7 +523,10 @@ mod tests {
             let last = w.ours.last().copied().unwrap_or(0);
             assert!(w.backlog.taken.0 >= last, "seed {seed}");
             lost += w.lost;
+            counts += w.counts;
+            let_go += w.let_go;
         }
+        assert!(counts > 100 && let_go > 500, "{counts} counts, {let_go} let go of");
         assert!(
             lost > 500 && turns > 2_000,
             "{lost} lost, {turns} times from one way to the other"

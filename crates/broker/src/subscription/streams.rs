@@ -447,6 +447,21 @@ mod tests {
         );
     }
 
+    /// Entries have 0 for a subscription without stream. A log of before may have a stream 0, which
+    /// goes on.
+    #[test]
+    fn no_stream_begins_with_the_number_of_none() {
+        let interest = Interest::new(1);
+        assert_eq!(interest.hold("a"), Ok(StreamId(1)));
+        let interest = Interest::new(1);
+        assert_eq!(interest.adopt("a", StreamId(0)), Ok(()));
+        assert_eq!(interest.hold("b"), Ok(StreamId(1)));
+        assert_eq!(
+            (interest.hold("a"), interest.streams("a")),
+            (Ok(StreamId(0)), vec![StreamId(0)])
+        );
+    }
+
     #[test]
     fn the_last_number_is_given_once_and_what_is_held_goes_on() {
         let interest = Interest::new(1);

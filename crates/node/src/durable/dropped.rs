@@ -32,7 +32,7 @@ impl Homes {
         };
         let backlog = &mut durable.backlog;
         let is_due = is_here || backlog.waiting().messages >= worth.messages;
-        let begun = if drops_oldest && is_due && backlog.may_be_over(messages_max) {
+        let begun = if (drops_oldest || !is_here) && is_due && backlog.may_be_over(messages_max) {
             let count = |(after, up_to)| (after, Aim::Count { up_to, so_far: 0 });
             backlog.begin_count().map(count)
         } else {
@@ -97,7 +97,9 @@ impl Shard {
                 }
                 backlog.counted(so_far);
                 durable.weigh();
-                self.homes.hold_to_bound(slot);
+                if self.homes.limits.queue_full == QueueFull::DropOldest {
+                    self.homes.hold_to_bound(slot);
+                }
             }
         }
         self.homes.pump(slot);
