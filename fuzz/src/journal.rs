@@ -52,7 +52,11 @@ fn replay(log: &[(Sequence, Kind, &[u8])]) -> Found {
 fn meaning(found: &Found) -> String {
     let retained: Vec<_> = found.retained.iter().map(|one| (&one.message, one.sequence)).collect();
     let clock = (found.clock_ms, found.clock_record);
-    format!("{:?} {retained:?} {:?} {clock:?}", found.sessions, found.requests)
+    let device = |d: &hub::registry::Found| {
+        format!("{:?} {:?} {:?}", d.identity, d.twin.as_ref().map(|t| &t.twin), d.commands)
+    };
+    let devices: Vec<_> = found.devices.iter().map(device).collect();
+    format!("{:?} {retained:?} {:?} {clock:?} {devices:?}", found.sessions, found.requests)
 }
 
 fn decode(kind: Kind, payload: &[u8]) -> Option<Entry<'_>> {
@@ -97,7 +101,7 @@ fn encoded(entry: &Entry<'_>) -> Vec<u8> {
 }
 
 /// Those in use: 7 was given out and is never again.
-const KINDS: [u8; 14] = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+const KINDS: [u8; 19] = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
 
 #[cfg(test)]
 mod tests {

@@ -18,17 +18,35 @@ pub(crate) struct Backlog {
     left: Sequence,
     /// A read is under way.
     reading: bool,
+    /// Whether `waiting` is how much waits.
+    count: Count,
     /// What lies behind `taken`; absent where nothing does.
     behind: Option<Box<Behind>>,
+}
+
+/// How much waits, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    Known,
+    /// What an earlier run has left is not in it.
+    Without,
+    /// It is being counted.
+    UnderWay,
 }
 
 /// What was left in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Behind {
-    /// How much, and not read yet. After a start an estimate until it has been read.
+    /// How much, and not read yet; its bytes without those of what an earlier run has left.
     waiting: Waiting,
-    /// The oldest so many of those that wait.
+    /// The oldest so many of those that are not read were dropped.
     dropped: u64,
+    /// Their bytes.
+    dropped_bytes: u64,
+    /// How many were left since a count began.
+    left_since: u64,
+    /// The log cannot be read there: not tried again before so many were dropped.
+    put_off: u64,
     /// Messages beyond `taken` that were dropped as the newest, or are known to be done from before
     /// a restart. Not plain where there are some.
     done: Done,
@@ -50,6 +68,18 @@ impl Waiting {
     fn less(&mut self, bytes: usize) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes as u64);
+    }
+}
+
+impl Behind {
+    /// One message of those that were dropped is read; false if there is none.
+    fn let_go_one(&mut self) -> bool {
+        if self.dropped == 0 {
+            return false;
+        }
+        self.dropped_bytes -= self.dropped_bytes / self.dropped;
+        self.dropped -= 1;
+        true
     }
 }
 
@@ -82,7 +112,8 @@ impl Backlog {
     /// A session after a start: it has taken everything up to `taken`; what the log holds for it
     /// up to `end` is to be read.
     pub fn behind(taken: Sequence, end: Sequence, waiting: Waiting, dropped: u64) -> Self {
-        let mut backlog = Self { taken, left: end, reading: false, behind: None };
+        let count = if end > taken { Count::Without } else { Count::Known };
+        let mut backlog = Self { taken, left: end, reading: false, count, behind: None };
         if dropped > 0 || waiting != Waiting::default() {
             let behind = backlog.left_behind();
             (behind.waiting, behind.dropped) = (waiting, dropped);
@@ -106,6 +137,7 @@ impl Backlog {
         }
         let before = std::mem::replace(&mut self.left, sequence);
         let behind = self.left_behind();
+        behind.left_since += 1;
         behind.left_before = before;
         behind.waiting.messages += 1;
         behind.waiting.bytes += bytes as u64;
@@ -126,6 +158,7 @@ impl Backlog {
         waiting.messages -= 1;
         waiting.bytes -= bytes;
         behind.dropped += 1;
+        behind.dropped_bytes += bytes;
         true
     }
 
@@ -139,6 +172,7 @@ impl Backlog {
     pub fn skip_newest(&mut self, bytes: usize) {
         let (taken, left) = (self.taken, self.left);
         let behind = self.left_behind();
+        behind.left_since = behind.left_since.saturating_sub(1);
         behind.waiting.less(bytes);
         let in_a_row = behind.skipped == behind.left_before && behind.skipped > taken;
         let first = if in_a_row { Sequence(behind.skipped.0 + 1) } else { left };
@@ -170,8 +204,16 @@ impl Backlog {
     fn left_behind(&mut self) -> &mut Behind {
         self.behind.get_or_insert_with(|| {
             let (none, done) = (Sequence(0), Done::up_to(Sequence(0)));
-            let (waiting, dropped) = (Waiting::default(), 0);
-            Box::new(Behind { waiting, dropped, done, left_before: none, skipped: none })
+            Box::new(Behind {
+                waiting: Waiting::default(),
+                dropped: 0,
+                dropped_bytes: 0,
+                left_since: 0,
+                put_off: 0,
+                done,
+                left_before: none,
+                skipped: none,
+            })
         })
     }
 
@@ -207,8 +249,7 @@ impl Backlog {
         if behind.done.contains(sequence) {
             return Read::Drop;
         }
-        if behind.dropped > 0 {
-            behind.dropped -= 1;
+        if behind.let_go_one() {
             return Read::Drop;
         }
         behind.waiting.less(bytes);
@@ -229,8 +270,10 @@ impl Backlog {
         {
             // Pushes that were read already are known by this.
             self.taken = self.taken.max(up_to);
+            self.count = Count::Known;
             if let Some(behind) = &mut self.behind {
-                (behind.waiting, behind.dropped) = (Waiting::default(), 0);
+                behind.waiting = Waiting::default();
+                (behind.dropped, behind.dropped_bytes, behind.put_off) = (0, 0, 0);
             }
         }
         !self.keeps_up()
@@ -239,6 +282,76 @@ impl Backlog {
     /// A read has failed or its answer is for a connection that is gone.
     pub fn forget_read(&mut self) {
         self.reading = false;
+        if self.count != Count::Known {
+            self.count = Count::Without;
+        }
+    }
+
+    /// Whether more than `messages_max` may wait, and nobody knows: an earlier run has left some
+    /// of what waits, and the log's numbers leave room for that.
+    pub fn may_be_over(&self, messages_max: usize) -> bool {
+        let possible = self.left.0.saturating_sub(self.taken.0);
+        self.count != Count::Known && possible > messages_max as u64
+    }
+
+    /// Begins to count what waits, if no read is under way: behind which sequence, and up to which.
+    pub fn begin_count(&mut self) -> Option<(Sequence, Sequence)> {
+        let after = self.begin_read(false)?;
+        self.count = Count::UnderWay;
+        self.left_behind().left_since = 0;
+        Some((after, self.left))
+    }
+
+    /// Whether a message between the ends of a count is one of those that wait or were dropped.
+    pub fn counts(&self, sequence: Sequence) -> bool {
+        self.behind.as_ref().is_none_or(|behind| !behind.done.contains(sequence))
+    }
+
+    /// A count has ended with so many messages.
+    pub fn counted(&mut self, messages: u64) {
+        self.reading = false;
+        if self.count != Count::UnderWay {
+            return;
+        }
+        self.count = Count::Known;
+        let behind = self.left_behind();
+        behind.waiting.messages = (messages + behind.left_since).saturating_sub(behind.dropped);
+    }
+
+    /// Begins to read over what was dropped, if that is worth it: behind which sequence, and how
+    /// many messages at most.
+    pub fn begin_let_go(&mut self, least: Waiting) -> Option<(Sequence, u64)> {
+        let behind = self.behind.as_ref()?;
+        let is_worth_it = behind.dropped >= least.messages || behind.dropped_bytes >= least.bytes;
+        let dropped = behind.dropped;
+        if !is_worth_it || dropped <= behind.put_off {
+            return None;
+        }
+        Some((self.begin_read(false)?, dropped))
+    }
+
+    /// The next message of such a read; false if it is none of those that were dropped.
+    pub fn let_go(&mut self, sequence: Sequence) -> bool {
+        let Some(behind) = &mut self.behind else { return false };
+        if !behind.done.contains(sequence) && !behind.let_go_one() {
+            return false;
+        }
+        self.taken = self.taken.max(sequence);
+        true
+    }
+
+    /// The log cannot be read where this is: whatever is tried without anybody who asks for it is
+    /// tried seldom.
+    pub fn put_off(&mut self) {
+        self.count = Count::Known;
+        if let Some(behind) = &mut self.behind {
+            behind.put_off = 2 * behind.dropped;
+        }
+    }
+
+    /// Nothing of the session lies up to here that it has not taken or dropped.
+    pub fn is_at(&mut self, sequence: Sequence) {
+        self.taken = self.taken.max(sequence);
     }
 
     /// Messages that will be dropped when they are read: to be remembered across a restart with
@@ -261,10 +374,19 @@ mod tests {
         ours: Vec<u64>,
         unheard: VecDeque<u64>,
         backlog: Backlog,
-        /// What is under way of a read: its messages and its end.
-        read: Option<(Vec<u64>, ReadEnd)>,
+        /// What is under way of a read: what for, its messages and its end.
+        read: Option<(Aim, Vec<u64>, ReadEnd)>,
         got: Vec<u64>,
         lost: usize,
+        counts: usize,
+        let_go: usize,
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Aim {
+        Messages,
+        LetGo,
+        Count(u64),
     }
 
     impl World {
@@ -288,26 +410,56 @@ mod tests {
             if self.backlog.push(Sequence(sequence), 10, room) == Push::Take {
                 self.got.push(sequence);
             }
-            if self.backlog.waiting().messages > QUEUE_MAX {
+            self.hold_to_bound();
+        }
+
+        fn hold_to_bound(&mut self) {
+            while self.backlog.waiting().messages > QUEUE_MAX {
                 assert!(self.backlog.drop_oldest());
                 self.lost += 1;
             }
         }
 
+        /// Another run begins: what it finds is what was told.
+        fn restart(&mut self) {
+            let (taken, dropped) = (self.backlog.taken(), self.backlog.dropped());
+            self.backlog = Backlog::behind(taken, Sequence(self.end), Waiting::default(), dropped);
+            self.unheard.clear();
+            self.read = None;
+        }
+
         fn begin_read(&mut self) {
-            let Some(after) = self.backlog.begin_read(false) else { return };
-            let credit = 1 + self.below(5) as usize;
+            let let_go_from = Waiting { messages: 1 + self.below(4), bytes: u64::MAX };
+            let (aim, after, credit) = if self.backlog.may_be_over(QUEUE_MAX as usize) {
+                let Some((after, up_to)) = self.backlog.begin_count() else { return };
+                (Aim::Count(up_to.0), after, 1_000)
+            } else if let Some((after, n)) = self.backlog.begin_let_go(let_go_from) {
+                (Aim::LetGo, after, n.min(3) as usize)
+            } else {
+                let Some(after) = self.backlog.begin_read(false) else { return };
+                (Aim::Messages, after, 1 + self.below(5) as usize)
+            };
             let behind: Vec<u64> = self.ours.iter().copied().filter(|n| *n > after.0).collect();
             let end = if behind.len() > credit {
                 ReadEnd::More
             } else {
                 ReadEnd::All(Sequence(self.end))
             };
-            self.read = Some((behind.into_iter().take(credit).collect(), end));
+            self.read = Some((aim, behind.into_iter().take(credit).collect(), end));
         }
 
         fn end_read(&mut self) {
-            let Some((messages, end)) = self.read.take() else { return };
+            let Some((aim, messages, end)) = self.read.take() else { return };
+            match aim {
+                Aim::Count(up_to) => return self.counted(&messages, up_to),
+                Aim::LetGo => {
+                    assert!(messages.iter().all(|n| self.backlog.let_go(Sequence(*n))));
+                    self.let_go += messages.len();
+                    self.backlog.end_read(end);
+                    return;
+                }
+                Aim::Messages => {}
+            }
             for sequence in messages {
                 if self.backlog.read(Sequence(sequence), 10) == Read::Take {
                     self.got.push(sequence);
@@ -315,11 +467,22 @@ mod tests {
             }
             self.backlog.end_read(end);
         }
+
+        fn counted(&mut self, messages: &[u64], up_to: u64) {
+            self.counts += 1;
+            let its = messages.iter().filter(|n| **n <= up_to).count();
+            self.backlog.counted(its as u64);
+            let taken = self.backlog.taken().0;
+            let waits = |n: &&u64| **n > taken && !self.unheard.contains(*n);
+            let waiting = self.ours.iter().filter(waits).count() as u64;
+            assert_eq!(self.backlog.waiting().messages, waiting - self.backlog.dropped());
+            self.hold_to_bound();
+        }
     }
 
     #[test]
     fn every_message_is_taken_once_in_order_or_dropped_and_counted() {
-        let (mut lost, mut turns) = (0, 0);
+        let (mut lost, mut turns, mut counts, mut let_go) = (0, 0, 0, 0);
         for seed in 1..=300_u64 {
             let mut w = World {
                 chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
@@ -330,9 +493,14 @@ mod tests {
                 read: None,
                 got: Vec::new(),
                 lost: 0,
+                counts: 0,
+                let_go: 0,
             };
             let mut kept_up = true;
             for _ in 0..400 {
+                if w.below(100) == 0 {
+                    w.restart();
+                }
                 match w.below(12) {
                     0..4 => w.append(),
                     4..7 => w.hear(true),
@@ -355,7 +523,10 @@ mod tests {
             let last = w.ours.last().copied().unwrap_or(0);
             assert!(w.backlog.taken.0 >= last, "seed {seed}");
             lost += w.lost;
+            counts += w.counts;
+            let_go += w.let_go;
         }
+        assert!(counts > 100 && let_go > 500, "{counts} counts, {let_go} let go of");
         assert!(
             lost > 500 && turns > 2_000,
             "{lost} lost, {turns} times from one way to the other"

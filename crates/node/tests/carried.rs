@@ -118,7 +118,7 @@ fn a_message_of_a_session_that_ends_goes_on_to_another_member() {
 /// nothing is let go.
 #[test]
 fn a_stop_between_any_two_steps_loses_and_doubles_nothing() {
-    let bounds = Bounds { behind_records: 3, after_s: 1 };
+    let bounds = Bounds { behind_records: 3, after_s: 1, ..Bounds::default() };
     let mut stale = BTreeMap::new();
     for qos in [AtLeastOnce, ExactlyOnce] {
         for filters in [["t/#", "none"], ["$share/g/t/#", "$share/g/t/#"]] {
@@ -175,7 +175,8 @@ fn random_members_get_everything_and_nothing_twice() {
     let mut moved = 0;
     for seed in 1..=SEEDS {
         let mut run = Run { chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, sent: 0 };
-        let bounds = Bounds { behind_records: [0, 3, 20][run.below(3)], after_s: 1 };
+        let behind_records = [0, 3, 20][run.below(3)];
+        let bounds = Bounds { behind_records, after_s: 1, ..Bounds::default() };
         let mut world = World::with(1 + run.below(2), bounds);
         world.payload_bytes = 4_000;
         let qos = [AtLeastOnce, ExactlyOnce][run.below(2)];

@@ -82,7 +82,7 @@ impl Streams {
         Self {
             exact: (0..LOCKS).map(|_| RwLock::new(HashTable::new())).collect(),
             wildcard: RwLock::new(Wildcard { tree: Tree::new(), held: Slab::new() }),
-            next: AtomicU64::new(0),
+            next: AtomicU64::new(FIRST),
             count: AtomicUsize::new(0),
             hasher: RandomState::default(),
         }
@@ -332,6 +332,8 @@ pub(super) fn filter_of(text: &str) -> &str {
     shared.map_or(text, |(_, filter)| filter)
 }
 
+/// 0 is for what is in no stream, though logs of earlier versions may have a stream of that number.
+const FIRST: u64 = 1;
 /// The first of the numbers that no filter ever gets: what else is in streams has these.
 pub const RESERVED_FROM: StreamId = StreamId(u32::MAX - 63);
 /// How many streams of filters can be told apart.
@@ -442,6 +444,21 @@ mod tests {
         assert_eq!(
             (interest.streams("a/x"), interest.streams("c/d")),
             (vec![StreamId(2), StreamId(7)], vec![StreamId(3)])
+        );
+    }
+
+    /// Entries have 0 for a subscription without stream. A log of before may have a stream 0, which
+    /// goes on.
+    #[test]
+    fn no_stream_begins_with_the_number_of_none() {
+        let interest = Interest::new(1);
+        assert_eq!(interest.hold("a"), Ok(StreamId(1)));
+        let interest = Interest::new(1);
+        assert_eq!(interest.adopt("a", StreamId(0)), Ok(()));
+        assert_eq!(interest.hold("b"), Ok(StreamId(1)));
+        assert_eq!(
+            (interest.hold("a"), interest.streams("a")),
+            (Ok(StreamId(0)), vec![StreamId(0)])
         );
     }
 

@@ -51,7 +51,11 @@ impl Homes {
     fn left(&mut self, slot: u32, bytes: usize) {
         let policy = self.limits.queue_full;
         let why = match self.fullness(slot) {
-            None => return self.read_more(slot),
+            None => {
+                self.read_more(slot);
+                self.read_over(slot);
+                return;
+            }
             Some(why) => why,
         };
         let Some(session) = self.sessions.at_mut(slot) else { return };
@@ -69,6 +73,15 @@ impl Homes {
             }
         }
         self.changed(slot);
+        self.read_over(slot);
+    }
+
+    /// What waits was counted, and may be more than its bound.
+    pub(super) fn hold_to_bound(&mut self, slot: u32) {
+        if let Some(why) = self.fullness(slot) {
+            self.drop_oldest(slot, why);
+            self.changed(slot);
+        }
     }
 
     /// Which bound the session's queue has passed.
@@ -119,6 +132,10 @@ impl Homes {
         if queued > LIVE_MESSAGES / 2 || queued_bytes > LIVE_BYTES / 2 {
             return;
         }
+        if self.read_over(slot) {
+            return;
+        }
+        let Some(session) = self.sessions.at_mut(slot) else { return };
         let Some(durable) = session.durable.as_deref_mut() else { return };
         let again = durable.exchanges().unloaded.clone();
         let Some(after) = durable.backlog.begin_read(!again.is_empty()) else { return };
@@ -129,9 +146,10 @@ impl Homes {
             cursor: cursor.unwrap_or_else(|| Box::new(Cursor::new(after, streams))),
             credit: Credit { records: LIVE_MESSAGES, bytes: LIVE_BYTES },
             again,
+            listing: None,
             account: self.meter.account().clone(),
         };
-        self.effects.push(crate::effect::Effect::Read(Box::new(job)));
+        self.effects.push(job.into());
     }
 }
 

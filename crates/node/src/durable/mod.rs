@@ -4,7 +4,7 @@
 //! Owns what a session is to the log: its name there, the records that carry it, how far it has
 //! read. [`entries`] writes them, [`attaching`] and [`ending`] are the ends of a connection as the
 //! log has them, [`endings`] who waits for the latter, [`delivery`] takes messages or leaves them
-//! there, [`reading`] gets them back, [`exchange`] is QoS 2, [`given`] what came of shared groups,
+//! there, [`dropped`] reads over what it will not have, by [`listing`], [`reading`] gets them back, [`exchange`] is QoS 2, [`given`] what came of shared groups,
 //! [`progress`] what is told late, [`carrying`] what is under way for long. A session of a
 //! namespace in memory has none of it.
 
@@ -13,11 +13,13 @@ mod carried;
 mod carrying;
 mod clock;
 mod delivery;
+mod dropped;
 mod ending;
 mod endings;
 mod entries;
 mod exchange;
 mod given;
+mod listing;
 mod progress;
 mod reading;
 mod restore;
@@ -31,8 +33,9 @@ pub(crate) use endings::{Endings, Waits};
 pub(crate) use entries::{Kept, NO_STREAM, Then};
 pub(crate) use exchange::{Begin, Step};
 pub(crate) use given::Given;
+pub(crate) use listing::{Aim, Listed, Listing};
 pub(crate) use progress::Changed;
-pub(crate) use reading::Read;
+pub(crate) use reading::{Found as ReadFound, Read, Whose};
 pub use reading::{ReadAnswer, ReadJob, answer};
 pub use restore::{Found, Restored};
 pub(crate) use watching::Watched;
@@ -72,6 +75,8 @@ pub(crate) struct Durable {
     pub is_changed: bool,
     /// It is in the list of sessions with messages that keep much of the log.
     pub is_late: bool,
+    /// It has, or had, a subscription with No Local.
+    pub has_no_local: bool,
 }
 
 /// Exchanges that are under way, as the log has them.
@@ -120,6 +125,7 @@ impl Durable {
             bytes,
             is_changed: false,
             is_late: false,
+            has_no_local: false,
         }
     }
 

@@ -3,10 +3,11 @@
 //! A reactor never reads a file: [`answer`] does, on a thread of its own, and its answer is a
 //! post. Until then nothing else is read for the session.
 
+use super::listing::{Aim, Listed, Listing};
 use super::{Durable, Standing};
 use crate::backlog::Read as Taken;
 use crate::counters::Loss;
-use crate::effect::Notice;
+use crate::effect::{Effect, Notice};
 use crate::journal::{CarriedFor, Entry, Publisher, SessionId};
 use crate::post::Post;
 use crate::session::{Delivery, Queue};
@@ -33,6 +34,8 @@ pub struct ReadJob {
     pub(super) credit: Credit,
     /// Single messages of exchanges that began before a restart.
     pub(super) again: Vec<(PacketId, Sequence)>,
+    /// Numbers instead of messages.
+    pub(super) listing: Option<Listing>,
     pub(super) account: Arc<Account>,
 }
 
@@ -50,7 +53,7 @@ pub(crate) enum Whose {
 /// What was read of one stream.
 pub(crate) struct Read {
     pub cursor: Box<Cursor>,
-    pub messages: Vec<Arc<Publication>>,
+    pub found: Found<Arc<Publication>>,
     /// How far it came, or what stands in the way.
     pub end: Result<ReadEnd, String>,
 }
@@ -60,9 +63,15 @@ pub struct ReadAnswer {
     whose: Whose,
     cursor: Box<Cursor>,
     again: Vec<(PacketId, Sequence, Option<Message>)>,
-    messages: Vec<Message>,
+    found: Found<Message>,
     /// What stands in the way of more.
     end: Result<ReadEnd, String>,
+}
+
+/// What was found in streams.
+pub(crate) enum Found<M> {
+    Messages(Vec<M>),
+    Numbers(Aim, Vec<Listed>),
 }
 
 /// A message of the session's streams, or one carried forward for it.
@@ -83,7 +92,8 @@ impl ReadJob {
         account: Arc<Account>,
     ) -> Self {
         let (cursor, credit) = (Cursor::new(Sequence(0), []), Credit { records: 0, bytes: 0 });
-        Self { whose: Whose::Carried(session), cursor: Box::new(cursor), credit, again, account }
+        let (whose, cursor) = (Whose::Carried(session), Box::new(cursor));
+        Self { whose, cursor, credit, again, listing: None, account }
     }
 
     /// A read of a shared group's stream.
@@ -93,13 +103,39 @@ impl ReadJob {
         credit: Credit,
         account: Arc<Account>,
     ) -> Self {
-        Self { whose: Whose::Group(group), cursor, credit, again: Vec::new(), account }
+        let (whose, again, listing) = (Whose::Group(group), Vec::new(), None);
+        Self { whose, cursor, credit, again, listing, account }
+    }
+
+    /// A read of numbers.
+    pub(crate) fn of_numbers(
+        whose: Whose,
+        cursor: Box<Cursor>,
+        listing: Listing,
+        account: Arc<Account>,
+    ) -> Self {
+        let (credit, again) = (Credit { records: 0, bytes: 0 }, Vec::new());
+        Self { whose, cursor, credit, again, listing: Some(listing), account }
+    }
+}
+
+impl From<ReadJob> for Effect {
+    fn from(job: ReadJob) -> Self {
+        Self::Read(Box::new(job))
     }
 }
 
 /// Reads; blocks for the disk.
 pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
-    let ReadJob { whose, mut cursor, credit, again, account } = job;
+    let ReadJob { whose, mut cursor, credit, again, listing, account } = job;
+    if let Some(listing) = listing {
+        let (listed, end) = match listing.list(reader, &mut cursor) {
+            Ok((listed, end)) => (listed, Ok(end)),
+            Err(why) => (Vec::new(), Err(why)),
+        };
+        let found = Found::Numbers(listing.aim, listed);
+        return Post::Read(Box::new(ReadAnswer { whose, cursor, again: Vec::new(), found, end }));
+    }
     let mut bad = None;
     let mut found = Vec::new();
     for (packet_id, sequence) in again {
@@ -119,7 +155,8 @@ pub fn answer<F: File>(reader: &Reader<F>, job: ReadJob) -> Post {
         (Ok(_), Some(bad)) => Err(bad),
         (Ok(end), None) => Ok(end),
     };
-    Post::Read(Box::new(ReadAnswer { whose, cursor, again: found, messages, end }))
+    let (again, found) = (found, Found::Messages(messages));
+    Post::Read(Box::new(ReadAnswer { whose, cursor, again, found, end }))
 }
 
 fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, String> {
@@ -149,16 +186,26 @@ fn message(record: &Record<'_>, account: &Arc<Account>) -> Result<Message, Strin
     Ok(Message { publication, publisher, streams: record.streams().collect(), ids })
 }
 
+impl Found<Message> {
+    fn plain(self) -> Found<Arc<Publication>> {
+        match self {
+            Self::Messages(all) => {
+                Found::Messages(all.into_iter().map(|m| m.publication).collect())
+            }
+            Self::Numbers(aim, listed) => Found::Numbers(aim, listed),
+        }
+    }
+}
+
 impl Shard {
     /// Messages that were left in the log come back.
     pub(crate) fn read(&mut self, answer: ReadAnswer) {
-        let ReadAnswer { whose, cursor, again, messages, end } = answer;
+        let ReadAnswer { whose, cursor, again, found, end } = answer;
         let (session, epoch) = match whose {
             Whose::Session(session, epoch) => (session, epoch),
             Whose::Carried(session) => return self.carry_read(session, again),
             Whose::Group(group) => {
-                let messages = messages.into_iter().map(|m| m.publication).collect();
-                return self.group_read(group, Read { cursor, messages, end });
+                return self.group_read(group, Read { cursor, found: found.plain(), end });
             }
         };
         let slot = session.slot;
@@ -172,6 +219,12 @@ impl Shard {
         let end = match end {
             Ok(end) => end,
             Err(why) => return self.cannot_read(slot, why),
+        };
+        let messages = match found {
+            Found::Messages(messages) => messages,
+            Found::Numbers(aim, listed) => {
+                return self.listed(session, cursor, (aim, listed), end);
+            }
         };
         let was_unloaded = !durable.exchanges().unloaded.is_empty();
         if was_unloaded {
@@ -208,10 +261,13 @@ impl Shard {
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         let Some(durable) = session.durable.as_deref_mut() else { return };
         let sequence = Sequence(m.publication.sequence());
+        let Some(t) = target else {
+            // Its own, and No Local: it was never among those that wait or were dropped.
+            return durable.backlog.pass(sequence);
+        };
         if durable.backlog.read(sequence, m.publication.bytes()) == Taken::Drop {
             return;
         }
-        let Some(t) = target else { return };
         if m.publication.expired(now_ms) {
             return self.homes.drop_one(slot, Loss::Expired);
         }
@@ -299,6 +355,7 @@ impl Shard {
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         if let Some(durable) = session.durable.as_deref_mut() {
             durable.forget_read();
+            durable.backlog.put_off();
         }
         let client = session.client.as_str().to_owned();
         let link = session.link();

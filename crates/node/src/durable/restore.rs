@@ -240,6 +240,7 @@ impl Shard {
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         session.filters.push(done.filter_id);
         if let Some(durable) = session.durable.as_deref_mut().filter(|_| is_held) {
+            durable.has_no_local |= options.no_local();
             let (stream, since) = (s.stream, s.since);
             let stands = needed.max(since);
             durable.streams.push(Standing { filter: done.filter_id, stream, since, stands });

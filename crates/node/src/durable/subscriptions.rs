@@ -20,8 +20,10 @@ impl Shard {
         qos: QoS,
     ) -> Option<(StreamId, Sequence)> {
         let end = Sequence(self.heard.up_to);
-        let Self { homes, perform, .. } = self;
+        let Self { homes, perform, router, .. } = self;
+        let receiver = router.index.get(filter, homes.session_ref(slot));
         let durable = homes.sessions.at_mut(slot)?.durable.as_deref_mut()?;
+        durable.has_no_local |= receiver.is_some_and(|receiver| receiver.options.no_local());
         if qos == QoS::AtMostOnce {
             durable.reads_no_more(filter).into_iter().for_each(|need| perform.need(need));
             return Some((NO_STREAM, Sequence(0)));

@@ -13,6 +13,11 @@ pub(super) struct Before {
 }
 
 impl Before {
+    /// Whether the group is so far again that this says nothing of what it has not met.
+    pub fn is_behind(&self, taken: Sequence) -> bool {
+        self.taken <= taken && self.done.last().is_none_or(|last| *last <= taken)
+    }
+
     /// Whether nobody is to get it again.
     pub fn is_done(&self, sequence: Sequence) -> bool {
         if sequence <= self.taken {

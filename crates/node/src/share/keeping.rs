@@ -3,7 +3,7 @@
 use super::handout::HandingOut;
 use super::kept::Pushed;
 use crate::counters::Loss;
-use crate::durable::{LIVE_BYTES, LIVE_MESSAGES, Read, ReadJob};
+use crate::durable::{LIVE_BYTES, LIVE_MESSAGES, Read, ReadFound, ReadJob};
 use crate::effect::{Effect, Notice};
 use crate::journal::Entry;
 use crate::shard::Shard;
@@ -56,8 +56,9 @@ impl HandingOut<'_> {
         }
     }
 
-    /// At the bound of a queue the group's policy decides.
-    fn left(&mut self, group: GroupRef, waiting: (usize, usize), bytes: usize) {
+    /// At the bound of a queue the group's policy decides. The oldest messages are those that
+    /// were read by now and wait for a member.
+    pub(super) fn left(&mut self, group: GroupRef, mut waiting: (usize, usize), bytes: usize) {
         let limits = Arc::clone(&self.homes.limits);
         let mut dropped = 0;
         loop {
@@ -74,6 +75,12 @@ impl HandingOut<'_> {
             match limits.queue_full {
                 QueueFull::DropNewest | QueueFull::Refuse => kept.skip_newest(bytes),
                 QueueFull::DropOldest | QueueFull::EndSession => {
+                    if self.router.share.shed(group) {
+                        waiting = self.router.share.waiting_in(group);
+                        self.homes.kept_groups.unpark(group);
+                        dropped += 1;
+                        continue;
+                    }
                     if !kept.backlog.drop_oldest() {
                         break;
                     }
@@ -83,6 +90,7 @@ impl HandingOut<'_> {
             dropped += 1;
         }
         self.homes.counters.lose_many(Loss::QueueFull, dropped);
+        self.homes.group_bytes.set(self.router.share.waiting_bytes());
     }
 }
 
@@ -117,6 +125,9 @@ impl Shard {
         if messages > LIVE_MESSAGES / 2 || bytes > LIVE_BYTES / 2 {
             return self.homes.kept_groups.park(group);
         }
+        if self.list_for_group(group) {
+            return;
+        }
         let account = Arc::clone(self.homes.meter.account());
         let Some(kept) = self.homes.kept_groups.get(group) else { return };
         let Some(cursor) = kept.begin_read() else { return };
@@ -127,7 +138,7 @@ impl Shard {
 
     /// Messages that were left come back to their group.
     pub(crate) fn group_read(&mut self, group: GroupRef, answer: Read) {
-        let Read { cursor, messages, end } = answer;
+        let Read { cursor, found, end } = answer;
         let account = Arc::clone(self.homes.meter.account());
         let end = match end {
             Ok(end) => end,
@@ -135,9 +146,16 @@ impl Shard {
                 // It is tried again with the next message, or when the next one is taken.
                 if let Some(kept) = self.homes.kept_groups.get(group) {
                     kept.backlog.forget_read();
+                    kept.backlog.put_off();
                 }
                 let client = "a shared group".to_owned();
                 return self.homes.notice(Notice::Unreadable { client, why });
+            }
+        };
+        let messages = match found {
+            ReadFound::Messages(messages) => messages,
+            ReadFound::Numbers(aim, listed) => {
+                return self.group_listed(group, cursor, (aim, listed), end);
             }
         };
         for publication in messages {

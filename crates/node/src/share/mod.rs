@@ -2,12 +2,13 @@
 //! home, and who does what.
 //!
 //! [`joining`] and [`membership`] are the side of the session, [`handout`] that of the group, which
-//! the log keeps by [`kept`], [`keeping`] and [`carrying`]. They
-//! talk by [`Mail`] and `broker::share::Handout` only, on one reactor as between two, so that the
-//! number of reactors changes nothing.
+//! the log keeps by [`kept`], [`keeping`], [`dropped`] and [`carrying`]. They talk by [`Mail`] and
+//! `broker::share::Handout` only, on one reactor as between two, so that the number of reactors
+//! changes nothing.
 
 mod before;
 mod carrying;
+mod dropped;
 mod handout;
 mod joining;
 mod keeping;

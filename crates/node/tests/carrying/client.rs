@@ -65,9 +65,9 @@ pub fn connect(client: &str, expiry_s: u32) -> Vec<u8> {
     bytes
 }
 
-pub fn subscribe(filter: &str, qos: QoS) -> Vec<u8> {
+pub fn subscribe(filter: &str, qos: QoS, no_local: bool) -> Vec<u8> {
     let (mut raw, mut bytes) = (Vec::new(), Vec::new());
-    let options = SubscribeOptions { qos, ..SubscribeOptions::default() };
+    let options = SubscribeOptions { qos, no_local, ..SubscribeOptions::default() };
     Filters::push(&mut raw, filter, options, Version::V5).unwrap();
     let filters = Filters::parse(&raw, Version::V5).unwrap();
     let (packet_id, properties) = (PacketId::new(1).unwrap(), Properties::EMPTY);

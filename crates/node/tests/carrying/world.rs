@@ -32,12 +32,18 @@ use store::op::{NamespaceId, Sequence};
 pub struct Bounds {
     pub behind_records: usize,
     pub after_s: u32,
+    /// Of a session or group.
+    pub queue_messages_max: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        let Limits { carried_behind_records_max, carried_after_s, .. } = Limits::open();
-        Self { behind_records: carried_behind_records_max, after_s: carried_after_s }
+        let limits = Limits::open();
+        Self {
+            behind_records: limits.carried_behind_records_max,
+            after_s: limits.carried_after_s,
+            queue_messages_max: limits.session_queue_messages_max,
+        }
     }
 }
 
@@ -124,6 +130,7 @@ impl World {
         let mut limits = Limits::open();
         limits.carried_behind_records_max = bounds.behind_records;
         limits.carried_after_s = bounds.after_s;
+        limits.session_queue_messages_max = bounds.queue_messages_max;
         let limits = Arc::new(limits);
         let interest = Arc::new(Interest::new(reactors));
         let retained = Arc::new(Retained::new(&limits));
@@ -274,7 +281,13 @@ impl World {
     }
 
     pub fn subscribe(&mut self, at: At, filter: &str, qos: QoS) {
-        self.input(at, &client::subscribe(filter, qos));
+        self.input(at, &client::subscribe(filter, qos, false));
+        self.settle();
+    }
+
+    /// Not to what the client publishes itself.
+    pub fn subscribe_to_others(&mut self, at: At, filter: &str, qos: QoS) {
+        self.input(at, &client::subscribe(filter, qos, true));
         self.settle();
     }
 
@@ -390,6 +403,11 @@ impl World {
             Some(at) => *at,
             None => self.connect(PUBLISHER),
         };
+        self.publish_from(at, qos, payload);
+    }
+
+    /// One message of this client.
+    pub fn publish_from(&mut self, at: At, qos: QoS, payload: &[u8]) {
         self.last_id = self.last_id % 60_000 + 1;
         self.account.sent.insert(PacketId::new(self.last_id).unwrap(), payload.to_vec());
         self.input(at, &client::publish(self.last_id, qos, payload));

@@ -96,6 +96,29 @@ impl<F: File> Reader<F> {
         }
     }
 
+    /// Gives the numbers of records in the order of the log to `each`, up to `max` or until nothing
+    /// is left, without reading the records.
+    ///
+    /// # Errors
+    /// A list that cannot be read; the cursor stands before it.
+    pub fn list(
+        &self,
+        cursor: &mut Cursor,
+        max: usize,
+        mut each: impl FnMut(Sequence),
+    ) -> Result<ReadEnd, Damage> {
+        let committed = self.shared.lock().committed;
+        for _ in 0..max {
+            let Some(next) = self.next(cursor, max, committed)? else {
+                cursor.after = cursor.after.max(committed);
+                return Ok(ReadEnd::All(committed));
+            };
+            each(next);
+            cursor.after = next;
+        }
+        Ok(ReadEnd::More)
+    }
+
     /// The record with this number, if it is still there.
     ///
     /// # Errors
