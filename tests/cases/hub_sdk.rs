@@ -1,4 +1,5 @@
 //! Azure's own service SDKs (iot-hub E): what they send is the hub's API, whatever its pages say.
+use e2e::ports::StandardPorts;
 use e2e::{Foreign, Options, Script, Server, azure_node, azure_python};
 use serde_json::{Value, json};
 
@@ -148,10 +149,7 @@ fn node_does_the_same_where_port_443_is_free() {
         return;
     }
     // This SDK takes no port.
-    if std::net::TcpListener::bind("127.0.0.1:443").is_err() {
-        eprintln!("SKIPPED node_does_the_same_where_port_443_is_free: the port cannot be bound");
-        return;
-    }
+    let Some(_port) = StandardPorts::take(&[443]) else { return };
     let server = Server::start(&Options::with(&["--https", "127.0.0.1:443"]));
     let text = server.text("hub_connection_string").replace("localhost:443;", "localhost;");
     let mut sdk = azure_node(&server, &text);

@@ -74,6 +74,43 @@ fn devices_twins_and_queries_beside_the_data() {
 }
 
 #[test]
+fn methods_and_commands_beside_the_data() {
+    let server = Server::new();
+    let offline = server.verb(&["method", "invoke", "device1", "reboot"]).output();
+    assert_eq!(offline.status.code(), Some(1));
+    assert!(said(&offline).contains("404 DeviceNotOnline"), "{}", said(&offline));
+    for wrong in [["--timeout", "4s"], ["--connect-timeout", "301s"], ["--payload", "{"]] {
+        let words = [&["method", "invoke", "device1", "reboot"][..], &wrong].concat();
+        assert_eq!(server.verb(&words).output().status.code(), Some(2), "{wrong:?}");
+    }
+    let send = ["command", "send", "device1", "-m", "stop", "--ttl", "1h", "--message-id", "m1"];
+    let more = ["--property", "level=high", "--content-type", "text/plain", "--json"];
+    let sent = json_of(server.verb(&[&send[..], &more].concat()));
+    assert_eq!(sent, json!({"sequenceNumber": 1}));
+    let waiting = json_of(server.verb(&["command", "list", "device1", "--json"]));
+    for (name, value) in [
+        ("state", json!("enqueued")),
+        ("body", json!("stop")),
+        ("messageId", json!("m1")),
+        ("contentType", json!("text/plain")),
+        ("properties", json!({"level": "high"})),
+    ] {
+        assert_eq!(waiting[name], value, "{waiting}");
+    }
+    let table = told(server.verb(&["command", "list", "device1"]));
+    assert!(table.starts_with("NUMBER") && table.lines().count() == 2, "{table}");
+    let acked = server.verb(&["command", "send", "device1", "--ack", "full"]).output();
+    assert_eq!(acked.status.code(), Some(1));
+    assert!(said(&acked).contains("iothub-ack"), "{}", said(&acked));
+    let purged = json_of(server.verb(&["command", "purge", "device1", "--json"]));
+    assert_eq!(purged["totalMessagesPurged"], 1);
+    let dead = json_of(server.verb(&["command", "list", "device1", "--json"]));
+    assert_eq!((&dead["outcome"], &dead["body"]), (&json!("Purged"), &json!("stop")));
+    let module = server.verb(&["command", "send", "device1/m", "-m", "x"]).output();
+    assert_eq!(module.status.code(), Some(2), "{}", said(&module));
+}
+
+#[test]
 fn a_connection_string_is_enough_elsewhere_and_its_policy_decides() {
     let server = Server::new();
     let elsewhere = Folder::new();

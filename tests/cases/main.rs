@@ -14,6 +14,8 @@ mod event_grid;
 mod http_matrix;
 mod http_more;
 mod http_retained;
+mod hub_devices;
+mod hub_plane;
 mod hub_sdk;
 mod hub_service;
 mod hub_telemetry;

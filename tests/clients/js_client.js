@@ -1,5 +1,5 @@
 // An mqtt.js client that obeys: one JSON command a line on stdin, one JSON answer a line on stdout.
-// The commands are those of paho_client.py.
+// The commands are those of paho_client.py but for acknowledge, and acks and reauthenticate.
 'use strict'
 const fs = require('node:fs')
 const readline = require('node:readline')
@@ -35,6 +35,7 @@ function toProperties (given) {
     if (name === 'payload_format') made[NAMES[name]] = value === 1
     else if (name === 'correlation_data') made[NAMES[name]] = Buffer.from(value, 'hex')
     else if (name === 'auth_data') made[NAMES[name]] = Buffer.from(value)
+    else if (name === 'auth_hex') made.authenticationData = Buffer.from(value, 'hex')
     else if (name === 'user') {
       made.userProperties = {}
       for (const [k, v] of value) {
@@ -91,8 +92,11 @@ class Queue {
 const connacks = new Queue('CONNACK')
 const messages = new Queue('message')
 const closes = new Queue('close')
+const auths = new Queue('AUTH')
 let client
 let last = null
+let puback = null
+let acks = []
 
 const commands = {
   async connect (c) {
@@ -107,6 +111,8 @@ const commands = {
       keepalive: c.keep_alive === undefined ? 60 : c.keep_alive,
       reconnectPeriod: 0,
       resubscribe: false,
+      // What is said of the next messages of QoS 1 and 2; 0 when nothing is left.
+      customHandleAcks: (topic, message, packet, done) => done(null, acks.shift() || 0),
       username: c.user,
       password: c.password
     }
@@ -135,6 +141,12 @@ const commands = {
       properties: fromProperties(packet.properties)
     }))
     client.on('disconnect', (packet) => { last = packet })
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'puback') puback = packet
+      if (packet.cmd === 'auth') {
+        auths.put({ reason: packet.reasonCode, properties: fromProperties(packet.properties) })
+      }
+    })
     client.on('close', () => closes.put({
       reason: last ? last.reasonCode : 0,
       by_packet: last !== null,
@@ -155,8 +167,13 @@ const commands = {
     }
     const options = { properties: toProperties(c.properties) }
     if (Object.keys(options.properties).length === 0) delete options.properties
-    const granted = await client.subscribeAsync(filters, options)
-    return { reasons: granted.map((one) => one.qos) }
+    try {
+      const granted = await client.subscribeAsync(filters, options)
+      return { reasons: granted.map((one) => one.qos) }
+    } catch (error) {
+      if (error.code === undefined || c.filters.length > 1) throw error
+      return { reasons: [error.code] }
+    }
   },
 
   async unsubscribe (c) {
@@ -173,7 +190,7 @@ const commands = {
       return { reason: (packet && packet.reasonCode) || 0 }
     } catch (error) {
       if (error.code === undefined) throw error
-      return { reason: error.code }
+      return { reason: error.code, properties: fromProperties(puback && puback.properties) }
     }
   },
 
@@ -181,6 +198,16 @@ const commands = {
     const found = []
     for (let i = 0; i < (c.count || 1); i++) found.push(await messages.get())
     return { messages: found }
+  },
+
+  async acks (c) {
+    acks = c.codes
+    return {}
+  },
+
+  async reauthenticate (c) {
+    client._sendPacket({ cmd: 'auth', reasonCode: 0x19, properties: toProperties(c.properties) })
+    return auths.get()
   },
 
   async quiet () {

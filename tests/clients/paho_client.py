@@ -55,6 +55,8 @@ def to_properties(packet_type, given):
             value = bytes.fromhex(value)
         elif name == "auth_data":
             value = value.encode()
+        elif name == "auth_hex":
+            name, value = "auth_data", bytes.fromhex(value)
         elif name == "user":
             value = [tuple(pair) for pair in value]
         setattr(made, NAMES[name], value)

@@ -17,9 +17,9 @@ pub enum Foreign {
     Mosquitto,
     /// Debian's curl.
     Curl,
-    /// Azure's service SDK for Python.
+    /// Azure's SDKs of services and devices for Python.
     AzurePython,
-    /// Azure's service SDK for Node.
+    /// Azure's SDKs of services and devices for Node.
     AzureNode,
     /// Debian's chromium, with mqtt.js in the page.
     Chromium,
@@ -35,7 +35,9 @@ impl Foreign {
             Self::Mosquitto => on_path("mosquitto_pub") && on_path("mosquitto_sub"),
             Self::Curl => on_path("curl"),
             Self::AzurePython => azure_interpreter().is_file(),
-            Self::AzureNode => azure_modules().join("azure-iothub").is_dir() && on_path("node"),
+            Self::AzureNode => {
+                azure_modules().join("azure-iot-device-http").is_dir() && on_path("node")
+            }
             Self::Chromium => on_path("chromium") && bundle().is_file(),
         };
         if !there {
@@ -109,6 +111,27 @@ pub fn azure_node(server: &Server, connection_string: &str) -> Script {
     let mut command = Command::new("node");
     command.arg(script("azure_iothub.js")).arg(connection_string);
     command.env("NODE_PATH", azure_modules());
+    command.env("NODE_EXTRA_CA_CERTS", server.text("ca_file"));
+    Script::start(command)
+}
+
+/// Azure's device SDK for Python by a connection string; see `clients/azure_iot_device.py` for the
+/// words before it.
+#[track_caller]
+pub fn azure_device_python(server: &Server, how: &[&str], connection_string: &str) -> Script {
+    let mut command = Command::new(azure_interpreter());
+    command.arg("-u").arg(script("azure_iot_device.py")).args(how);
+    command.arg(connection_string).arg(server.text("ca_file")).env("NO_PROXY", "*");
+    Script::start(command)
+}
+
+/// Azure's device SDK for Node by a transport and a connection string; see
+/// `clients/azure_iot_device.js`.
+#[track_caller]
+pub fn azure_device_node(server: &Server, transport: &str, connection_string: &str) -> Script {
+    let mut command = Command::new("node");
+    command.arg(script("azure_iot_device.js")).args([transport, connection_string]);
+    command.arg(server.text("ca_file")).env("NODE_PATH", azure_modules());
     command.env("NODE_EXTRA_CA_CERTS", server.text("ca_file"));
     Script::start(command)
 }

@@ -9,6 +9,7 @@ pub mod browser;
 pub mod curl;
 pub mod device;
 pub mod foreign;
+pub mod ports;
 pub mod raw;
 pub mod server;
 pub mod site;
@@ -18,7 +19,8 @@ pub mod until;
 pub mod websocket;
 
 pub use foreign::{
-    Foreign, Mosquitto, Script, azure_node, azure_python, javascript, mosquitto, paho,
+    Foreign, Mosquitto, Script, azure_device_node, azure_device_python, azure_node, azure_python,
+    javascript, mosquitto, paho,
 };
 pub use server::{Options, Server, Verb, gridhub};
 pub use until::{DEADLINE, until};

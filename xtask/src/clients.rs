@@ -1,5 +1,5 @@
-//! The foreign clients that the tests drive: paho-mqtt, mqtt.js, Azure's service SDKs,
-//! mosquitto-clients, curl, chromium.
+//! The foreign clients that the tests drive: paho-mqtt, mqtt.js, Azure's SDKs of services and
+//! devices, mosquitto-clients, curl, chromium.
 //!
 //! What comes from pip and npm goes under `target/clients`; Debian packages are installed when we
 //! may. A client that cannot be had is not an error here: its tests skip by name, and fail with CI
@@ -15,9 +15,9 @@ pub struct Clients {
     pub python: Option<PathBuf>,
     /// A folder with `node_modules/mqtt`.
     pub javascript: Option<PathBuf>,
-    /// A Python that can import azure-iot-hub.
+    /// A Python that can import azure-iot-hub and azure-iot-device.
     pub azure_python: Option<PathBuf>,
-    /// A folder with `node_modules/azure-iothub`.
+    /// A folder with azure-iothub and azure-iot-device in `node_modules`.
     pub azure_javascript: Option<PathBuf>,
 }
 
@@ -33,9 +33,15 @@ pub fn set_up(root: &Path) -> Result<Clients> {
     debian("chromium", "chromium");
     Ok(Clients {
         python: said("paho-mqtt", python(&folder.join("py"), &[PAHO])),
-        javascript: said("mqtt.js", javascript(&folder.join("js"), MQTT_JS)),
-        azure_python: said("azure-iot-hub", python(&folder.join("azure-py"), &AZURE_PYTHON)),
-        azure_javascript: said("azure-iothub", javascript(&folder.join("azure-js"), AZURE_JS)),
+        javascript: said("mqtt.js", javascript(&folder.join("js"), &[MQTT_JS])),
+        azure_python: said(
+            "azure-iot-hub and azure-iot-device",
+            python(&folder.join("azure-py"), &AZURE_PYTHON),
+        ),
+        azure_javascript: said(
+            "azure-iothub and azure-iot-device",
+            javascript(&folder.join("azure-js"), &AZURE_JS),
+        ),
     })
 }
 
@@ -66,17 +72,20 @@ fn python(folder: &Path, packages: &[(&str, &str)]) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// A folder with this package below `node_modules`.
-fn javascript(folder: &Path, (name, version): (&str, &str)) -> Result<PathBuf> {
-    let manifest = folder.join(format!("node_modules/{name}/package.json"));
-    let wanted = format!("\"version\": \"{version}\"");
-    if std::fs::read_to_string(&manifest).is_ok_and(|text| text.contains(&wanted)) {
+/// A folder with these packages below `node_modules`.
+fn javascript(folder: &Path, packages: &[(&str, &str)]) -> Result<PathBuf> {
+    let is_there = |(name, version): &(&str, &str)| {
+        let manifest = folder.join(format!("node_modules/{name}/package.json"));
+        let wanted = format!("\"version\": \"{version}\"");
+        std::fs::read_to_string(&manifest).is_ok_and(|text| text.contains(&wanted))
+    };
+    if packages.iter().all(is_there) {
         return Ok(folder.to_path_buf());
     }
     std::fs::create_dir_all(folder)?;
-    let package = format!("{name}@{version}");
+    let packages = packages.iter().map(|(name, version)| format!("{name}@{version}"));
     let npm = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", "."];
-    run(Command::new("npm").current_dir(folder).args(npm).arg(package))?;
+    run(Command::new("npm").current_dir(folder).args(npm).args(packages))?;
     Ok(folder.to_path_buf())
 }
 
@@ -119,6 +128,12 @@ fn am_root() -> bool {
 /// Pinned, so that a test that fails today failed for our reasons.
 const PAHO: (&str, &str) = ("paho-mqtt", "2.2.0");
 const MQTT_JS: (&str, &str) = ("mqtt", "5.16.0");
-/// The SDK imports `six` and does not say so.
-const AZURE_PYTHON: [(&str, &str); 2] = [("azure-iot-hub", "2.7.0"), ("six", "1.17.0")];
-const AZURE_JS: (&str, &str) = ("azure-iothub", "1.16.6");
+/// azure-iot-hub imports `six` and does not say so.
+const AZURE_PYTHON: [(&str, &str); 3] =
+    [("azure-iot-hub", "2.7.0"), ("azure-iot-device", "2.14.0"), ("six", "1.17.0")];
+const AZURE_JS: [(&str, &str); 4] = [
+    ("azure-iothub", "1.16.6"),
+    ("azure-iot-device", "1.18.4"),
+    ("azure-iot-device-mqtt", "1.16.4"),
+    ("azure-iot-device-http", "1.14.4"),
+];

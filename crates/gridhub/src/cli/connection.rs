@@ -219,7 +219,8 @@ fn client_tls(ca: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
 /// A subscription may stay open as long as the server's own token.
 const OWN_TOKEN_TTL_S: u64 = 365 * 86_400;
 /// Below half of MQTT's keep-alive: then the verb asks whether the server is still there.
-const READ_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long an answer usually may take.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(25);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];

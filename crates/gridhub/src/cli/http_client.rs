@@ -2,11 +2,12 @@
 //! connection. Owns the bytes of request and answer; knows nothing of what is asked.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::connection::{Connection, TlsStream};
+use super::connection::{Connection, READ_TIMEOUT, TlsStream};
 use super::endpoint::{Endpoint, HttpsEndpoint};
 
 /// What a server answered with a status below 300.
@@ -32,8 +33,22 @@ pub struct Request<'a> {
     pub authorization: &'a str,
     /// Names and values.
     pub headers: &'a [(&'a str, &'a str)],
-    /// JSON; `None` = there is no body.
-    pub body: Option<&'a [u8]>,
+    /// The body.
+    pub payload: Payload<'a>,
+    /// How much longer than usual the answer may take.
+    pub patience: Duration,
+}
+
+/// The body of a request.
+#[derive(Clone, Copy, Default)]
+pub enum Payload<'a> {
+    /// There is none.
+    #[default]
+    None,
+    /// JSON.
+    Json(&'a [u8]),
+    /// Bytes of which nothing is said.
+    Bytes(&'a [u8]),
 }
 
 /// A body as it comes: it ends with an error where the connection ends before it.
@@ -93,8 +108,10 @@ pub fn send(
     let context = || format!("cannot ask {shown}:{port}");
     let head = request.head(method, target, &format!("{shown}:{port}"))?;
     let mut stream = connection.open()?;
+    let patience = READ_TIMEOUT + request.patience;
+    stream.sock.set_read_timeout(Some(patience)).context("socket")?;
     let sent = stream.write_all(head.as_bytes());
-    let sent = sent.and_then(|()| stream.write_all(request.body.unwrap_or_default()));
+    let sent = sent.and_then(|()| stream.write_all(request.payload.bytes()));
     sent.and_then(|()| stream.flush()).with_context(context)?;
     let mut from = BufReader::new(stream);
     let Head { status, headers, left } = read_head(&mut from).with_context(context)?;
@@ -106,22 +123,29 @@ pub fn send(
     // A refusal without its words is still one, with its status.
     let _ = (&mut body).take(REFUSAL_BYTES_MAX).read_to_end(&mut text);
     match refusal(&serde_json::from_slice::<Value>(&text).unwrap_or_default()) {
-        Some((code, message)) => bail!("{message} ({status} {code})"),
+        Some((code, message)) => {
+            let name = headers.iter().find(|(name, _)| name == "iothub-errorcode");
+            bail!("{message} ({status} {})", name.map_or(&code, |(_, name)| name))
+        }
         None => bail!("{shown}:{port} refused with status {status}"),
     }
 }
 
-/// Code and message of a refusal: of ours, or of the hub's service API (iot-hub C9).
-fn refusal(error: &Value) -> Option<(&str, &str)> {
+/// Code and message of a refusal: of ours, or of the hub's service API (iot-hub C9, both formats).
+fn refusal(error: &Value) -> Option<(String, String)> {
     if let Some(text) = error["Message"].as_str() {
-        return text.strip_prefix("ErrorCode:")?.split_once(';');
+        let first = text.strip_prefix("ErrorCode:").and_then(|text| text.split_once(';'));
+        return first.map(|(code, message)| (code.to_owned(), message.to_owned())).or_else(|| {
+            let inner: Value = serde_json::from_str(text).ok()?;
+            Some((inner["errorCode"].to_string(), inner["message"].as_str()?.to_owned()))
+        });
     }
     let bulk = &error["errors"][0];
     for (error, code, message) in
         [(&error["error"], "code", "message"), (bulk, "errorCode", "errorStatus")]
     {
         if let (Some(code), Some(message)) = (error[code].as_str(), error[message].as_str()) {
-            return Some((code, message));
+            return Some((code.to_owned(), message.to_owned()));
         }
     }
     None
@@ -144,14 +168,23 @@ impl Request<'_> {
             }
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if self.body.is_some() {
+        if let Payload::Json(_) = self.payload {
             head.push_str("content-type: application/json; charset=utf-8\r\n");
         }
-        if self.body.is_some() || matches!(method, Method::Post) {
-            head.push_str(&format!("content-length: {}\r\n", self.body.map_or(0, <[u8]>::len)));
+        if !matches!(self.payload, Payload::None) || matches!(method, Method::Post) {
+            head.push_str(&format!("content-length: {}\r\n", self.payload.bytes().len()));
         }
         head.push_str("connection: close\r\n\r\n");
         Ok(head)
+    }
+}
+
+impl<'a> Payload<'a> {
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::None => &[],
+            Self::Json(bytes) | Self::Bytes(bytes) => bytes,
+        }
     }
 }
 
@@ -338,9 +371,11 @@ mod tests {
             (r#"{"error":{"code":"C","message":"m"}}"#, Some(("C", "m"))),
             (r#"{"Message":"ErrorCode:C;m: a;b","ExceptionMessage":"x"}"#, Some(("C", "m: a;b"))),
             (r#"{"errors":[{"errorCode":"C","errorStatus":"m"}]}"#, Some(("C", "m"))),
+            (r#"{"Message":"{\"errorCode\":404103,\"message\":\"m\"}"}"#, Some(("404103", "m"))),
             (r#"{"Message":"x"}"#, None),
             ("null", None),
         ] {
+            let said = said.map(|(code, message)| (code.to_owned(), message.to_owned()));
             assert_eq!(refusal(&serde_json::from_str(body).unwrap()), said, "{body}");
         }
         let request = Request { headers: &[("if-match", "a\r\nb: c")], ..Request::default() };

@@ -3,6 +3,7 @@
 
 mod backup;
 mod cert;
+mod command;
 mod config;
 mod connection;
 mod dev;
@@ -10,6 +11,7 @@ mod device;
 mod endpoint;
 mod http_client;
 mod incoming;
+mod method;
 mod mqtt_client;
 pub mod port;
 mod pretty;
@@ -75,6 +77,12 @@ enum Verb {
     /// Read what devices send
     #[command(subcommand)]
     Telemetry(telemetry::Telemetry),
+    /// Call direct methods of devices
+    #[command(subcommand)]
+    Method(method::Method),
+    /// Send commands to devices, and look at their queues
+    #[command(subcommand)]
+    Command(command::Command),
     /// Copy what a server keeps into one file, while it runs or without one
     Backup(backup::Backup),
     /// Put a backup into an empty data directory
@@ -99,6 +107,8 @@ pub fn run() -> ExitCode {
         Verb::Twin(verb) => verb.run(),
         Verb::Query(verb) => verb.run(),
         Verb::Telemetry(verb) => verb.run(),
+        Verb::Method(verb) => verb.run(),
+        Verb::Command(verb) => verb.run(),
         Verb::Backup(verb) => verb.run(),
         Verb::Restore(verb) => verb.run(),
         Verb::Repair(verb) => verb.run(),

@@ -223,11 +223,11 @@ impl Ready {
             format!(" --data {data}")
         };
         let gridhub = command_name();
-        let twin = device.map_or_else(String::new, |device| {
+        let hub = device.map_or_else(String::new, |FirstDevice { id, .. }| {
             format!(
-                "\x20 {gridhub} twin patch{profile} {} \
-                 '{{\"properties\":{{\"desired\":{{\"interval\":10}}}}}}'\n\n",
-                device.id
+                "\x20 {gridhub} twin patch{profile} {id} \
+                 '{{\"properties\":{{\"desired\":{{\"interval\":10}}}}}}'\n\n\
+                 \x20 {gridhub} method invoke{profile} {id} reboot --connect-timeout 5m\n\n"
             )
         });
         format!(
@@ -245,7 +245,7 @@ impl Ready {
              \x20   '{https}/mqtt/messages?topic=devices%2Fd1%2Fhello\
              &api-version={API_VERSION}' \\\n\
              \x20   -H 'Content-Type: text/plain' -d 'hello over HTTP'\n\n\
-             {twin}Ctrl-C stops it.",
+             {hub}Ctrl-C stops it.",
             version = env!("CARGO_PKG_VERSION"),
             wss = websocket(https),
             client = DEFAULT_CLIENT,

@@ -1,6 +1,8 @@
 //! How the verbs of the hub find it and prove themselves: by a connection string, else as all
 //! client verbs do (product 2). Owns the credential; what is asked belongs to the verbs.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use clap::Args;
 use hub::identity::IdentityId;
@@ -8,7 +10,7 @@ use hub::sas::{ConnectionString, Credential, Subject, Token};
 
 use super::connection::{Connection, ConnectionFlags};
 use super::endpoint::HttpsEndpoint;
-use super::http_client::{Answer, Method, Request, send};
+use super::http_client::{Answer, Method, Payload, Request, send};
 use crate::http::query::percent_encode;
 
 /// Hub and credential.
@@ -73,9 +75,25 @@ impl Service {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> anyhow::Result<Answer> {
+        let payload = body.map_or(Payload::None, Payload::Json);
+        self.wait(method, path, headers, payload, Duration::ZERO)
+    }
+
+    /// As [`ask`](Self::ask) where the answer may take `patience` longer than it usually does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wait(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        payload: Payload<'_>,
+        patience: Duration,
+    ) -> anyhow::Result<Answer> {
         let sign = if path.contains('?') { '&' } else { '?' };
         let target = format!("{path}{sign}api-version={API_VERSION}");
-        let request = Request { authorization: &self.authorization, headers, body };
+        let request = Request { authorization: &self.authorization, headers, payload, patience };
         send(&self.connection, method, &target, request)
     }
 

@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
@@ -37,6 +38,8 @@ pub struct Inner<B> {
     pub counters: Counters,
     pub refusals: Arc<Refusals>,
     pub request_ids: RequestIds,
+    /// The next ticket of a direct method.
+    pub tickets: AtomicU64,
     /// Held while a backup is made: one at a time.
     pub backup: Arc<Semaphore>,
 }
@@ -91,6 +94,7 @@ impl<B: super::backend::Backend> App<B> {
             counters: Counters::new(),
             refusals: Arc::default(),
             request_ids: RequestIds::new(),
+            tickets: AtomicU64::new(1),
             backup: Arc::new(Semaphore::new(1)),
         }))
     }

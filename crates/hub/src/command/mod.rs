@@ -28,6 +28,7 @@ mod record;
 mod report;
 mod sending;
 mod settings;
+mod waiting;
 
 pub use content::{Command, Content, Properties};
 pub use dead_letter::DeadLetter;
@@ -38,3 +39,4 @@ pub use queue::{Claim, Delivery, LockLost, Queue, Settlement, Step};
 pub use record::{Ended, Record};
 pub use report::Report;
 pub use settings::Settings;
+pub use waiting::{Place, Waiting};

@@ -13,6 +13,7 @@ use super::record::{Ended, Record};
 use super::report::Report;
 use super::sending::content;
 use super::settings::Settings;
+use super::waiting::{Place, Waiting};
 use crate::LockToken;
 use crate::errors::{ErrorCode, Refusal};
 use crate::telemetry::Message;
@@ -203,6 +204,18 @@ impl Queue {
     pub fn count(&self) -> u32 {
         let known = self.entries.iter().filter(|entry| entry.state != State::Writing);
         known.count() as u32
+    }
+
+    /// The commands that [`count`](Self::count) counts, in their order.
+    pub fn waiting(&self) -> impl Iterator<Item = Waiting> {
+        self.entries.iter().filter_map(|entry| {
+            let place = match entry.state {
+                State::Writing => return None,
+                State::Enqueued => Place::Enqueued,
+                State::Invisible { .. } | State::Settling => Place::Invisible,
+            };
+            Some(Waiting { content: entry.content.clone(), deliveries: entry.deliveries, place })
+        })
     }
 
     /// Whether nothing is there that another queue of this device would miss.

@@ -137,6 +137,13 @@ impl<C> Calls<C> {
         self.answered(connection, rid, Answer::Unavailable)
     }
 
+    /// Who asked does not wait any more: his call is over, and a device that was not asked yet will
+    /// not be. What it still answers is late.
+    pub fn abandoned(&mut self, is_his: impl Fn(&C) -> bool) -> Option<C> {
+        let place = self.all.iter().position(|call| is_his(&call.caller))?;
+        Some(self.all.remove(place).caller)
+    }
+
     /// The identity is deleted or disabled: all end with this.
     pub fn end(&mut self, failed: &Failed) -> Vec<(C, Outcome)> {
         self.all.drain(..).map(|call| (call.caller, Err(failed.clone()))).collect()
@@ -259,6 +266,19 @@ mod tests {
         assert!(calls.online(7, NOW + 9_999, |name| name.as_str() == "other").is_empty());
         assert_eq!(codes(calls.turn(NOW + 10_000)), [("a", 404_103, Some(10))]);
         assert_eq!(calls.deadline(), Some(NOW + 39_999), "30 s from when it was sent");
+    }
+
+    #[test]
+    fn who_leaves_leaves_nothing_behind() {
+        let mut calls = Calls::default();
+        calls.invoke(request(10), "a", Rid(1), Online::No, NOW).unwrap();
+        calls.invoke(request(10), "b", Rid(2), Online::By(7), NOW).unwrap();
+        assert_eq!(calls.abandoned(|caller| *caller == "a"), Some("a"));
+        assert_eq!(calls.abandoned(|caller| *caller == "a"), None);
+        assert!(calls.online(7, NOW, |_| true).is_empty(), "nobody waits for it");
+        assert_eq!(calls.abandoned(|caller| *caller == "b"), Some("b"));
+        assert!(calls.answered(7, Rid(2), done()).is_none(), "late");
+        assert!(calls.is_empty() && calls.deadline().is_none());
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! What services ask of the home of a device, as plain data with the way back.
 
 use super::known::Known;
-use super::methods::Invoker;
+use super::methods::Ticket;
 use super::session::Way;
 use crate::door::Reply;
 use crate::shard::Shard;
-use hub::command::{DeadLetter, Delivery, Settlement};
+use hub::command::{DeadLetter, Delivery, Settlement, Waiting};
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{self, Activity, BulkRow, Fresh, IdentityId, Packed, RowError, Wanted};
-use hub::method::Request;
+use hub::method::{self, Request};
 use hub::plane::Status;
 use hub::query::{Query, Refused, Source, Tally, TwinDocument};
 use hub::registry::Ids;
@@ -48,10 +48,14 @@ pub enum Ask {
     Receive(u64, Reply<Result<Option<Received>, Refusal>>),
     /// What becomes of it.
     Settle(LockToken, Settlement, Reply<Result<(), Refusal>>),
-    /// Commands that have ended badly, as far as they are kept.
-    DeadLetters(Reply<Result<Vec<DeadLetter>, Refusal>>),
-    /// A direct method (C5).
-    Invoke(Box<Request>, Invoker),
+    /// Its commands, to be looked at.
+    Commands(Reply<Result<Commands, Refusal>>),
+    /// Whether a token lets somebody in as the device itself (C2, D6).
+    Verify(Box<str>, Reply<Result<(), Refusal>>),
+    /// A direct method (C5), under a ticket of the caller's.
+    Invoke(Box<Request>, Ticket, Reply<method::Outcome>),
+    /// Who asked for it does not wait any more.
+    HangUp(Ticket),
     /// A write into tags and desired (C4, PATCH and PUT), with the request's body.
     WriteTwin(Mode, Vec<u8>, IfMatch, Reply<Result<TwinShown, Refusal>>),
 }
@@ -83,6 +87,15 @@ pub struct Received {
     pub token: LockToken,
     /// What it says, and how often it was abandoned.
     pub delivery: Delivery,
+}
+
+/// The commands of a device.
+#[derive(Debug)]
+pub struct Commands {
+    /// Those that have not ended.
+    pub waiting: Vec<Waiting>,
+    /// Those that have ended badly, as far as they are kept.
+    pub dead: Vec<DeadLetter>,
 }
 
 /// What became of a PUT.
@@ -280,12 +293,14 @@ impl Ask {
             Self::Delete(_, reply) => reply(Err(refusal)),
             Self::Row(row, _, reply) => reply(Err(row.error(refusal))),
             Self::Modules(reply) => reply(Err(refusal)),
-            Self::Invoke(_, reply) => reply(Err(refusal.into())),
+            Self::Invoke(.., reply) => reply(Err(refusal.into())),
+            Self::HangUp(_) => {}
             Self::Send(_, reply) => reply(Err(refusal)),
             Self::Purge(reply) => reply(Err(refusal)),
             Self::Receive(_, reply) => reply(Err(refusal)),
             Self::Settle(.., reply) => reply(Err(refusal)),
-            Self::DeadLetters(reply) => reply(Err(refusal)),
+            Self::Commands(reply) => reply(Err(refusal)),
+            Self::Verify(_, reply) => reply(Err(refusal)),
             Self::Twin(reply) | Self::WriteTwin(.., reply) => reply(Err(refusal)),
         }
     }

@@ -4,11 +4,14 @@ use super::session::Proved;
 use super::{CertificateNames, Devices, Hub};
 use crate::auth::{Certificate, Chain};
 use crate::now::Now;
+use crate::shard::Shard;
 use hub::classic::{self, UserName};
+use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{self, Candidate, Denied, IdentityId, Signer};
 use hub::plane::{Claim, ConnectRefused, Hello, Method, Signature};
 use hub::registry::Ids;
-use hub::sas::{SignedConnect, Token, TokenError, When};
+use hub::sas::{SignatureError, SignedConnect, Token, TokenError, When};
+use mqtt::reason::Reason;
 use mqtt::wire::Connect;
 use std::sync::Arc;
 
@@ -113,6 +116,12 @@ impl Claimed {
         Ok(Self { id: name.id, proved, proof, model_id })
     }
 
+    /// Who shows a token by HTTP (D6): of the device, or of a policy.
+    pub fn by_token(id: &IdentityId, text: &str) -> Self {
+        let proved = Proved { method: Method::Sas, policy: None, host: None, certificate: None };
+        Self { id: id.clone(), proved, proof: Proof::Token(text.into()), model_id: None }
+    }
+
     /// The same identity with the claim of a re-authentication (iot-hub A8).
     pub fn again(id: &IdentityId, proved: &Proved, claim: &Claim<'_>) -> Self {
         let proof = match claim {
@@ -185,6 +194,34 @@ impl Claimed {
 fn names(hub: &Hub, certificate: Option<Certificate>) -> Option<Arc<(CertificateNames, Chain)>> {
     let Certificate { der, chain } = certificate?;
     hub.certificate(&der).map(|names| Arc::new((names, chain)))
+}
+
+impl Shard {
+    /// Whether a token lets somebody in as this device. He is not told whether there is such a
+    /// device or such a policy; what he has signed himself he may hear of.
+    ///
+    /// # Errors
+    /// IotHubUnauthorizedAccess.
+    pub(super) fn verify_token(&mut self, id: &IdentityId, token: &str) -> Result<(), Refusal> {
+        let judged = match &self.devices.hub {
+            Some(hub) => Claimed::by_token(id, token).judge(&self.devices, hub, self.homes.now),
+            None => Err(NotAdmitted::Unknown),
+        };
+        let Err(not) = judged else { return Ok(()) };
+        let client = id.to_string();
+        self.homes.refused(&client, Reason::NOT_AUTHORIZED, not.rule(), not.why());
+        let why = match not {
+            NotAdmitted::Token(error) => error.to_string(),
+            NotAdmitted::Denied(Denied::Signature(
+                error @ (SignatureError::Expired { .. } | SignatureError::Resource),
+            )) => error.to_string(),
+            NotAdmitted::Unknown | NotAdmitted::Policy | NotAdmitted::Denied(_) => {
+                let with = "the device's key, or with a policy's that has DeviceConnect";
+                format!("the token does not let '{client}' in: sign it with {with}")
+            }
+        };
+        Err(Refusal::new(ErrorCode::IotHubUnauthorizedAccess, why))
+    }
 }
 
 impl Proof {

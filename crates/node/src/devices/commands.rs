@@ -1,7 +1,7 @@
 //! Commands (iot-hub B2): a service sends, the device gets them in order when it listens, and says
 //! what becomes of each.
 
-use super::asking::{Received, Sending};
+use super::asking::{Commands, Received, Sending};
 use super::methods::number;
 use super::session::{DeviceSession, Hears};
 use crate::door::Reply;
@@ -13,7 +13,7 @@ use crate::shard::Shard;
 use crate::waiting::Completion;
 use hub::classic::ToDevice;
 use hub::command::{
-    Ack, Claim, Content, DeadLetter, Delivery, Holder, LockLost, Queue, Record, Settlement, Step,
+    Ack, Claim, Content, Delivery, Holder, LockLost, Queue, Record, Settlement, Step,
 };
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{Generation, IdentityId, not_found};
@@ -121,11 +121,12 @@ impl Shard {
         }
     }
 
-    /// Commands that have ended badly.
-    pub(super) fn dead_letters(&self, id: &IdentityId) -> Result<Vec<DeadLetter>, Refusal> {
+    /// The commands of a device, to be looked at.
+    pub(super) fn commands_shown(&self, id: &IdentityId) -> Result<Commands, Refusal> {
         let (_, known) = self.devices.known.get(Ids::from(id)).ok_or_else(|| not_found(id))?;
         let queue = known.commands.iter();
-        Ok(queue.flat_map(|queue| queue.dead_letters()).cloned().collect())
+        let dead = queue.clone().flat_map(|queue| queue.dead_letters()).cloned().collect();
+        Ok(Commands { waiting: queue.flat_map(|queue| queue.waiting()).collect(), dead })
     }
 
     /// What waits goes to a device that listens, as much as its window takes.

@@ -17,7 +17,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Who waits for the answer of a device.
-pub(crate) type Invoker = Reply<Outcome>;
+pub(crate) struct Invoker {
+    /// What it hangs up with.
+    pub ticket: Ticket,
+    /// The way back.
+    pub reply: Reply<Outcome>,
+}
+
+/// What a caller calls its call; no other of the same device has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(pub u64);
 
 /// When calls and commands have waited long enough, domain wall milliseconds; some have ended
 /// before.
@@ -25,27 +34,34 @@ pub(super) type Deadlines = BinaryHeap<Reverse<(u64, IdentityId)>>;
 
 impl Shard {
     /// A service asks something of a device that is connected, or waits until it is.
-    pub(super) fn invoke(&mut self, id: &IdentityId, request: Request, reply: Invoker) {
+    pub(super) fn invoke(&mut self, id: &IdentityId, request: Request, invoker: Invoker) {
         let ids = Ids::from(id);
         let device = Ids { module: None, ..ids };
         let status = self.devices.known.get(device).map(|(packed, _)| packed.status());
         if self.devices.known.get(ids).is_none() {
-            return reply(Err(not_found(id).into()));
+            return (invoker.reply)(Err(not_found(id).into()));
         }
         if status == Some(Status::Disabled) {
-            return reply(Err(Failed::disabled()));
+            return (invoker.reply)(Err(Failed::disabled()));
         }
         let hears = self.online(id).filter(|(_, hears)| hears.method(request.name.as_str()));
         let online = hears.map_or(Online::No, |(link, _)| Online::By(number(link)));
         let (rid, now_ms) = (Rid(self.ids.number()), self.homes.now.wall_ms);
         let Some(calls) = self.calls(id) else { return };
-        let invoked = calls.invoke(request, reply, rid, online, now_ms);
+        let invoked = calls.invoke(request, invoker, rid, online, now_ms);
         let deadline = calls.deadline();
         match invoked {
             Ok(sent) => self.send_method(id, sent),
-            Err((reply, failed)) => reply(Err(failed)),
+            Err((invoker, failed)) => (invoker.reply)(Err(failed)),
         }
         self.await_device_id(id, deadline);
+    }
+
+    /// A service does not wait any more for what it has asked.
+    pub(super) fn hang_up(&mut self, id: &IdentityId, ticket: Ticket) {
+        let Some((_, known)) = self.devices.known.get_mut(Ids::from(id)) else { return };
+        let Some(heard) = &mut known.heard else { return };
+        let _ = heard.calls.abandoned(|invoker| invoker.ticket == ticket);
     }
 
     /// A device has subscribed, or is there again with its subscriptions: what waits for it goes.
@@ -73,7 +89,7 @@ impl Shard {
         let (Some(rid), Some(calls)) = (rid, self.calls(id)) else { return false };
         let answered = calls.answered(number(link), rid, answer);
         let is_awaited = answered.is_some();
-        answered.into_iter().for_each(|(reply, outcome)| reply(outcome));
+        answered.into_iter().for_each(Invoker::told);
         is_awaited
     }
 
@@ -81,7 +97,7 @@ impl Shard {
     pub(super) fn methods_lost(&mut self, id: &IdentityId, link: LinkId) {
         let Some(calls) = self.calls(id) else { return };
         let lost = calls.disconnected(number(link));
-        lost.into_iter().for_each(|(reply, outcome)| reply(outcome));
+        lost.into_iter().for_each(Invoker::told);
     }
 
     /// The identity is gone or disabled.
@@ -93,7 +109,7 @@ impl Shard {
         };
         let Some(calls) = self.calls(id) else { return };
         let ended = calls.end(&failed);
-        ended.into_iter().for_each(|(reply, outcome)| reply(outcome));
+        ended.into_iter().for_each(Invoker::told);
     }
 
     /// Calls and commands may have waited long enough.
@@ -109,7 +125,7 @@ impl Shard {
             let Some(calls) = self.calls(&id).filter(|calls| !calls.is_empty()) else { continue };
             let over = calls.turn(now_ms);
             let deadline = calls.deadline();
-            over.into_iter().for_each(|(reply, outcome)| reply(outcome));
+            over.into_iter().for_each(Invoker::told);
             self.await_device_id(&id, deadline);
         }
     }
@@ -146,7 +162,7 @@ impl Shard {
                 && let Some(calls) = self.calls(id)
             {
                 let unsent = calls.unsent(number(link), rid);
-                unsent.into_iter().for_each(|(reply, outcome)| reply(outcome));
+                unsent.into_iter().for_each(Invoker::told);
             }
         }
     }
@@ -172,17 +188,26 @@ impl Shard {
     }
 }
 
+impl Invoker {
+    /// Is told what has become of its call.
+    fn told((invoker, outcome): (Self, Outcome)) {
+        (invoker.reply)(outcome);
+    }
+}
+
 impl Ask {
     /// Whether it may go before what its device waits for: it is about something else than that.
     pub(super) fn is_momentary(&self) -> bool {
         matches!(
             self,
             Self::Invoke(..)
+                | Self::HangUp(_)
                 | Self::Send(..)
                 | Self::Purge(_)
                 | Self::Receive(..)
                 | Self::Settle(..)
-                | Self::DeadLetters(_)
+                | Self::Commands(_)
+                | Self::Verify(..)
         )
     }
 }

@@ -24,11 +24,12 @@ mod twins;
 mod writing;
 
 pub use asking::{
-    Ask, Asked, Counts, Page, Placed, Received, Scan, Scanned, Sending, Shown, TwinShown,
+    Ask, Asked, Commands, Counts, Page, Placed, Received, Scan, Scanned, Sending, Shown, TwinShown,
 };
 pub(crate) use claimed::Claimed;
 pub(crate) use commands::CommandWritten;
 use known::{Heard, Known};
+pub use methods::Ticket;
 pub(crate) use session::DeviceSession;
 pub use settings::{CertificateNames, Hub, MakePrincipal, ReadCertificate, Scope};
 pub(crate) use subscribing::{Subscribed, kept};

@@ -1,6 +1,7 @@
 //! Identities: what becomes of them, decided with what is registered (iot-hub C3).
 
 use super::asking::{Ask, Job, Wish};
+use super::methods::Invoker;
 use super::writing::{Effect, Then};
 use super::{Placed, Shown};
 use crate::door::Reply;
@@ -44,8 +45,12 @@ impl Shard {
             Ask::Purge(reply) => self.purge_commands(id, reply),
             Ask::Receive(lock_ms, reply) => self.receive_command(&id, lock_ms, reply),
             Ask::Settle(token, how, reply) => self.settle_command(id, token, how, reply),
-            Ask::DeadLetters(reply) => reply(self.dead_letters(&id)),
-            Ask::Invoke(request, reply) => self.invoke(&id, *request, reply),
+            Ask::Commands(reply) => reply(self.commands_shown(&id)),
+            Ask::Verify(token, reply) => reply(self.verify_token(&id, &token)),
+            Ask::Invoke(request, ticket, reply) => {
+                self.invoke(&id, *request, Invoker { ticket, reply });
+            }
+            Ask::HangUp(ticket) => self.hang_up(&id, ticket),
             Ask::Modules(reply) => reply(self.modules(&id)),
             Ask::Twin(reply) => reply(self.twin_shown(&id)),
             Ask::WriteTwin(mode, body, if_match, reply) => {

@@ -2,9 +2,12 @@
 
 use crate::device::{ClassicHello, Device};
 use crate::plane::with_device;
-use crate::world::{World, take_after};
+use crate::world::{NOW_MS, World, take, take_after};
 use crashdisk::CrashDisk;
+use hub::errors::ErrorCode;
+use hub::sas::{Key, Token};
 use mqtt::qos::QoS;
+use node::devices::Ask;
 
 const QOS_0: QoS = QoS::AtMostOnce;
 const QOS_1: QoS = QoS::AtLeastOnce;
@@ -40,6 +43,36 @@ fn user_name_and_token_are_judged() {
     ];
     for (n, (hello, expected)) in rows.iter().enumerate() {
         assert_eq!(hello.connect(&mut world).1, *expected, "row {n}");
+    }
+}
+
+#[test]
+fn the_same_token_is_judged_by_http() {
+    let mut world = with_device(World::in_memory());
+    let expiry_s = NOW_MS / 1_000;
+    let token = |key: u8, resource: &str, expiry_s| {
+        Token::make(resource, expiry_s, None, &Key::generated(&[key; 32]))
+    };
+    let (good, later) = ("hub/devices/d1", expiry_s + 60);
+    for (id, token, why) in [
+        ("d1", token(1, good, later), None),
+        ("d1", token(2, good, later), None),
+        ("d1", token(1, "hub/devices/d2", later), Some("does not cover")),
+        ("d1", token(1, good, expiry_s - 400), Some("expired")),
+        ("d1", token(3, good, later), Some("does not let 'd1' in")),
+        ("d9", token(1, "hub/devices/d9", later), Some("does not let 'd9' in")),
+        ("d1", "SharedAccessSignature sr=hub".to_owned(), Some("has no sig")),
+        ("d1", format!("{}&skn=none", token(1, good, later)), Some("does not let 'd1' in")),
+    ] {
+        let verified = take(&world.ask(id, |reply| Ask::Verify(token.as_str().into(), reply)));
+        match why {
+            None => assert_eq!(verified, Ok(()), "{token}"),
+            Some(why) => {
+                let refusal = verified.unwrap_err();
+                assert_eq!(refusal.code, ErrorCode::IotHubUnauthorizedAccess);
+                assert!(refusal.message.contains(why), "{}", refusal.message);
+            }
+        }
     }
 }
 

@@ -64,7 +64,9 @@ fn a_device_of_mqtt_5_settles_what_it_gets() {
         assert!(device.puback(&mut world, id, Some("0100")).is_empty());
         world.settled();
         assert_eq!(waiting(&mut world), 0);
-        let dead = take(&world.ask("d1", Ask::DeadLetters)).unwrap();
+        let shown = take(&world.ask("d1", Ask::Commands)).unwrap();
+        assert_eq!(shown.waiting.len(), 0);
+        let dead = shown.dead;
         assert_eq!((dead.len(), dead[0].deliveries), (1, 1));
         assert_eq!(dead[0].outcome.status_code(), "Rejected");
     }

@@ -7,13 +7,13 @@ use hub::IfMatch;
 use hub::errors::ErrorCode;
 use hub::method::{Outcome, Request};
 use mqtt::qos::QoS;
-use node::devices::Ask;
+use node::devices::{Ask, Ticket};
 
 const QOS_0: QoS = QoS::AtMostOnce;
 
 fn invoke(world: &mut World, id: &str, body: &str) -> Answer<Outcome> {
     let request = Box::new(Request::read(body.as_bytes()).unwrap());
-    world.ask(id, |reply| Ask::Invoke(request, reply))
+    world.ask(id, |reply| Ask::Invoke(request, Ticket(1), reply))
 }
 
 fn failed(answer: &Answer<Outcome>) -> ErrorCode {
@@ -90,6 +90,19 @@ fn who_waits_for_a_device_gets_it_when_it_listens() {
     let answer = invoke(&mut world, "d1/m", body);
     world.advance(11_000);
     assert_eq!(failed(&answer), ErrorCode::DeviceNotOnline);
+}
+
+#[test]
+fn who_hangs_up_leaves_nothing_behind() {
+    let mut world = with_device(World::in_memory());
+    let body = r#"{"methodName":"reboot","connectTimeoutInSeconds":10}"#;
+    let answer = invoke(&mut world, "d1", body);
+    world.tell("d1", Ask::HangUp(Ticket(1)));
+    let (mut device, _) = Hello::new("d1").connect(&mut world);
+    let heard = device.subscribe(&mut world, &[("$iothub/methods/+", QOS_0)]);
+    assert_eq!(heard, ["SUBACK [0]"], "nobody waits for it");
+    world.advance(60_000);
+    assert!(waits(&answer), "and nobody is told");
 }
 
 #[test]

@@ -193,6 +193,12 @@ impl World {
         answer
     }
 
+    /// What has no answer.
+    pub fn tell(&mut self, id: &str, ask: Ask) {
+        let id = IdentityId::parse(id).unwrap();
+        self.turn(|shard| shard.post_in(Post::Asked(Box::new(Asked { id, ask }))));
+    }
+
     pub fn ask<T: Send + 'static>(
         &mut self,
         id: &str,

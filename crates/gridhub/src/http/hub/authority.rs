@@ -1,6 +1,7 @@
 //! Who may ask what of the service API (iot-hub C2): the token of a policy with the right that the
-//! path needs, or our own bearer token with the role contributor, which stands for Entra's. Refuses
-//! to know devices' own keys: they open no path of services.
+//! path needs, or our own bearer token with the role contributor, which stands for Entra's. Devices
+//! show a token of their own to their home, which alone has their keys: they open no path of
+//! services, and no bearer token opens theirs.
 
 use broker::access::Manage;
 use hyper::StatusCode;
@@ -8,10 +9,11 @@ use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 
 use hub::errors::{ErrorCode, Refusal};
-use hub::identity::{Policy, Right};
+use hub::identity::{IdentityId, Policy, Right};
 use hub::sas::{SignatureError, Target, Token, When};
-use node::devices::Hub;
+use node::devices::{Ask, Hub};
 
+use super::asking;
 use crate::http::app::App;
 use crate::http::backend::Backend;
 use crate::http::call::Call;
@@ -27,11 +29,8 @@ pub fn check<B: Backend>(
     segments: &[&str],
     rights: &[Right],
 ) -> Result<(), HttpError> {
-    let mut values = head.headers.get_all(AUTHORIZATION).iter();
-    let (value, more) = (values.next(), values.next().is_some());
-    let text = value.and_then(|value| value.to_str().ok()).filter(|_| !more);
-    let Some(text) = text else { return Err(unauthorized(SEND)) };
-    if !text.split(' ').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
+    let Some(text) = authorization(head) else { return Err(unauthorized(SEND)) };
+    if !is_token(text) {
         return contributor(app, head);
     }
     // Nobody comes this far where there is no hub.
@@ -73,6 +72,38 @@ fn signed<'h>(
     }
 }
 
+/// A device asks for itself: by a token of its own key, or of a policy with DeviceConnect.
+///
+/// # Errors
+/// 401 IotHubUnauthorizedAccess otherwise.
+pub async fn device<B: Backend>(
+    app: &App<B>,
+    head: &Parts,
+    id: &IdentityId,
+) -> Result<(), HttpError> {
+    let text = authorization(head).ok_or_else(|| unauthorized(SEND_AS_DEVICE))?;
+    if !is_token(text) {
+        return Err(unauthorized(SEND_AS_DEVICE));
+    }
+    Token::parse(text).map_err(|why| unauthorized(&format!("{why}; {SEND_AS_DEVICE}")))?;
+    let verified = asking::ask(&app.backend, id, |reply| Ask::Verify(text.into(), reply)).await;
+    verified.map_err(|error| match error.status {
+        StatusCode::UNAUTHORIZED => error.with(Hint::Bearer(None)),
+        _ => error,
+    })
+}
+
+fn is_token(text: &str) -> bool {
+    text.split(' ').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
+/// The one value of the header.
+fn authorization(head: &Parts) -> Option<&str> {
+    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+    let (value, more) = (values.next(), values.next().is_some());
+    value.and_then(|value| value.to_str().ok()).filter(|_| !more)
+}
+
 fn contributor<B: Backend>(app: &App<B>, head: &Parts) -> Result<(), HttpError> {
     let caller = app.authenticate(head).map_err(|error| {
         let text = format!("{}; or {SEND}", error.message);
@@ -96,5 +127,7 @@ fn unauthorized(text: &str) -> HttpError {
 const UNAUTHORIZED: ErrorCode = ErrorCode::IotHubUnauthorizedAccess;
 const SCHEME: &str = "SharedAccessSignature";
 const SEND: &str = "send 'Authorization: SharedAccessSignature sr=..&sig=..&se=..&skn=..'";
+const SEND_AS_DEVICE: &str = "send 'Authorization: SharedAccessSignature sr=..&sig=..&se=..' of the \
+                              device's own key";
 /// How far a service's clock may be behind (iot-hub A3).
 const SKEW_MS: u64 = 5 * 60 * 1000;

@@ -1,4 +1,5 @@
-//! The hub's service API (iot-hub C1 to C4): devices, modules, twins, queries, statistics.
+//! The hub's service API (iot-hub C1 to C6): devices, modules, twins, queries, statistics, methods,
+//! commands; and what devices ask by HTTP (D6).
 //!
 //! Owns paths, headers, rights and pages, one file a noun. Refuses to know what becomes of a
 //! device: its home decides with crate `hub`, and [`refused`] writes down a refusal.
@@ -9,9 +10,13 @@
 mod asking;
 pub mod authority;
 mod bulk;
+mod command;
 mod continuation;
+mod devicebound;
 mod identity;
 mod merge;
+mod message;
+mod method;
 mod query;
 pub mod refused;
 mod route;
@@ -26,7 +31,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use hub::IfMatch;
 use hub::errors::{ErrorCode, Refusal};
-use hub::identity::Right;
+use hub::identity::{IdentityId, Right};
 use hub::twin::Mode;
 
 use super::app::App;
@@ -117,13 +122,61 @@ impl<B: Backend> Asked<'_, B> {
                 self.may(&[RegistryRead, ServiceConnect])?;
                 statistics::service(self).await
             }
+            _ => self.answer_messages(body).await,
+        }
+    }
+
+    /// The same for methods and commands.
+    async fn answer_messages(&self, body: Body) -> Answer {
+        match (self.route, &self.head.method) {
+            (Route::Methods(id), &Method::POST) => {
+                self.may(&[Right::ServiceConnect])?;
+                method::invoke(self, id, body).await
+            }
+            (Route::Send, &Method::POST) => {
+                self.may(&[Right::ServiceConnect])?;
+                command::send(self, body).await
+            }
+            (Route::Commands(id), &Method::DELETE) => {
+                self.may(&[Right::ServiceConnect])?;
+                command::purge(self, id).await
+            }
+            (Route::Shown(id), &Method::GET) => {
+                self.allowed(&[Right::ServiceConnect])?;
+                command::show(self, id).await
+            }
+            (Route::DeviceBound(id), &Method::GET) => {
+                self.is(id).await?;
+                devicebound::receive(self, id).await
+            }
+            (Route::Locked(id, lock), &Method::DELETE)
+            | (Route::Abandon(id, lock), &Method::POST) => {
+                self.is(id).await?;
+                devicebound::settle(self, id, *lock).await
+            }
             _ => Err(HttpError::method_not_allowed(self.route.methods())),
         }
     }
 
     /// Who asks has one of these rights, and says which version he speaks.
     fn may(&self, rights: &[Right]) -> Result<(), HttpError> {
-        authority::check(self.app, self.head, &self.route.segments(), rights)?;
+        self.allowed(rights)?;
+        self.version()
+    }
+
+    fn allowed(&self, rights: &[Right]) -> Result<(), HttpError> {
+        let segments = self.route.segments();
+        let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
+        authority::check(self.app, self.head, &segments, rights)
+    }
+
+    /// Who asks is this device, and says which version he speaks.
+    async fn is(&self, id: &IdentityId) -> Result<(), HttpError> {
+        authority::device(self.app, self.head, id).await?;
+        self.version()
+    }
+
+    fn version(&self) -> Result<(), HttpError> {
         match self.query().one("api-version")? {
             Some(version) if !version.is_empty() => Ok(()),
             _ => {
@@ -187,10 +240,18 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("/devices", "GET, POST"),
     ("/devices/query", "POST"),
     ("/devices/{deviceId}", "GET, PUT, DELETE"),
+    ("/devices/{deviceId}/commands", "DELETE"),
+    ("/devices/{deviceId}/messages/devicebound", "GET"),
+    ("/devices/{deviceId}/messages/devicebound/{lockToken}", "DELETE"),
+    ("/devices/{deviceId}/messages/devicebound/{lockToken}/abandon", "POST"),
     ("/devices/{deviceId}/modules", "GET"),
     ("/devices/{deviceId}/modules/{moduleId}", "GET, PUT, DELETE"),
     ("/twins/{deviceId}", "GET, PATCH, PUT"),
     ("/twins/{deviceId}/modules/{moduleId}", "GET, PATCH, PUT"),
+    ("/twins/{deviceId}/methods", "POST"),
+    ("/twins/{deviceId}/modules/{moduleId}/methods", "POST"),
+    ("/messages/deviceBound", "POST"),
+    ("/admin/devices/{deviceId}/commands", "GET"),
     ("/statistics/devices", "GET"),
     ("/statistics/service", "GET"),
 ];

@@ -32,14 +32,19 @@ pub fn response(error: &HttpError, request_id: &str, wall_ms: u64) -> Response<B
     // Clients split the message at `;` and `:`; the first of each are ours.
     let body = json!({
         "Message": format!("ErrorCode:{};{}", error.code, error.message),
-        "ExceptionMessage": format!("Tracking ID:{request_id}-G:0-TimeStamp:{}", stamp(wall_ms)),
+        "ExceptionMessage": format!("Tracking ID:{}", tracking_id(request_id, wall_ms)),
     });
     with_code(error, body.to_string())
 }
 
-/// A body of its own beside the code: what bulk operations answer.
-pub fn with_code(error: &HttpError, body: String) -> Response<Body> {
-    let mut response = error.response::<Body>().map(|_| Body::from(body));
+/// What a refusal is found by in logs.
+pub fn tracking_id(request_id: &str, wall_ms: u64) -> String {
+    format!("{request_id}-G:0-TimeStamp:{}", stamp(wall_ms))
+}
+
+/// A body of its own beside the code: what bulk operations and methods answer.
+pub fn with_code(error: &HttpError, body: impl Into<Body>) -> Response<Body> {
+    let mut response = error.response::<Body>().map(|_| body.into());
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));

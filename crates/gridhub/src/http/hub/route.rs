@@ -1,6 +1,9 @@
 //! Which path of the service API it is (iot-hub C1): fixed segments in any case, ids with theirs
 //! and percent-encoded, perhaps a slash at the end. Refuses to know methods' meaning and rights.
 
+use std::borrow::Cow;
+
+use hub::LockToken;
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{DeviceId, IdentityId, ModuleId, NameError};
 
@@ -19,6 +22,20 @@ pub enum Route {
     Modules(IdentityId),
     /// `/twins/{id}` and `/twins/{id}/modules/{id}`.
     Twin(IdentityId),
+    /// `/twins/{id}/methods` and `/twins/{id}/modules/{id}/methods`.
+    Methods(IdentityId),
+    /// `/messages/deviceBound`: what services send to devices.
+    Send,
+    /// `/devices/{id}/commands`.
+    Commands(IdentityId),
+    /// `/admin/devices/{id}/commands`.
+    Shown(IdentityId),
+    /// `/devices/{id}/messages/devicebound`: what a device receives.
+    DeviceBound(IdentityId),
+    /// `/devices/{id}/messages/devicebound/{lock}`.
+    Locked(IdentityId, LockToken),
+    /// `/devices/{id}/messages/devicebound/{lock}/abandon`.
+    Abandon(IdentityId, LockToken),
     /// `/statistics/devices`.
     DeviceStatistics,
     /// `/statistics/service`.
@@ -32,52 +49,67 @@ impl Route {
     /// ArgumentInvalid for an id that cannot be.
     pub fn find(path: &str) -> Result<Option<Self>, Refusal> {
         let Some(path) = path.strip_prefix('/') else { return Ok(None) };
-        let mut parts = path.strip_suffix('/').unwrap_or(path).splitn(SEGMENTS_MAX + 1, '/');
-        let mut next = || parts.next();
-        let segments: [Option<&str>; SEGMENTS_MAX + 1] = std::array::from_fn(|_| next());
-        let is = |segment: &str, name: &str| segment.eq_ignore_ascii_case(name);
-        let identity = |device, module| Ok(Some(Self::Identity(id(device, module)?)));
-        let twin = |device, module| Ok(Some(Self::Twin(id(device, module)?)));
-        match segments {
-            [Some(a), None, ..] if is(a, "devices") => Ok(Some(Self::Devices)),
-            [Some(a), Some(b), None, ..] if is(a, "devices") && is(b, "query") => {
-                Ok(Some(Self::Query(id(b, None)?)))
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let segments: Vec<&str> = path.splitn(SEGMENTS_MAX + 1, '/').collect();
+        let fixed: Vec<String> = segments.iter().map(|part| part.to_ascii_lowercase()).collect();
+        let fixed: Vec<&str> = fixed.iter().map(String::as_str).collect();
+        let device = || id(segments[1], None);
+        let module = || id(segments[1], Some(segments[3]));
+        Ok(Some(match fixed[..] {
+            ["devices"] => Self::Devices,
+            ["devices", "query"] => Self::Query(device()?),
+            ["devices", _] => Self::Identity(device()?),
+            ["devices", _, "modules"] => Self::Modules(device()?),
+            ["devices", _, "modules", _] => Self::Identity(module()?),
+            ["devices", _, "commands"] => Self::Commands(device()?),
+            ["devices", _, "messages", "devicebound"] => Self::DeviceBound(device()?),
+            ["devices", _, "messages", "devicebound", token] => {
+                Self::Locked(device()?, lock(token)?)
             }
-            [Some(a), Some(device), None, ..] if is(a, "devices") => identity(device, None),
-            [Some(a), Some(device), Some(b), module, None] if is(b, "modules") => {
-                match (is(a, "devices"), is(a, "twins"), module) {
-                    (true, _, None) => Ok(Some(Self::Modules(id(device, None)?))),
-                    (true, _, module) => identity(device, module),
-                    (_, true, Some(_)) => twin(device, module),
-                    _ => Ok(None),
-                }
+            ["devices", _, "messages", "devicebound", token, "abandon"] => {
+                Self::Abandon(device()?, lock(token)?)
             }
-            [Some(a), Some(device), None, ..] if is(a, "twins") => twin(device, None),
-            [Some(a), Some(b), None, ..] if is(a, "statistics") && is(b, "devices") => {
-                Ok(Some(Self::DeviceStatistics))
-            }
-            [Some(a), Some(b), None, ..] if is(a, "statistics") && is(b, "service") => {
-                Ok(Some(Self::ServiceStatistics))
-            }
-            _ => Ok(None),
-        }
+            ["twins", _] => Self::Twin(device()?),
+            ["twins", _, "methods"] => Self::Methods(device()?),
+            ["twins", _, "modules", _] => Self::Twin(module()?),
+            ["twins", _, "modules", _, "methods"] => Self::Methods(module()?),
+            ["messages", "devicebound"] => Self::Send,
+            ["statistics", "devices"] => Self::DeviceStatistics,
+            ["statistics", "service"] => Self::ServiceStatistics,
+            ["admin", "devices", _, "commands"] => Self::Shown(id(segments[2], None)?),
+            _ => return Ok(None),
+        }))
     }
 
     /// The decoded segments, as a token's resource names them.
-    pub fn segments(&self) -> Vec<&str> {
-        let of = |first, id| {
+    pub fn segments(&self) -> Vec<Cow<'_, str>> {
+        let lock = |token: &LockToken| Cow::Owned(token.to_string());
+        let of = |first, id, last: &[&'static str]| {
             let IdentityId { device, module }: &IdentityId = id;
-            let mut segments = vec![first, device.as_str()];
-            segments.extend(module.iter().flat_map(|module| [MODULES, module.as_str()]));
+            let mut segments: Vec<Cow<'_, str>> =
+                vec![Cow::Borrowed(first), device.as_str().into()];
+            segments.extend(module.iter().flat_map(|m| [MODULES.into(), m.as_str().into()]));
+            segments.extend(last.iter().map(|last| Cow::Borrowed(*last)));
             segments
         };
         match self {
-            Self::Devices => vec!["devices"],
-            Self::Query(id) | Self::Identity(id) => of("devices", id),
-            Self::Modules(id) => vec!["devices", id.device.as_str(), MODULES],
-            Self::Twin(id) => of("twins", id),
-            Self::DeviceStatistics => vec!["statistics", "devices"],
-            Self::ServiceStatistics => vec!["statistics", "service"],
+            Self::Devices => vec!["devices".into()],
+            Self::Query(id) | Self::Identity(id) => of("devices", id, &[]),
+            Self::Modules(id) => of("devices", id, &[MODULES]),
+            Self::Commands(id) => of("devices", id, &["commands"]),
+            Self::Twin(id) => of("twins", id, &[]),
+            Self::Methods(id) => of("twins", id, &["methods"]),
+            Self::DeviceBound(id) => of("devices", id, &DEVICE_BOUND),
+            Self::Locked(id, token) => {
+                [of("devices", id, &DEVICE_BOUND), vec![lock(token)]].concat()
+            }
+            Self::Abandon(id, token) => {
+                [of("devices", id, &DEVICE_BOUND), vec![lock(token), "abandon".into()]].concat()
+            }
+            Self::Send => DEVICE_BOUND.map(Cow::Borrowed).into(),
+            Self::DeviceStatistics => vec!["statistics".into(), "devices".into()],
+            Self::ServiceStatistics => vec!["statistics".into(), "service".into()],
+            Self::Shown(id) => [vec!["admin".into()], of("devices", id, &["commands"])].concat(),
         }
     }
 
@@ -87,10 +119,24 @@ impl Route {
             Self::Devices => "GET, POST",
             Self::Query(_) => "POST, GET, PUT, DELETE",
             Self::Identity(_) => "GET, PUT, DELETE",
-            Self::Modules(_) | Self::DeviceStatistics | Self::ServiceStatistics => "GET",
             Self::Twin(_) => "GET, PATCH, PUT",
+            Self::Methods(_) | Self::Send | Self::Abandon(..) => "POST",
+            Self::Commands(_) | Self::Locked(..) => "DELETE",
+            Self::Modules(_)
+            | Self::DeviceBound(_)
+            | Self::DeviceStatistics
+            | Self::ServiceStatistics
+            | Self::Shown(_) => "GET",
         }
     }
+}
+
+/// The token of a lock, in any case.
+fn lock(text: &str) -> Result<LockToken, Refusal> {
+    LockToken::parse(text).ok_or_else(|| {
+        let text = "the path ends with no lock token; it is the ETag of what was received";
+        Refusal::new(ErrorCode::ArgumentInvalid, text)
+    })
 }
 
 fn id(device: &str, module: Option<&str>) -> Result<IdentityId, Refusal> {
@@ -117,16 +163,20 @@ fn bad(what: &str, why: NameError) -> Refusal {
 }
 
 const MODULES: &str = "modules";
-/// `/devices/{id}/modules/{id}`.
-const SEGMENTS_MAX: usize = 4;
+const DEVICE_BOUND: [&str; 2] = ["messages", "devicebound"];
+/// `/devices/{id}/messages/devicebound/{lock}/abandon`.
+const SEGMENTS_MAX: usize = 6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LOCK: &str = "0123ABCD-0000-1111-2222-333344445555";
+
     #[test]
     fn fixed_segments_have_any_case_and_ids_have_theirs() {
         let id = |text: &str| IdentityId::parse(text).unwrap();
+        let held = LockToken::parse(LOCK).unwrap();
         for (path, route) in [
             ("/devices", Some(Route::Devices)),
             ("/Devices/", Some(Route::Devices)),
@@ -143,8 +193,24 @@ mod tests {
             ("/", None),
             ("/twins", None),
             ("/twins/d/modules", None),
-            ("/twins/d/methods", None),
+            ("/Twins/D/Methods", Some(Route::Methods(id("D")))),
+            ("/twins/d/modules/M/methods/", Some(Route::Methods(id("d/M")))),
+            ("/twins/d/modules/methods", Some(Route::Twin(id("d/methods")))),
+            ("/messages/deviceBound", Some(Route::Send)),
+            ("/devices/d/commands", Some(Route::Commands(id("d")))),
+            ("/admin/devices/D/commands", Some(Route::Shown(id("D")))),
+            ("/devices/D/messages/deviceBound", Some(Route::DeviceBound(id("D")))),
+            (
+                &format!("/devices/d/messages/DEVICEBOUND/{LOCK}"),
+                Some(Route::Locked(id("d"), held)),
+            ),
+            (
+                &format!("/devices/d/messages/devicebound/{LOCK}/Abandon/"),
+                Some(Route::Abandon(id("d"), held)),
+            ),
+            (&format!("/devices/d/messages/devicebound/{LOCK}/abandon/x"), None),
             ("/devices/d/messages/events", None),
+            ("/messages/serviceBound/feedback", None),
             ("/devices/d/modules/m/x", None),
             ("/statistics", None),
             ("/admin/sessions", None),
@@ -152,9 +218,15 @@ mod tests {
             assert_eq!(Route::find(path), Ok(route), "{path}");
         }
         let long = format!("/devices/{}", "a".repeat(129));
-        for path in
-            ["/devices/%2", "/devices/%ff", "/devices/a%2Fb", "/devices//", "/twins/a b", &long]
-        {
+        for path in [
+            "/devices/%2",
+            "/devices/%ff",
+            "/devices/a%2Fb",
+            "/devices//",
+            "/twins/a b",
+            &long,
+            "/devices/d/messages/devicebound/1",
+        ] {
             let refused = Route::find(path).unwrap_err();
             assert_eq!(refused.code, ErrorCode::ArgumentInvalid, "{path}");
         }
@@ -196,5 +268,7 @@ mod tests {
         assert_eq!(segments("/devices/query"), "devices|query");
         assert_eq!(segments("/devices/d/modules"), "devices|d|modules");
         assert_eq!(segments("/statistics/service"), "statistics|service");
+        assert_eq!(segments("/twins/d/modules/m/methods"), "twins|d|modules|m|methods");
+        assert_eq!(segments("/messages/deviceBound"), "messages|devicebound");
     }
 }
