@@ -137,6 +137,7 @@ impl Swarm {
             self.limits.carried_behind_records_max = behind;
             self.limits.carried_after_s = (self.names % 3) as u32;
         }
+        self.limits.dropped_held_messages_max = [1, 1_024, 4, 1][(self.clients + self.names) % 4];
         self.log = Some(LogOdds {
             work: c.pick(&[2, 4, 12]),
             crash: c.pick(&[3, 10, 40]),

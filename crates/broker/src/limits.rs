@@ -127,6 +127,9 @@ pub struct Limits {
     /// Seconds that a message is under way before it is written again, at least, and about twice
     /// as many at most: what clients answer in time is written once.
     pub carried_after_s: u32,
+    /// Messages that `queue_full` has dropped in the log as the oldest, for a session that is away;
+    /// at least a quarter of `session_queue_messages_max`. At it: the log lets go of them.
+    pub dropped_held_messages_max: usize,
     /// Bytes of one post between reactors. At it QoS 0 is dropped and counted, QoS > 0 pauses
     /// its publisher.
     pub post_bytes_max: usize,
@@ -264,6 +267,7 @@ impl Limits {
             publisher_pending_max: 1000,
             log_queue_bytes_max: 64 * MIB,
             carried_behind_records_max: 1_000,
+            dropped_held_messages_max: 1_024,
             carried_after_s: 15,
             post_bytes_max: 8 * MIB,
             idempotency_keys_max: 100_000,

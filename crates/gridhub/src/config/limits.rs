@@ -97,6 +97,7 @@ limits_config! {
     log_queue_bytes_max: usize,
     carried_behind_records_max: usize,
     carried_after_s: u32,
+    dropped_held_messages_max: usize,
     post_bytes_max: usize,
     idempotency_keys_max: usize,
 }

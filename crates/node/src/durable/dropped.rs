@@ -4,6 +4,7 @@
 //! an earlier run has left. The progress that is told behind it lets the log go of the records.
 //! Other policies drop nothing that lies before what waits.
 
+use super::LIVE_MESSAGES;
 use super::listing::{Aim, Listed, Listing};
 use super::reading::{ReadJob, Whose};
 use crate::backlog::Waiting;
@@ -27,7 +28,7 @@ impl Homes {
         let is_here = matches!(session.state, State::Connected { .. });
         let Some(durable) = session.durable.as_deref_mut() else { return false };
         let worth = match is_here {
-            true => READ_WITH_OTHERS,
+            true => worth_with_others(limits),
             false => worth_letting_go(limits),
         };
         let backlog = &mut durable.backlog;
@@ -120,11 +121,14 @@ impl Shard {
 fn worth_letting_go(limits: &Limits) -> Waiting {
     let messages = limits.session_queue_messages_max as u64 / 4;
     let bytes = limits.session_queue_bytes_max as u64 / 4;
-    Waiting { messages: messages.max(MESSAGES_MIN), bytes: bytes.max(BYTES_MIN) }
+    let messages = messages.max(limits.dropped_held_messages_max as u64);
+    Waiting { messages: messages.max(1), bytes: bytes.max(BYTES_MIN) }
 }
 
-/// Less than that is read over with the messages behind it.
-const READ_WITH_OTHERS: Waiting =
-    Waiting { messages: super::LIVE_MESSAGES as u64, bytes: u64::MAX };
-const MESSAGES_MIN: u64 = 1_024;
+/// Less than that is read over with the messages behind it, by whoever reads these.
+pub(crate) fn worth_with_others(limits: &Limits) -> Waiting {
+    let messages = LIVE_MESSAGES.min(limits.dropped_held_messages_max).max(1) as u64;
+    Waiting { messages, bytes: u64::MAX }
+}
+
 const BYTES_MIN: u64 = 1 << 20;

@@ -29,6 +29,7 @@ mod watching;
 pub(crate) use carrying::Late;
 pub(crate) use clock::Told as ClockTold;
 pub(crate) use delivery::{LIVE_BYTES, LIVE_MESSAGES, Way};
+pub(crate) use dropped::worth_with_others;
 pub(crate) use endings::{Endings, Waits};
 pub(crate) use entries::{Kept, NO_STREAM, Then};
 pub(crate) use exchange::{Begin, Step};

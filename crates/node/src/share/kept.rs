@@ -8,7 +8,7 @@
 use super::before::Before;
 use super::carrying::Moves;
 use crate::backlog::{Backlog, Push, Read, Waiting};
-use crate::durable::{Aim, LIVE_BYTES, LIVE_MESSAGES, Listed};
+use crate::durable::{LIVE_BYTES, LIVE_MESSAGES};
 use crate::journal::{FoundGroup, GroupProgress};
 use crate::meter::{Held, Sum};
 use broker::budget::Account;
@@ -303,50 +303,14 @@ impl KeptGroup {
         Some(self.cursor_behind(after))
     }
 
-    fn cursor_behind(&mut self, after: Sequence) -> Box<Cursor> {
+    /// Where reading goes on behind `after`.
+    pub(super) fn cursor_behind(&mut self, after: Sequence) -> Box<Cursor> {
         let cursor = self.cursor.take().filter(|c| c.after == after);
         cursor.unwrap_or_else(|| Box::new(Cursor::new(after, [(self.stream, self.since)])))
     }
 
-    /// The same for numbers, if these come before messages: to count what an earlier run has left,
-    /// or to read over what was dropped.
-    pub fn begin_list(&mut self, messages_max: usize) -> Option<(Box<Cursor>, Aim)> {
-        if self.moves.is_any() {
-            return None;
-        }
-        let (after, aim) = if self.backlog.may_be_over(messages_max) {
-            let (after, up_to) = self.backlog.begin_count()?;
-            (after, Aim::Count { up_to, so_far: 0 })
-        } else {
-            let worth = Waiting { messages: LIVE_MESSAGES as u64, bytes: u64::MAX };
-            let (after, dropped) = self.backlog.begin_let_go(worth)?;
-            (after, Aim::LetGo(dropped))
-        };
-        Some((self.cursor_behind(after), aim))
-    }
-
-    /// Reads over messages that were dropped; false if one of these was not.
-    pub fn let_go(&mut self, all: &[Listed]) -> bool {
-        all.iter().all(|one| match self.is_known(one.sequence) {
-            true => {
-                self.backlog.is_at(one.sequence);
-                true
-            }
-            false => self.backlog.let_go(one.sequence),
-        })
-    }
-
-    /// How many of these wait or were dropped.
-    pub fn count(&self, all: &[Listed], up_to: Sequence) -> u64 {
-        let counts = |one: &&Listed| {
-            let at = one.sequence;
-            at <= up_to && !self.is_known(at) && self.backlog.counts(at)
-        };
-        all.iter().filter(counts).count() as u64
-    }
-
     /// Whether nobody is to get it from here.
-    fn is_known(&self, at: Sequence) -> bool {
+    pub(super) fn is_known(&self, at: Sequence) -> bool {
         self.moves.has(at) || self.before.as_ref().is_some_and(|before| before.is_done(at))
     }
 
