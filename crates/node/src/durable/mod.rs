@@ -4,9 +4,9 @@
 //! Owns what a session is to the log: its name there, the records that carry it, how far it has
 //! read. [`entries`] writes them, [`attaching`] and [`ending`] are the ends of a connection as the
 //! log has them, [`endings`] who waits for the latter, [`delivery`] takes messages or leaves them
-//! there, [`dropped`] reads over what it will not have, by [`listing`], [`reading`] gets them back, [`exchange`] is QoS 2, [`given`] what came of shared groups,
-//! [`progress`] what is told late, [`carrying`] what is under way for long. A session of a
-//! namespace in memory has none of it.
+//! there, [`dropped`] reads over what it will not have, by [`listing`], [`reading`] gets them back,
+//! [`exchange`] is QoS 2, [`given`] what came of shared groups, [`progress`] what is told late,
+//! [`carrying`] what is under way for long. A session of a namespace in memory has none of it.
 
 mod attaching;
 mod carried;

@@ -11,8 +11,8 @@ use store::log::{Cursor, ReadEnd};
 use store::op::Sequence;
 
 impl KeptGroup {
-    /// Where to read numbers on, if these come before messages: to count what an earlier run has left,
-    /// or to read over what was dropped.
+    /// Where to read numbers on, if these come before messages: to count what an earlier run has
+    /// left, or to read over what was dropped.
     fn begin_list(&mut self, limits: &Limits) -> Option<(Box<Cursor>, Aim)> {
         if self.moves.is_any() {
             return None;
