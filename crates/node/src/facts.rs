@@ -17,6 +17,7 @@ use crate::source::Source;
 use crate::waiting::{Completion, Logged, Waiting};
 use broker::subscription::SessionRef;
 use engine::{Fact, Facts, Formed, Outcome};
+use hub::errors::{ErrorCode, Refusal};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -165,6 +166,10 @@ impl Shard {
             Completion::Telemetry { link, packet_id } => {
                 self.homes.counters.publishes_refused.add(1);
                 self.telemetry_unstored(link, packet_id, why);
+            }
+            Completion::Asker(reply) => {
+                self.homes.counters.publishes_refused.add(1);
+                reply(Err(Refusal::new(ErrorCode::ServiceUnavailable, why)));
             }
             Completion::Channel(kept) => self.channel_not_kept(*kept, why),
             // It is told again.

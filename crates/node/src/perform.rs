@@ -347,6 +347,7 @@ impl Shard {
             Completion::Telemetry { link, packet_id } => {
                 self.acknowledge(link, packet_id, QoS::AtLeastOnce, Reason::SUCCESS, None);
             }
+            Completion::Asker(reply) => reply(Ok(())),
             Completion::Channel(kept) => self.channel_kept(*kept, Sequence(sequence)),
             Completion::Clock => self.clock_kept(Sequence(sequence)),
             Completion::Group(group, stream) => {

@@ -4,6 +4,7 @@
 
 use crate::channel::Kept as ChannelKept;
 use crate::devices::{CommandWritten, Written};
+use crate::door::Reply;
 use crate::durable::Kept;
 use crate::journal::Publisher;
 use crate::link::LinkId;
@@ -12,6 +13,7 @@ use crate::tally::{Counting, Tally};
 use broker::access::{Authorized, Principal};
 use broker::publication::Publication;
 use broker::share::GroupRef;
+use hub::errors::Refusal;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -57,6 +59,8 @@ pub(crate) enum Completion {
     Acknowledge { link: LinkId, packet_id: PacketId, qos: QoS },
     /// PUBACK of telemetry of a device on the MQTT 5 plane.
     Telemetry { link: LinkId, packet_id: PacketId },
+    /// A service, or a device that has sent by HTTP.
+    Asker(Reply<Result<(), Refusal>>),
     /// An answer that is ready but has to keep its place.
     Answer { link: LinkId, packet_id: PacketId, qos: QoS, reason: Reason, why: Option<Box<str>> },
     /// The caller of the door.

@@ -62,13 +62,7 @@ impl Shard {
                 self.homes.counters.lose(Loss::Memory);
                 return Ok(());
             }
-            Level::Full => return Err(busy(MEMORY_FULL)),
-            _ => {}
-        }
-        let log_queue_bytes_max = self.homes.limits.log_queue_bytes_max;
-        if origin == Origin::NOBODY && self.perform.bytes() > log_queue_bytes_max {
-            // Who has no socket cannot be left unread.
-            return Err(busy(LOG_FULL));
+            _ => self.has_room_for(origin)?,
         }
         let mut head = std::mem::take(&mut self.channel.scratch);
         head.clear();
@@ -104,6 +98,22 @@ impl Shard {
         let parts = (&head[..], message.body);
         self.goes(origin, &hub, (&stamp, parts), (fate, completion));
         self.channel.scratch = head;
+        Ok(())
+    }
+
+    /// Whether somebody who waits for it could be told that his message is taken.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub(crate) fn has_room_for(&self, origin: Origin) -> Result<(), NotTaken> {
+        if self.homes.meter.level() == Level::Full {
+            return Err(busy(MEMORY_FULL));
+        }
+        let log_queue_bytes_max = self.homes.limits.log_queue_bytes_max;
+        if origin == Origin::NOBODY && self.perform.bytes() > log_queue_bytes_max {
+            // Who has no socket cannot be left unread.
+            return Err(busy(LOG_FULL));
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use hub::method::{self, Request};
 use hub::plane::Status;
 use hub::query::{Query, Refused, Source, Tally, TwinDocument};
 use hub::registry::Ids;
-use hub::telemetry::{ApplicationProperties, SystemProperties};
+use hub::telemetry::{ApplicationProperties, AuthMethod, SystemProperties};
 use hub::twin::{About, IfVersion, Mode};
 use hub::{Etag, IfMatch, LockToken};
 use std::sync::Arc;
@@ -50,8 +50,10 @@ pub enum Ask {
     Settle(LockToken, Settlement, Reply<Result<(), Refusal>>),
     /// Its commands, to be looked at.
     Commands(Reply<Result<Commands, Refusal>>),
-    /// Whether a token lets somebody in as the device itself (C2, D6).
-    Verify(Box<str>, Reply<Result<(), Refusal>>),
+    /// Whether a token lets somebody in as the device itself (C2, D6), and whose it is.
+    Verify(Box<str>, Reply<Result<AuthMethod, Refusal>>),
+    /// Telemetry of a device that has proved itself so (D6).
+    Event(Box<Sending>, AuthMethod, Reply<Result<(), Refusal>>),
     /// A direct method (C5), under a ticket of the caller's.
     Invoke(Box<Request>, Ticket, Reply<method::Outcome>),
     /// Who asked for it does not wait any more.
@@ -69,7 +71,7 @@ pub struct Shown {
     pub activity: Activity,
 }
 
-/// A message to a device.
+/// A message to a device, or of one.
 #[derive(Debug)]
 pub struct Sending {
     /// The body.
@@ -301,6 +303,7 @@ impl Ask {
             Self::Settle(.., reply) => reply(Err(refusal)),
             Self::Commands(reply) => reply(Err(refusal)),
             Self::Verify(_, reply) => reply(Err(refusal)),
+            Self::Event(.., reply) => reply(Err(refusal)),
             Self::Twin(reply) | Self::WriteTwin(.., reply) => reply(Err(refusal)),
         }
     }

@@ -11,6 +11,7 @@ use hub::identity::{self, Candidate, Denied, IdentityId, Signer};
 use hub::plane::{Claim, ConnectRefused, Hello, Method, Signature};
 use hub::registry::Ids;
 use hub::sas::{SignatureError, SignedConnect, Token, TokenError, When};
+use hub::telemetry::AuthMethod;
 use mqtt::reason::Reason;
 use mqtt::wire::Connect;
 use std::sync::Arc;
@@ -107,9 +108,7 @@ impl Claimed {
         let model_id = name.model_id.map(|model| model.into());
         let certificate = names(hub, certificate);
         let policy = match &proof {
-            Proof::Token(text) => {
-                Token::parse(text).ok().and_then(|token| token.policy().map(Into::into))
-            }
+            Proof::Token(text) => policy_of(text),
             _ => None,
         };
         let proved = Proved { method, policy, host: None, certificate };
@@ -118,7 +117,8 @@ impl Claimed {
 
     /// Who shows a token by HTTP (D6): of the device, or of a policy.
     pub fn by_token(id: &IdentityId, text: &str) -> Self {
-        let proved = Proved { method: Method::Sas, policy: None, host: None, certificate: None };
+        let policy = policy_of(text);
+        let proved = Proved { method: Method::Sas, policy, host: None, certificate: None };
         Self { id: id.clone(), proved, proof: Proof::Token(text.into()), model_id: None }
     }
 
@@ -191,6 +191,11 @@ impl Claimed {
     }
 }
 
+/// Whose token says to be of a policy.
+fn policy_of(token: &str) -> Option<Box<str>> {
+    Token::parse(token).ok().and_then(|token| token.policy().map(Into::into))
+}
+
 fn names(hub: &Hub, certificate: Option<Certificate>) -> Option<Arc<(CertificateNames, Chain)>> {
     let Certificate { der, chain } = certificate?;
     hub.certificate(&der).map(|names| Arc::new((names, chain)))
@@ -202,12 +207,17 @@ impl Shard {
     ///
     /// # Errors
     /// IotHubUnauthorizedAccess.
-    pub(super) fn verify_token(&mut self, id: &IdentityId, token: &str) -> Result<(), Refusal> {
+    pub(super) fn verify_token(
+        &mut self,
+        id: &IdentityId,
+        token: &str,
+    ) -> Result<AuthMethod, Refusal> {
+        let claimed = Claimed::by_token(id, token);
         let judged = match &self.devices.hub {
-            Some(hub) => Claimed::by_token(id, token).judge(&self.devices, hub, self.homes.now),
+            Some(hub) => claimed.judge(&self.devices, hub, self.homes.now),
             None => Err(NotAdmitted::Unknown),
         };
-        let Err(not) = judged else { return Ok(()) };
+        let Err(not) = judged else { return Ok(claimed.proved.auth_method(id)) };
         let client = id.to_string();
         self.homes.refused(&client, Reason::NOT_AUTHORIZED, not.rule(), not.why());
         let why = match not {
@@ -215,7 +225,10 @@ impl Shard {
             NotAdmitted::Denied(Denied::Signature(
                 error @ (SignatureError::Expired { .. } | SignatureError::Resource),
             )) => error.to_string(),
-            NotAdmitted::Unknown | NotAdmitted::Policy | NotAdmitted::Denied(_) => {
+            NotAdmitted::Unknown
+            | NotAdmitted::Policy
+            | NotAdmitted::NoCertificate
+            | NotAdmitted::Denied(_) => {
                 let with = "the device's key, or with a policy's that has DeviceConnect";
                 format!("the token does not let '{client}' in: sign it with {with}")
             }

@@ -208,6 +208,7 @@ impl Ask {
                 | Self::Settle(..)
                 | Self::Commands(_)
                 | Self::Verify(..)
+                | Self::Event(..)
         )
     }
 }

@@ -11,6 +11,7 @@ mod claimed;
 mod classic;
 mod commands;
 mod connecting;
+mod events;
 mod known;
 mod methods;
 mod publishing;

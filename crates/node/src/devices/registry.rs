@@ -47,6 +47,9 @@ impl Shard {
             Ask::Settle(token, how, reply) => self.settle_command(id, token, how, reply),
             Ask::Commands(reply) => reply(self.commands_shown(&id)),
             Ask::Verify(token, reply) => reply(self.verify_token(&id, &token)),
+            Ask::Event(sending, auth_method, reply) => {
+                self.take_event(&id, &sending, auth_method, reply);
+            }
             Ask::Invoke(request, ticket, reply) => {
                 self.invoke(&id, *request, Invoker { ticket, reply });
             }

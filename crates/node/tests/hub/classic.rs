@@ -6,6 +6,7 @@ use crate::world::{NOW_MS, World, take, take_after};
 use crashdisk::CrashDisk;
 use hub::errors::ErrorCode;
 use hub::sas::{Key, Token};
+use hub::telemetry::{AuthMethod, Scope};
 use mqtt::qos::QoS;
 use node::devices::Ask;
 
@@ -66,7 +67,7 @@ fn the_same_token_is_judged_by_http() {
     ] {
         let verified = take(&world.ask(id, |reply| Ask::Verify(token.as_str().into(), reply)));
         match why {
-            None => assert_eq!(verified, Ok(()), "{token}"),
+            None => assert_eq!(verified, Ok(AuthMethod::Key(Scope::Device)), "{token}"),
             Some(why) => {
                 let refusal = verified.unwrap_err();
                 assert_eq!(refusal.code, ErrorCode::IotHubUnauthorizedAccess);

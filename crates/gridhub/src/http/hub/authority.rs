@@ -11,6 +11,7 @@ use hyper::http::request::Parts;
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{IdentityId, Policy, Right};
 use hub::sas::{SignatureError, Target, Token, When};
+use hub::telemetry::AuthMethod;
 use node::devices::{Ask, Hub};
 
 use super::asking;
@@ -80,7 +81,7 @@ pub async fn device<B: Backend>(
     app: &App<B>,
     head: &Parts,
     id: &IdentityId,
-) -> Result<(), HttpError> {
+) -> Result<AuthMethod, HttpError> {
     let text = authorization(head).ok_or_else(|| unauthorized(SEND_AS_DEVICE))?;
     if !is_token(text) {
         return Err(unauthorized(SEND_AS_DEVICE));

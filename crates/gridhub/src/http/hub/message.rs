@@ -2,11 +2,13 @@
 //! to know where a message goes and which rules its values have.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use hyper::HeaderMap;
 use hyper::header::{
     CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, InvalidHeaderValue,
 };
+use serde_json::{Map, Value};
 
 use hub::Moment;
 use hub::errors::{ErrorCode, Refusal};
@@ -14,24 +16,16 @@ use hub::identity::DeviceId;
 use hub::telemetry::{ApplicationProperties, SystemProperties};
 use node::devices::{Received, Sending};
 
-/// Reads a message for a device. A header of the message's own wins over one of HTTP's.
+/// Reads a message for a device, or of one. A header of the message's own wins over one of HTTP's.
 ///
 /// # Errors
 /// ArgumentInvalid for a value that is no text or no time, and for a header that is there twice.
 pub fn read(headers: &HeaderMap, body: Vec<u8>) -> Result<Sending, Refusal> {
-    let text = |name| one(headers, &name);
-    let either = |own, of_http| text(own).and_then(|own| own.map_or_else(|| text(of_http), ok));
-    let expiry = text(EXPIRY)?;
-    let system = SystemProperties {
-        content_type: owned(either(OWN_TYPE, CONTENT_TYPE)?),
-        content_encoding: owned(either(OWN_ENCODING, CONTENT_ENCODING)?),
-        message_id: owned(text(MESSAGE_ID)?),
-        correlation_id: owned(text(CORRELATION_ID)?),
-        user_id: owned(text(USER_ID)?),
-        expiry_time: expiry.map(moment).transpose()?,
-        ack: owned(text(ACK)?),
-        ..SystemProperties::default()
-    };
+    let mut system = system(|name| Ok(one(headers, &name)?.map(str::to_owned)))?;
+    let of_http = |name| Ok::<_, Refusal>(one(headers, &name)?.map(|text| text.to_owned().into()));
+    system.content_type = system.content_type.map_or_else(|| of_http(CONTENT_TYPE), ok)?;
+    system.content_encoding =
+        system.content_encoding.map_or_else(|| of_http(CONTENT_ENCODING), ok)?;
     let mut properties = Vec::new();
     for (name, value) in headers {
         if let Some(name) = name.as_str().strip_prefix(PROPERTY) {
@@ -39,6 +33,57 @@ pub fn read(headers: &HeaderMap, body: Vec<u8>) -> Result<Sending, Refusal> {
         }
     }
     Ok(Sending { body, system, application: ApplicationProperties::of(properties) })
+}
+
+/// Reads a message whose properties are members of an object, named as headers are, in any case.
+///
+/// # Errors
+/// ArgumentInvalid as for headers, and for a name that no property has.
+pub fn of_members(members: &Map<String, Value>, body: Vec<u8>) -> Result<Sending, Refusal> {
+    let invalid = |text: String| Refusal::new(ErrorCode::ArgumentInvalid, text);
+    let (mut known, mut properties) = (HashMap::new(), Vec::new());
+    for (name, value) in members {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            _ => return Err(invalid(format!("property '{}' is no text", name.escape_debug()))),
+        };
+        let lower = name.to_ascii_lowercase();
+        if lower.starts_with(PROPERTY) {
+            properties.push((name[PROPERTY.len()..].to_owned().into(), text.into()));
+        } else if SYSTEM.iter().any(|known| *known == lower) {
+            known.insert(lower, text);
+        } else {
+            let name = name.escape_debug();
+            return Err(invalid(format!(
+                "there is no property '{name}'; its own begin with {PROPERTY}"
+            )));
+        }
+    }
+    let system = system(|name| Ok(known.get(name.as_str()).cloned()))?;
+    Ok(Sending { body, system, application: ApplicationProperties::of(properties) })
+}
+
+/// The properties that the hub has names for.
+fn system(
+    text: impl Fn(HeaderName) -> Result<Option<String>, Refusal>,
+) -> Result<SystemProperties<'static>, Refusal> {
+    let owned = |name| Ok::<_, Refusal>(text(name)?.map(Cow::Owned));
+    let time = |name: HeaderName| text(name.clone())?.map(|text| moment(&name, &text)).transpose();
+    Ok(SystemProperties {
+        content_type: owned(OWN_TYPE)?,
+        content_encoding: owned(OWN_ENCODING)?,
+        message_id: owned(MESSAGE_ID)?,
+        correlation_id: owned(CORRELATION_ID)?,
+        user_id: owned(USER_ID)?,
+        to: owned(TO)?,
+        expiry_time: time(EXPIRY)?,
+        creation_time: time(CREATION_TIME)?,
+        ack: owned(ACK)?,
+        interface_id: owned(INTERFACE_ID)?,
+        subject: owned(SUBJECT)?,
+        ..SystemProperties::default()
+    })
 }
 
 /// The device that `iothub-to` names: `/devices/{id}/messages/deviceBound`, fixed segments in any
@@ -112,10 +157,6 @@ fn ok<T, E>(value: T) -> Result<Option<T>, E> {
     Ok(Some(value))
 }
 
-fn owned(text: Option<&str>) -> Option<Cow<'static, str>> {
-    text.map(|text| Cow::Owned(text.to_owned()))
-}
-
 /// A header that may be there once; an empty one is none.
 pub fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
     let mut values = headers.get_all(name).iter();
@@ -134,9 +175,9 @@ fn word<'h>(name: &str, value: &'h HeaderValue) -> Result<&'h str, Refusal> {
     })
 }
 
-fn moment(text: &str) -> Result<Moment, Refusal> {
+fn moment(name: &HeaderName, text: &str) -> Result<Moment, Refusal> {
     Moment::parse(text).filter(|moment| *moment != Moment::NEVER).ok_or_else(|| {
-        let text = format!("header {EXPIRY} is a time like 2026-11-22T10:00:00Z");
+        let text = format!("{name} is a time like 2026-11-22T10:00:00Z");
         Refusal::new(ErrorCode::ArgumentInvalid, text)
     })
 }
@@ -147,6 +188,23 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("iothub-correlationid
 const USER_ID: HeaderName = HeaderName::from_static("iothub-userid");
 const EXPIRY: HeaderName = HeaderName::from_static("iothub-expiry");
 const ACK: HeaderName = HeaderName::from_static("iothub-ack");
+const CREATION_TIME: HeaderName = HeaderName::from_static("iothub-creation-time-utc");
+const INTERFACE_ID: HeaderName = HeaderName::from_static("iothub-interface-id");
+const SUBJECT: HeaderName = HeaderName::from_static("dt-subject");
+/// All of them.
+const SYSTEM: [&str; 11] = [
+    "iothub-to",
+    "iothub-messageid",
+    "iothub-correlationid",
+    "iothub-userid",
+    "iothub-expiry",
+    "iothub-ack",
+    "iothub-contenttype",
+    "iothub-contentencoding",
+    "iothub-creation-time-utc",
+    "iothub-interface-id",
+    "dt-subject",
+];
 const OWN_TYPE: HeaderName = HeaderName::from_static("iothub-contenttype");
 const OWN_ENCODING: HeaderName = HeaderName::from_static("iothub-contentencoding");
 const DELIVERY_COUNT: HeaderName = HeaderName::from_static("iothub-deliverycount");
@@ -207,6 +265,21 @@ mod tests {
             let refused = read(&headers(lines), Vec::new()).unwrap_err();
             assert_eq!(refused.code, ErrorCode::ArgumentInvalid);
         }
+    }
+
+    #[test]
+    fn members_are_read_as_headers_are_and_keep_their_case() {
+        let members = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
+        let all = r#"{"iothub-app-Level":"high","IoTHub-MessageId":"m1","iothub-app-n":1}"#;
+        let sending = of_members(&members(all), Vec::new()).unwrap();
+        assert_eq!(sending.system.message_id.as_deref(), Some("m1"));
+        let properties: Vec<_> = sending.application.iter().collect();
+        assert_eq!(properties, [("Level", "high"), ("n", "1")]);
+        for wrong in [r#"{"level":"high"}"#, r#"{"iothub-app-a":[]}"#, r#"{"iothub-expiry":"x"}"#] {
+            let refused = of_members(&members(wrong), Vec::new()).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::ArgumentInvalid, "{wrong}");
+        }
+        assert!(SYSTEM.iter().all(|name| HeaderName::from_static(name) == *name));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod bulk;
 mod command;
 mod continuation;
 mod devicebound;
+mod event;
 mod identity;
 mod merge;
 mod message;
@@ -32,6 +33,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hub::IfMatch;
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{IdentityId, Right};
+use hub::telemetry::AuthMethod;
 use hub::twin::Mode;
 
 use super::app::App;
@@ -145,6 +147,10 @@ impl<B: Backend> Asked<'_, B> {
                 self.allowed(&[Right::ServiceConnect])?;
                 command::show(self, id).await
             }
+            (Route::Events(id), &Method::POST) => {
+                let auth_method = self.is(id).await?;
+                event::send(self, (id, auth_method), body).await
+            }
             (Route::DeviceBound(id), &Method::GET) => {
                 self.is(id).await?;
                 devicebound::receive(self, id).await
@@ -171,9 +177,9 @@ impl<B: Backend> Asked<'_, B> {
     }
 
     /// Who asks is this device, and says which version he speaks.
-    async fn is(&self, id: &IdentityId) -> Result<(), HttpError> {
-        authority::device(self.app, self.head, id).await?;
-        self.version()
+    async fn is(&self, id: &IdentityId) -> Result<AuthMethod, HttpError> {
+        let auth_method = authority::device(self.app, self.head, id).await?;
+        self.version().map(|()| auth_method)
     }
 
     fn version(&self) -> Result<(), HttpError> {
@@ -241,6 +247,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("/devices/query", "POST"),
     ("/devices/{deviceId}", "GET, PUT, DELETE"),
     ("/devices/{deviceId}/commands", "DELETE"),
+    ("/devices/{deviceId}/messages/events", "POST"),
     ("/devices/{deviceId}/messages/devicebound", "GET"),
     ("/devices/{deviceId}/messages/devicebound/{lockToken}", "DELETE"),
     ("/devices/{deviceId}/messages/devicebound/{lockToken}/abandon", "POST"),

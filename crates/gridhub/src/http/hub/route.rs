@@ -30,6 +30,8 @@ pub enum Route {
     Commands(IdentityId),
     /// `/admin/devices/{id}/commands`.
     Shown(IdentityId),
+    /// `/devices/{id}/messages/events`: what a device sends.
+    Events(IdentityId),
     /// `/devices/{id}/messages/devicebound`: what a device receives.
     DeviceBound(IdentityId),
     /// `/devices/{id}/messages/devicebound/{lock}`.
@@ -69,6 +71,7 @@ impl Route {
             ["devices", _, "messages", "devicebound", token, "abandon"] => {
                 Self::Abandon(device()?, lock(token)?)
             }
+            ["devices", _, "messages", "events"] => Self::Events(device()?),
             ["twins", _] => Self::Twin(device()?),
             ["twins", _, "methods"] => Self::Methods(device()?),
             ["twins", _, "modules", _] => Self::Twin(module()?),
@@ -99,6 +102,7 @@ impl Route {
             Self::Commands(id) => of("devices", id, &["commands"]),
             Self::Twin(id) => of("twins", id, &[]),
             Self::Methods(id) => of("twins", id, &["methods"]),
+            Self::Events(id) => of("devices", id, &["messages", "events"]),
             Self::DeviceBound(id) => of("devices", id, &DEVICE_BOUND),
             Self::Locked(id, token) => {
                 [of("devices", id, &DEVICE_BOUND), vec![lock(token)]].concat()
@@ -120,7 +124,7 @@ impl Route {
             Self::Query(_) => "POST, GET, PUT, DELETE",
             Self::Identity(_) => "GET, PUT, DELETE",
             Self::Twin(_) => "GET, PATCH, PUT",
-            Self::Methods(_) | Self::Send | Self::Abandon(..) => "POST",
+            Self::Methods(_) | Self::Send | Self::Events(_) | Self::Abandon(..) => "POST",
             Self::Commands(_) | Self::Locked(..) => "DELETE",
             Self::Modules(_)
             | Self::DeviceBound(_)
@@ -209,7 +213,8 @@ mod tests {
                 Some(Route::Abandon(id("d"), held)),
             ),
             (&format!("/devices/d/messages/devicebound/{LOCK}/abandon/x"), None),
-            ("/devices/d/messages/events", None),
+            ("/devices/d/messages/Events", Some(Route::Events(id("d")))),
+            ("/devices/d/modules/m/messages/events", None),
             ("/messages/serviceBound/feedback", None),
             ("/devices/d/modules/m/x", None),
             ("/statistics", None),
