@@ -78,8 +78,8 @@ fn who_waits_hears_of_what_comes_and_a_day_later_nothing_is_left() {
     let next = lines.header("x-gridhub-next-offset").unwrap().to_owned();
     // It waits for what is sent while it waits.
     let page = std::thread::scope(|scope| {
-        let wait = || Curl::to(&server, &format!("{path}?offset={next}&wait=30")).send().json();
-        let heard = scope.spawn(wait);
+        let waiting = Curl::to(&server, &format!("{path}?offset={next}&wait=30"));
+        let heard = scope.spawn(move || waiting.send().json());
         device.send("{\"n\":8}", &[]);
         device.acknowledged(1);
         heard.join().unwrap()
