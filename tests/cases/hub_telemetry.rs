@@ -24,7 +24,7 @@ fn numbers(records: &[Value]) -> Vec<u64> {
 #[test]
 fn what_a_device_was_acknowledged_is_read_after_kill_9_and_groups_go_on() {
     let folder = Folder::new();
-    let options = Options::on(&folder.path().join("data"));
+    let options = Options::on(&folder.path().join(".gridhub"));
     let mut server = Server::start(&options);
     for round in 0..3 {
         let mut device = device1(&server);
@@ -54,7 +54,7 @@ fn who_waits_hears_of_what_comes_and_a_day_later_nothing_is_left() {
     if !Foreign::Curl.ready() {
         return;
     }
-    let server = Server::start(&Options::with(&["--ephemeral"]));
+    let server = Server::new();
     let waiting = server.verb(&["telemetry", "tail", "--json", "-n", "1"]).spawn();
     let mut device = device1(&server);
     // It may not have asked yet: one of these comes after.
@@ -78,8 +78,8 @@ fn who_waits_hears_of_what_comes_and_a_day_later_nothing_is_left() {
     let next = lines.header("x-gridhub-next-offset").unwrap().to_owned();
     // It waits for what is sent while it waits.
     let page = std::thread::scope(|scope| {
-        let wait = Curl::to(&server, &format!("{path}?offset={next}&wait=15"));
-        let heard = scope.spawn(move || wait.send().json());
+        let waiting = Curl::to(&server, &format!("{path}?offset={next}&wait=30"));
+        let heard = scope.spawn(move || waiting.send().json());
         device.send("{\"n\":8}", &[]);
         device.acknowledged(1);
         heard.join().unwrap()

@@ -61,7 +61,7 @@ impl Feed {
 
     /// The offset that the next message of a partition can have.
     pub fn next(&self, partition: usize) -> u64 {
-        self.channel.end(partition).0 + 1
+        self.channel.next(partition).0
     }
 
     /// The offset where a reader begins.

@@ -143,7 +143,7 @@ impl Shard {
             if usize::from(*partition) >= partitions {
                 return Err(NotCommitted::Partition(*partition));
             }
-            let next = hub.channel.end(usize::from(*partition)).0 + 1;
+            let next = hub.channel.next(usize::from(*partition)).0;
             if *offset > next {
                 return Err(NotCommitted::Beyond { partition: *partition, next });
             }

@@ -105,7 +105,7 @@ impl Channel {
                 let ms = enqueued_ms(payload).map_err(|bad| format!("record {}: {bad}", at.0))?;
                 Ok((*at, Some(ms)))
             }
-            None => Ok((page.next.max(Sequence(self.end(partition).0 + 1)), None)),
+            None => Ok((page.next.max(self.next(partition)), None)),
         }
     }
 }

@@ -74,6 +74,13 @@ impl Channel {
         Sequence(self.ends.get(partition).map_or(0, |end| end.load(Ordering::Acquire)))
     }
 
+    /// The lowest offset that the next message of a partition can have, and no lower than the first
+    /// one that can still be there.
+    pub fn next(&self, partition: usize) -> Sequence {
+        let floor = self.marks().floor();
+        Sequence(self.end(partition).max(floor).0 + 1)
+    }
+
     /// Whether there is more than there may be: reactor 0 should have a turn.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)

@@ -176,6 +176,11 @@ fn old_messages_go_and_give_their_space_back() {
     let log = world.log();
     let next = world.hub.channel.first(log.as_ref(), world_partition()).unwrap();
     assert_eq!(next.0, world.hub.channel.end(world_partition()).0 + 1);
+    // A partition that never had a message ends no earlier than it begins.
+    let other = 1 - world_partition();
+    let first = world.hub.channel.first(log.as_ref(), other).unwrap();
+    assert_eq!(first, world.hub.channel.next(other));
+    assert!(commit(&mut world, "g", vec![(other as u8, first.0)]).is_ok());
 }
 
 fn world_partition() -> usize {
