@@ -1,7 +1,7 @@
-//! The hub's own API over MQTT 5 by paho-mqtt and mqtt.js (iot-hub A, E3): codecs that others wrote,
-//! the API by hand.
+//! The hub's own API over MQTT 5 by paho-mqtt and mqtt.js (iot-hub A, E3): codecs that others
+//! wrote, the API by hand.
 use crate::accept::{connect, receive, subscribe, tls, with};
-use crate::hub_service::ask;
+use crate::hub_service::{ask, asking};
 use aws_lc_rs::hmac;
 use e2e::{Foreign, Script, Server, javascript, paho, until};
 use serde_json::{Value, json};
@@ -85,7 +85,8 @@ fn lives(server: &Server, client: &mut Script) {
     assert_eq!(user(&desired, "version"), "2");
     std::thread::scope(|scope| {
         let body = r#"{"methodName":"echo","payload":{"a":1.50}}"#;
-        let call = scope.spawn(|| ask(server, "POST", "/twins/d5/methods", &[], body));
+        let call = asking(server, "POST", "/twins/d5/methods", &[], body);
+        let call = scope.spawn(move || call.send());
         let asked = receive(client);
         assert_eq!((&asked["topic"], &asked["payload"]), (&json!(ECHO), &json!(r#"{"a":1.50}"#)));
         let correlation = asked["properties"]["correlation_data"].clone();

@@ -9,11 +9,16 @@ const VERSION: &str = "api-version=2021-04-12";
 /// Asks with the token that may do everything.
 #[track_caller]
 pub fn ask(server: &Server, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    asking(server, method, path, headers, body).send()
+}
+
+/// The same, not sent yet: a thread may take it along.
+pub fn asking(server: &Server, method: &str, path: &str, headers: &[&str], body: &str) -> Curl {
     let sign = if path.contains('?') { '&' } else { '?' };
     let curl = Curl::to(server, &format!("{path}{sign}{VERSION}"));
     let curl = headers.iter().fold(curl, |curl, line| curl.header(line));
     let curl = if body.is_empty() { curl } else { curl.post(body.as_bytes()) };
-    curl.arguments(&["-X", method]).send()
+    curl.arguments(&["-X", method])
 }
 
 /// Must be a refusal in the first form of C9.

@@ -1,5 +1,5 @@
-//! Commands as services see them (iot-hub C6): sent, purged, and looked at, which is ours. Refuses to
-//! know devices.
+//! Commands as services see them (iot-hub C6): sent, purged, and looked at, which is ours.
+//! Refuses to know devices.
 
 use axum::body::Body;
 use base64::Engine;

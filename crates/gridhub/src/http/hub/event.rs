@@ -1,5 +1,5 @@
-//! Telemetry that a device sends by HTTP (iot-hub D6): one message, or many in a document. Refuses to
-//! know where it goes.
+//! Telemetry that a device sends by HTTP (iot-hub D6): one message, or many in a document.
+//! Refuses to know where it goes.
 
 use axum::body::Body;
 use base64::Engine;

@@ -1,5 +1,5 @@
-//! A message as headers and a body (iot-hub C6, D6): one table of names for both directions. Refuses
-//! to know where a message goes and which rules its values have.
+//! A message as headers and a body (iot-hub C6, D6): one table of names for both directions.
+//! Refuses to know where a message goes and which rules its values have.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

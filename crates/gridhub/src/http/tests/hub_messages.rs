@@ -1,5 +1,5 @@
-//! Methods and commands over HTTP, and the device API by HTTP (iot-hub C5, C6, D6), over homes as the
-//! server's. What a connected device does is the part of clients that others wrote.
+//! Methods and commands over HTTP, and the device API by HTTP (iot-hub C5, C6, D6), over homes
+//! as the server's. What a connected device does is the part of clients that others wrote.
 
 use serde_json::{Value, json};
 
