@@ -465,12 +465,13 @@ mod tests {
     #[test]
     fn the_last_number_is_given_once_and_what_is_held_goes_on() {
         let interest = Interest::new(1);
-        interest.adopt("a", StreamId(u32::MAX - 1)).unwrap();
-        assert_eq!(interest.hold("b"), Ok(StreamId(u32::MAX)));
+        let last = StreamId(RESERVED_FROM.0 - 1);
+        interest.adopt("a", StreamId(last.0 - 1)).unwrap();
+        assert_eq!(interest.hold("b"), Ok(last));
         assert_eq!(interest.hold("c"), Err(NumbersSpent));
         assert_eq!(interest.release("c"), None, "a refusal holds nothing");
-        assert_eq!(interest.hold("b"), Ok(StreamId(u32::MAX)));
-        assert_eq!(interest.streams("b"), [StreamId(u32::MAX)]);
+        assert_eq!(interest.hold("b"), Ok(last));
+        assert_eq!(interest.streams("b"), [last]);
     }
 
     #[test]
