@@ -86,11 +86,25 @@ fn receives(server: &Server, sdk: &mut Script, first: &str) {
     e2e::until("both are complete", || (count() == Some(0)).then_some(()));
 }
 
+/// What a device sends is told by `gridhub telemetry tail`: the last of `count` records.
+fn tells(server: &Server, sdk: &mut Script, count: usize) -> Value {
+    sdk.ask(&json!({"do": "send", "data": r#"{"t":21.50}"#}));
+    let count = count.to_string();
+    let words = ["telemetry", "tail", "--from", "earliest", "--json", "-n", &count];
+    let output = server.verb(&words).output();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let record: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&record["deviceId"], &record["body"]), (&json!("device1"), &json!({"t": 21.50})));
+    record
+}
+
 fn a_device_and_a_module(server: &Server, mut start: impl FnMut(&str, &str) -> Script) {
     send(server, &[], "first");
     let mut device = start("device", &device1(server));
     assert_eq!(device.ask(&json!({"do": "connect"}))["connected"], true);
     receives(server, &mut device, "first");
+    let record = tells(server, &mut device, 1);
+    assert_eq!(record["properties"]["Level"], "high & low", "{record}");
     serves(server, &mut device, "/twins/device1", "invoke_device_method", json!(["device1"]));
     let mut one = start("module", &module(server, "m"));
     assert_eq!(one.ask(&json!({"do": "connect"}))["connected"], true);
@@ -150,6 +164,8 @@ fn node(kind: &str, ports: &[u16]) {
     let mut device = azure_device_node(&server, kind, &device1(&server));
     assert_eq!(device.ask(&json!({"do": "connect"}))["connected"], true);
     receives(&server, &mut device, "first");
+    let record = tells(&server, &mut device, 1);
+    assert_eq!(record["properties"]["Level"], "high & low", "{record}");
     serves(&server, &mut device, "/twins/device1", "invoke_device_method", to);
     device.ask(&json!({"do": "disconnect"}));
 }
@@ -183,6 +199,11 @@ fn node_over_http_settles_commands_one_by_one() {
     assert_eq!(first["properties"]["iothub-app-level"], "high", "{first}");
     assert_eq!(settle(&mut device, "complete")["settled"], true);
     assert!(settle(&mut device, "complete")["refused"].is_string(), "its lock is gone");
+    let record = tells(&server, &mut device, 1);
+    assert_eq!(record["properties"]["level"], "high & low", "headers have no case: {record}");
+    device.ask(&json!({"do": "sendMany", "all": ["1", "2"]}));
+    let record = tells(&server, &mut device, 4);
+    assert_eq!(record["properties"]["level"], "high & low", "{record}");
     send(&server, &[], "reject");
     assert_eq!(next(&mut device)["data"], "reject");
     assert_eq!(settle(&mut device, "reject")["settled"], true);

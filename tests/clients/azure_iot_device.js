@@ -5,7 +5,7 @@
 // is answered with status 207 and what it was given.
 'use strict'
 const readline = require('node:readline')
-const { Client } = require('azure-iot-device')
+const { Client, Message } = require('azure-iot-device')
 
 const TIMEOUT = 15000
 const [kind, connectionString, ca] = process.argv.slice(2)
@@ -81,6 +81,26 @@ const commands = {
     await new Promise((resolve, reject) => {
       twin.properties.reported.update(patch, (error) => error ? reject(error) : resolve())
     })
+    return {}
+  },
+
+  async send ({ data }) {
+    const message = new Message(data)
+    message.messageId = 't-1'
+    message.contentType = 'application/json'
+    message.contentEncoding = 'utf-8'
+    message.properties.add('Level', 'high & low')
+    await client.sendEvent(message)
+    return {}
+  },
+
+  async sendMany ({ all }) {
+    const message = (data) => {
+      const one = new Message(data)
+      one.properties.add('Level', 'low')
+      return one
+    }
+    await client.sendEventBatch(all.map(message))
     return {}
   },
 

@@ -1,7 +1,7 @@
 """Azure's device SDK for Python, obeying: a JSON command a line on stdin, an answer on stdout.
 
 Arguments: async or sync, tcp or websocket, device or module, connection string, file of the CA.
-Commands: connect, twin, report, next (of messages, methods or patches), disconnect. Methods are
+Commands: connect, twin, report, send, next (of messages, methods or patches), disconnect. Methods are
 answered with status 207 and what they were given. "error" means that it could not be carried out.
 """
 import asyncio
@@ -10,7 +10,7 @@ import queue
 import sys
 import threading
 
-from azure.iot.device import (IoTHubDeviceClient, IoTHubModuleClient, MethodResponse)
+from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient, Message, MethodResponse
 from azure.iot.device.aio import IoTHubDeviceClient as AsyncDevice
 from azure.iot.device.aio import IoTHubModuleClient as AsyncModule
 
@@ -68,6 +68,12 @@ class Device:
                 return {"twin": self.do(self.client.get_twin)}
             case "report":
                 self.do(self.client.patch_twin_reported_properties, command["patch"])
+                return {}
+            case "send":
+                message = Message(command["data"], content_encoding="utf-8",
+                                  content_type="application/json", message_id="t-1")
+                message.custom_properties["Level"] = "high & low"
+                self.do(self.client.send_message, message)
                 return {}
             case "next":
                 return {"next": self.heard[command["of"]].get(timeout=TIMEOUT)}

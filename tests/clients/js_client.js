@@ -171,8 +171,8 @@ const commands = {
       const granted = await client.subscribeAsync(filters, options)
       return { reasons: granted.map((one) => one.qos) }
     } catch (error) {
-      if (error.code === undefined || c.filters.length > 1) throw error
-      return { reasons: [error.code] }
+      if (!error.packet) throw error
+      return { reasons: error.packet.granted }
     }
   },
 

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use hub::sas::{Key, Token};
+use tokio::time::{Duration, timeout};
 
 use super::homes::key;
 use super::hub::{ask, ask_as, ask_by, refused, server};
@@ -186,6 +187,39 @@ async fn devices_come_by_their_own_token_only() {
     assert_eq!(refused(&unversioned).1, "InvalidProtocolVersion");
 }
 
+#[tokio::test]
+async fn a_device_sends_one_message_or_many() {
+    let server = with_device().await;
+    let token = Token::make("hub/devices/D#1", 4_000_000_000, None, &own_key());
+    let send = async |more: &str, body: &str| {
+        let path = "POST /devices/D%231/messages/Events";
+        ask_by(&server, &token, path, more, body).await
+    };
+    let one = send("iothub-messageid: m1\r\niothub-app-level: high\r\n", "x").await;
+    assert_eq!((one.status, one.body.len()), (204, 0), "{:?}", one.body);
+    let many = "content-type: application/vnd.microsoft.iothub.json\r\n";
+    let two = r#"[{"body":"eA==","properties":{"iothub-app-Level":"high"}},
+                  {"body":"text","base64Encoded":false}]"#;
+    assert_eq!(send(many, two).await.status, 204);
+    let larger = "x".repeat(262_145);
+    for (more, body, status, code) in [
+        ("iothub-messageid: a b\r\n", "", 400, "ArgumentInvalid"),
+        ("", &*larger, 413, "MessageTooLarge"),
+        (many, "{", 400, "IotHubFormatError"),
+        (many, "{}", 400, "IotHubFormatError"),
+        (many, "[{}]", 400, "ArgumentInvalid"),
+        (many, r#"[{"body":"x"}]"#, 400, "ArgumentInvalid"),
+        (many, r#"[{"body":"","properties":{"a":"b"}}]"#, 400, "ArgumentInvalid"),
+    ] {
+        let reply = send(more, body).await;
+        assert_eq!(refused(&reply), (status, code.into()), "{more}");
+    }
+    let owner = ask(&server, "POST /devices/D%231/messages/events", "", "x").await;
+    assert_eq!(owner.status, 204, "a policy with DeviceConnect speaks for its devices");
+    let service = ask_as(&server, "ServiceConnect", "POST /devices/D%231/messages/events", "", "");
+    assert_eq!(service.await.status, 401);
+}
+
 /// The inner document of the second format of C9, whose code has to be the header's.
 fn failed(reply: &Reply) -> (u16, Value) {
     let outer = reply.json();
@@ -239,14 +273,13 @@ async fn a_caller_who_goes_away_hangs_up() {
     let one_more = async |server: &Server| {
         failed(&ask(server, "POST /twins/D%231/methods", "", r#"{"methodName":"m"}"#).await)
     };
-    // The last of them may still be on its way.
-    while one_more(&server).await != full {
-        tokio::task::yield_now().await;
-    }
-    drop(callers);
-    while one_more(&server).await == full {
-        tokio::task::yield_now().await;
-    }
+    let turns = async {
+        // The last of them may still be on its way.
+        while one_more(&server).await != full {}
+        drop(callers);
+        while one_more(&server).await == full {}
+    };
+    timeout(Duration::from_secs(20), turns).await.expect("they have hung up");
 }
 
 const VERSION: &str = "api-version=2021-04-12";
