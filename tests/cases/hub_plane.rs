@@ -1,9 +1,10 @@
 //! The hub's own API over MQTT 5 by paho-mqtt and mqtt.js (iot-hub A, E3): codecs that others
 //! wrote, the API by hand.
-use crate::accept::{connect, receive, subscribe, tls, with};
+use crate::accept::{connect, receive, subscribe, subscribed, tls, with};
 use crate::hub_service::{ask, asking};
 use aws_lc_rs::hmac;
-use e2e::{Foreign, Script, Server, javascript, paho, until};
+use e2e::raw::{Raw, connect as raw_connect, string, subscribe as raw_subscribe};
+use e2e::{Foreign, Options, Script, Server, javascript, paho, until};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,21 +12,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 fn with_device(server: &Server) {
+    registered(server, "d5");
+}
+
+fn registered(server: &Server, id: &str) {
     let keys = json!({"primaryKey": KEY, "secondaryKey": KEY});
     let device = json!({"authentication": {"symmetricKey": keys}}).to_string();
-    assert_eq!(ask(server, "PUT", "/devices/d5", &[], &device).status, 200);
+    assert_eq!(ask(server, "PUT", &format!("/devices/{id}"), &[], &device).status, 200);
 }
 
 /// Method and data of a CONNECT or AUTH, and how long it is good (A3).
 fn proof(valid_ms: u64, more: &[[&str; 2]]) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let expiry = (now.as_millis() as u64 + valid_ms).to_string();
-    let bytes: Vec<u8> = (0..32).collect();
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
-    let signed = hmac::sign(&key, format!("localhost\nd5\n\n\n{expiry}\n").as_bytes());
-    let hex: String = signed.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = sign("d5", &expiry).iter().map(|byte| format!("{byte:02x}")).collect();
     let user: Vec<_> = more.iter().copied().chain([["sas-expiry", &expiry]]).collect();
     json!({"auth_method": "SAS", "auth_hex": hex, "user": user})
+}
+
+fn sign(id: &str, expiry: &str) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..32).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+    hmac::sign(&key, format!("localhost\n{id}\n\n\n{expiry}\n").as_bytes()).as_ref().to_vec()
 }
 
 fn user(message: &Value, name: &str) -> String {
@@ -153,5 +161,32 @@ fn mqtt_js_lives_as_a_device_and_renews_its_proof() {
     assert_eq!(javascript().ask(&wrong)["reason"], 135);
 }
 
+/// Nobody has to wait for CONNACK (MQTT 5, 3.1.4): what comes with CONNECT is heard, wherever the
+/// device is at home.
+#[test]
+fn what_comes_with_connect_is_heard_at_every_home() {
+    if !Foreign::Curl.ready() {
+        return;
+    }
+    let server = Server::start(&Options::with(&["--reactors", "2"]));
+    for n in 0..8 {
+        let id = format!("p{n}");
+        registered(&server, &id);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let expiry = (now.as_millis() + 60_000).to_string();
+        let mac = sign(&id, &expiry);
+        let mut block = [&[0x15][..], &string("SAS"), &[0x16, 0, 32], &mac].concat();
+        for [name, value] in [VERSION[0], ["host", "localhost"], ["sas-expiry", &expiry]] {
+            block.extend([&[0x26][..], &string(name), &string(value)].concat());
+        }
+        let mut raw = Raw::open(&server);
+        raw.send(&[raw_connect(5, 2, &id, &block), raw_subscribe(1, COMMANDS, 1)].concat());
+        let (first, connack) = raw.packet();
+        assert_eq!((first, connack[1]), (0x20, 0), "{connack:02x?}");
+        subscribed(&mut raw, &[1]);
+    }
+}
+
+const COMMANDS: &str = "$iothub/commands";
 const VERSION: [[&str; 2]; 1] = [["api-version", "2020-10-01-preview"]];
 const ECHO: &str = "$iothub/methods/echo";

@@ -30,8 +30,10 @@ impl Shard {
         loop {
             let Some(l) = self.homes.links.get(id.slot, id.generation) else { return bytes.len() };
             if !l.reads() {
-                // Whatever a closing connection still says is not heard.
-                return if matches!(l.phase, Phase::Closing) { bytes.len() } else { at };
+                // Whatever a closing connection still says is not heard; what one says that moves
+                // is heard at its home.
+                let ends = matches!(l.phase, Phase::Closing) && !self.homes.moving.contains(&id);
+                return if ends { bytes.len() } else { at };
             }
             let f = match frame(&bytes[at..], packet_max) {
                 Ok(Some(f)) => f,
