@@ -1,8 +1,9 @@
 """Azure's device SDK for Python, obeying: a JSON command a line on stdin, an answer on stdout.
 
 Arguments: async or sync, tcp or websocket, device or module, connection string, file of the CA.
-Commands: connect, twin, report, send, next (of messages, methods or patches), disconnect. Methods are
-answered with status 207 and what they were given. "error" means that it could not be carried out.
+Commands: connect, twin, report, send, next (of messages, methods or patches), disconnect.
+Methods are answered with status 207 and what they were given. "error" means that it could not
+be carried out.
 """
 import asyncio
 import json
