@@ -189,17 +189,14 @@ impl Shard {
 
     /// Something is wished of a device: now, or behind what it waits for.
     pub(super) fn wish(&mut self, job: Job) {
-        match self.devices.wait_behind(job) {
-            Ok(()) => {}
-            Err(Waits::Not(job)) => self.decide(job),
-            Err(Waits::TooMany(job)) => {
-                let refusal = Refusal::new(ErrorCode::ServerBusy, TOO_MANY);
-                match job.wish {
-                    Wish::Service(ask) => ask.refuse(refusal),
-                    Wish::GetTwin(way) | Wish::PatchReported(way, ..) => {
-                        self.respond_failure(&way, Status::THROTTLED, TOO_MANY);
-                    }
-                }
+        let Some(behind) = self.devices.busy.get_mut(&job.id.device) else {
+            return self.decide(job);
+        };
+        let Err(job) = behind.push(job) else { return };
+        match job.wish {
+            Wish::Service(ask) => ask.refuse(Refusal::new(ErrorCode::ServerBusy, TOO_MANY)),
+            Wish::GetTwin(way) | Wish::PatchReported(way, ..) => {
+                self.respond_failure(&way, Status::THROTTLED, TOO_MANY);
             }
         }
     }
@@ -307,14 +304,6 @@ impl Ask {
             Self::Twin(reply) | Self::WriteTwin(.., reply) => reply(Err(refusal)),
         }
     }
-}
-
-/// What a job has to wait for.
-pub(crate) enum Waits {
-    /// Nothing.
-    Not(Job),
-    /// More than it may.
-    TooMany(Job),
 }
 
 const TOO_MANY: &str = "too many requests for this device wait, try again";

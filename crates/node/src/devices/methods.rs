@@ -13,8 +13,6 @@ use hub::method::{Answer, Calls, Failed, Online, Outcome, Request, Rid, Sent};
 use hub::plane::ToClient;
 use hub::registry::Ids;
 use mqtt::wire::Version;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 /// Who waits for the answer of a device.
 pub(crate) struct Invoker {
@@ -27,10 +25,6 @@ pub(crate) struct Invoker {
 /// What a caller calls its call; no other of the same device has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(pub u64);
-
-/// When calls and commands have waited long enough, domain wall milliseconds; some have ended
-/// before.
-pub(super) type Deadlines = BinaryHeap<Reverse<(u64, IdentityId)>>;
 
 impl Shard {
     /// A service asks something of a device that is connected, or waits until it is.
@@ -115,12 +109,7 @@ impl Shard {
     /// Calls and commands may have waited long enough.
     pub(crate) fn calls_due(&mut self) {
         let now_ms = self.homes.now.wall_ms;
-        while let Some(Reverse((at_ms, _))) = self.devices.deadlines.peek() {
-            if *at_ms > now_ms {
-                let at_ms = *at_ms;
-                return self.homes.arm(Timer::Calls, at_ms);
-            }
-            let Some(Reverse((_, id))) = self.devices.deadlines.pop() else { return };
+        while let Some(id) = self.devices.deadlines.pop(now_ms) {
             self.commands_due(&id);
             let Some(calls) = self.calls(&id).filter(|calls| !calls.is_empty()) else { continue };
             let over = calls.turn(now_ms);
@@ -128,12 +117,15 @@ impl Shard {
             over.into_iter().for_each(Invoker::told);
             self.await_device_id(&id, deadline);
         }
+        if let Some(at_ms) = self.devices.deadlines.next() {
+            self.homes.arm(Timer::Calls, at_ms);
+        }
     }
 
     /// Looks at a device again at this time.
     pub(super) fn await_device_id(&mut self, id: &IdentityId, deadline: Option<u64>) {
         let Some(at_ms) = deadline else { return };
-        self.devices.deadlines.push(Reverse((at_ms, id.clone())));
+        self.devices.deadlines.lower(id, at_ms);
         self.homes.arm(Timer::Calls, at_ms);
     }
 

@@ -7,10 +7,12 @@
 //! nothing is shown that is no fact, and nothing has to be taken back when the disk is full.
 
 mod asking;
+mod behind;
 mod claimed;
 mod classic;
 mod commands;
 mod connecting;
+mod deadlines;
 mod events;
 mod known;
 mod methods;
@@ -27,8 +29,10 @@ mod writing;
 pub use asking::{
     Ask, Asked, Commands, Counts, Page, Placed, Received, Scan, Scanned, Sending, Shown, TwinShown,
 };
+use behind::Behind;
 pub(crate) use claimed::Claimed;
 pub(crate) use commands::CommandWritten;
+use deadlines::Deadlines;
 use known::{Heard, Known};
 pub use methods::Ticket;
 pub(crate) use session::DeviceSession;
@@ -36,14 +40,11 @@ pub use settings::{CertificateNames, Hub, MakePrincipal, ReadCertificate, Scope}
 pub(crate) use subscribing::{Subscribed, kept};
 pub(crate) use writing::Written;
 
-use asking::Job;
 use hashbrown::HashMap;
 use hub::identity::{Activity, DeviceId, Generation, Identity, Packed};
 use hub::registry::{Ids, Index};
 use hub::twin::Twin;
-use methods::Deadlines;
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Devices and modules at home here.
@@ -54,13 +55,13 @@ pub(crate) struct Devices {
     counts: Counts,
     deadlines: Deadlines,
     /// Devices of which a write is on its way to the log, with what waits behind it.
-    busy: HashMap<DeviceId, VecDeque<Job>, foldhash::fast::RandomState>,
+    busy: HashMap<DeviceId, Behind, foldhash::fast::RandomState>,
 }
 
 impl Devices {
     pub fn new(hub: Option<Arc<Hub>>) -> Self {
         let (known, busy) = (Index::default(), HashMap::default());
-        let (counts, deadlines) = (Counts::default(), Deadlines::new());
+        let (counts, deadlines) = (Counts::default(), Deadlines::default());
         Self { hub, known, counts, deadlines, busy }
     }
 

@@ -1,10 +1,9 @@
 //! From a decision to a fact: one write of a device at a time goes to the log, then the state
 //! changes, then everybody is told, then what waited has its turn.
 
-use super::asking::{Job, Waits};
 use super::known::{KeptTwin, Known};
 use super::session::Way;
-use super::{Devices, Placed, TwinShown};
+use super::{Placed, TwinShown};
 use crate::door::Reply;
 use crate::journal::Entry;
 use crate::record::What;
@@ -57,20 +56,6 @@ pub(super) enum Then {
     Reported(Way, u64),
     /// A row of a bulk operation, with what it is about to write into its twin.
     Row(Box<BulkRow>, Option<Box<TwinRow>>, Reply<Result<(), RowError>>),
-}
-
-impl Devices {
-    /// Puts a job behind the write that its device waits for, if there is one.
-    pub fn wait_behind(&mut self, job: Job) -> Result<(), Waits> {
-        match self.busy.get_mut(job.id.device.as_str()) {
-            None => Err(Waits::Not(job)),
-            Some(waiting) if waiting.len() >= WAITING_MAX => Err(Waits::TooMany(job)),
-            Some(waiting) => {
-                waiting.push_back(job);
-                Ok(())
-            }
-        }
-    }
 }
 
 impl Shard {
@@ -164,12 +149,11 @@ impl Shard {
 
     /// What waited for a write of this device has its turn, up to the next write.
     pub(super) fn device_free(&mut self, device: &DeviceId) {
-        let Some(waiting) = self.devices.busy.remove(device) else { return };
-        let mut waiting = waiting.into_iter();
-        while let Some(job) = waiting.next() {
+        let Some(mut waiting) = self.devices.busy.remove(device) else { return };
+        while let Some(job) = waiting.pop() {
             self.decide(job);
             if let Some(behind) = self.devices.busy.get_mut(device) {
-                return behind.extend(waiting);
+                return behind.behind(waiting);
             }
         }
     }
@@ -240,6 +224,3 @@ impl Shard {
         }
     }
 }
-
-/// So many requests wait for one device.
-const WAITING_MAX: usize = 1_000;
