@@ -14,6 +14,12 @@ pub struct ClientId(Box<str>);
 impl ClientId {
     /// Checks length and U+0000 and copies.
     pub fn parse(text: &str) -> Result<Self, ClientIdError> {
+        Self::check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// What [`parse`](Self::parse) checks.
+    pub fn check(text: &str) -> Result<(), ClientIdError> {
         if text.is_empty() {
             Err(ClientIdError::Empty)
         } else if text.len() > STRING_BYTES_MAX {
@@ -21,7 +27,7 @@ impl ClientId {
         } else if text.as_bytes().contains(&0) {
             Err(ClientIdError::Nul)
         } else {
-            Ok(Self(text.into()))
+            Ok(())
         }
     }
 

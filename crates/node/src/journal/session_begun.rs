@@ -75,7 +75,7 @@ impl<'a> SessionBegun<'a> {
         let flags = r.flags(V5 | DETACHED | WILL)?;
         let session = r.session()?;
         let client = r.text()?;
-        ClientId::parse(client).map_err(|_| Fault::Malformed("no client identifier"))?;
+        ClientId::check(client).map_err(|_| Fault::Malformed("no client identifier"))?;
         let expiry_s = r.number_u32()?;
         let presence = match flags & DETACHED {
             0 => Presence::Connected,

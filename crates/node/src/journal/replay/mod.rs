@@ -169,21 +169,13 @@ impl Replay {
     /// # Errors
     /// As `take`.
     pub fn add(&mut self, at: Sequence, kind: Kind, payload: &[u8]) -> Result<(), BadEntry> {
-        let entry = match Entry::decode(kind, payload)? {
-            Entry::Device(device) => {
-                self.devices.take(at, device);
-                return Ok(());
-            }
-            Entry::Channel(channel) => {
-                self.channel.take(at, channel);
-                return Ok(());
-            }
-            entry => entry,
-        };
-        match &entry {
-            Entry::Message(message) => self.message(at, message, &entry),
-            Entry::Clock(clock) => self.clock(at, *clock),
-            Entry::GroupProgress(group) => self.groups.take(at, group, &mut self.needs),
+        let entry = Entry::decode(kind, payload)?;
+        match entry {
+            Entry::Device(device) => self.devices.take(at, device),
+            Entry::Channel(channel) => self.channel.take(at, channel),
+            Entry::Message(ref message) => self.message(at, message, &entry),
+            Entry::Clock(clock) => self.clock(at, clock),
+            Entry::GroupProgress(ref group) => self.groups.take(at, group, &mut self.needs),
             Entry::Carried(Carried { whose: CarriedFor::Stream, .. }) => self.needs.hold(at, 0),
             _ => self.sessions.take(at, &entry, payload, &mut self.needs),
         }
