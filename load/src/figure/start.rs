@@ -47,7 +47,7 @@ pub fn run(place: Place<'_>) -> Result<Numbers> {
     let mut engine = Engine::new(home.target()?)?;
     resume(&mut engine, sessions / 2)?;
     numbers.add("resume_ms", (took + begun.elapsed()).as_secs_f64() * 1e3);
-    let again = home.used()?;
+    let again = home.used_at_rest()?;
     numbers.add("start_cpu_ms", again.cpu_us / 1e3);
     numbers.add("resident_mb", again.resident_bytes / 1e6);
     let kept = home.metrics()?;

@@ -14,6 +14,7 @@ mod history;
 #[cfg(test)]
 mod holders;
 mod needs;
+mod pieces;
 mod requests;
 mod retained;
 mod session;

@@ -7,10 +7,12 @@ use super::super::reached::Reached;
 use super::super::session_begun::SessionBegun;
 use super::super::session_id::SessionId;
 use super::super::subscription::Subscription;
+use super::pieces::{Filled, Payload, Place};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use mqtt::client_id::ClientId;
 use mqtt::session::Exchange;
+use smallvec::SmallVec;
 use std::fmt;
 use store::log::{Kind, StreamId};
 use store::op::Sequence;
@@ -24,16 +26,16 @@ pub struct FoundSession {
     /// [`SessionEnded`]: crate::journal::SessionEnded
     pub first: Sequence,
     /// Everything besides its delivery, all changes included.
-    pub(super) begun: Box<[u8]>,
+    pub(super) begun: Payload,
     /// Its delivery, if it ever changed.
-    pub(super) progress: Option<Box<[u8]>>,
+    pub(super) progress: Option<Payload>,
     pub(super) records: Records,
 }
 
 /// Which records carry a session.
 pub(super) struct Records {
     pub begun: Sequence,
-    pub changes: Box<[Sequence]>,
+    pub changes: SmallVec<[Sequence; 2]>,
     pub progress: Option<Sequence>,
     pub delivery: Box<[Sequence]>,
 }
@@ -42,7 +44,7 @@ pub(super) struct Records {
 pub(super) struct Change {
     pub at: Sequence,
     pub kind: Kind,
-    pub payload: Box<[u8]>,
+    pub payload: Place,
 }
 
 impl FoundSession {
@@ -110,15 +112,12 @@ impl fmt::Debug for FoundSession {
     }
 }
 
-/// A session and what changed, in one.
-pub(super) fn merge(base: Box<[u8]>, changes: &[Change]) -> Box<[u8]> {
-    if changes.is_empty() {
-        return base;
-    }
-    let mut now = begun(&base);
+/// A session and what changed, in one: appended to `out`.
+pub(super) fn merge(base: &[u8], changes: &[Change], pieces: &Filled, out: &mut Vec<u8>) {
+    let mut now = begun(base);
     let mut subscriptions = Subscriptions::of(std::mem::take(&mut now.subscriptions));
     for Change { kind, payload, .. } in changes {
-        match Entry::decode(*kind, payload).expect(DECODED) {
+        match Entry::decode(*kind, pieces.get(*payload)).expect(DECODED) {
             Entry::Subscribed(e) => e.subscriptions.into_iter().for_each(|s| subscriptions.put(s)),
             Entry::Unsubscribed(e) => e.filters.into_iter().for_each(|f| subscriptions.remove(f)),
             Entry::Attached(e) => attach(&mut now, e),
@@ -127,9 +126,7 @@ pub(super) fn merge(base: Box<[u8]>, changes: &[Change]) -> Box<[u8]> {
         }
     }
     now.subscriptions = subscriptions.all.into_iter().flatten().collect();
-    let mut bytes = Vec::new();
-    now.encode(&mut bytes);
-    bytes.into()
+    now.encode(out);
 }
 
 /// What a [`Progress`] says, or the beginning.
@@ -168,33 +165,51 @@ fn detach(now: &mut SessionBegun<'_>, detached: Detached) {
 
 /// Subscriptions in the order in which they were made, found by filter: many changes of many
 /// subscriptions cost no more than both together.
+#[derive(Default)]
 struct Subscriptions<'a> {
     all: Vec<Option<Subscription<'a>>>,
-    places: HashMap<&'a str, usize, RandomState>,
+    /// Where each is, once there are many.
+    places: Option<HashMap<&'a str, usize, RandomState>>,
 }
 
 impl<'a> Subscriptions<'a> {
     fn of(list: Vec<Subscription<'a>>) -> Self {
-        let mut all = Self { all: Vec::new(), places: HashMap::default() };
+        let mut all = Self::default();
         list.into_iter().for_each(|subscription| all.put(subscription));
         all
     }
 
     fn put(&mut self, subscription: Subscription<'a>) {
-        let place = *self.places.entry(subscription.filter).or_insert(self.all.len());
-        match self.all.get_mut(place) {
-            Some(known) => *known = Some(subscription),
-            None => self.all.push(Some(subscription)),
+        match self.place(subscription.filter) {
+            Some(place) => self.all[place] = Some(subscription),
+            None => {
+                if let Some(places) = &mut self.places {
+                    places.insert(subscription.filter, self.all.len());
+                }
+                self.all.push(Some(subscription));
+            }
         }
     }
 
     fn remove(&mut self, filter: &str) {
-        if let Some(place) = self.places.remove(filter) {
+        if let Some(place) = self.place(filter) {
             self.all[place] = None;
+            self.places.as_mut().and_then(|places| places.remove(filter));
         }
+    }
+
+    fn place(&mut self, filter: &str) -> Option<usize> {
+        let all = self.all.iter().enumerate();
+        let mut all = all.filter_map(|(place, s)| s.as_ref().map(|s| (s.filter, place)));
+        if self.all.len() <= FEW {
+            return all.find(|(other, _)| *other == filter).map(|(_, place)| place);
+        }
+        self.places.get_or_insert_with(|| all.collect()).get(filter).copied()
     }
 }
 
+/// So many are looked through one by one.
+const FEW: usize = 16;
 const SHARE: &[u8] = b"$share/";
 const DECODED: &str = "a payload is kept when it was decoded";
-const _: () = assert!(size_of::<FoundSession>() <= 104);
+const _: () = assert!(size_of::<FoundSession>() <= 112);

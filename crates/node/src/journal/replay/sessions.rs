@@ -3,17 +3,18 @@
 
 use super::super::carried::{Carried, CarriedFor};
 use super::super::entry::Entry;
-use super::super::progress::Progress;
 use super::super::reached::Reached;
 use super::super::session_begun::SessionBegun;
 use super::super::session_id::SessionId;
 use super::needs::Needs;
+use super::pieces::{Filled, Pieces, Place};
 use super::session::{Change, FoundSession, Records, merge, reached};
 use foldhash::fast::RandomState;
-use hashbrown::hash_table::Entry as Place;
+use hashbrown::hash_table::Entry as Slot;
 use hashbrown::{HashMap, HashTable};
 use mqtt::packet_id::PacketId;
 use mqtt::session::Exchange;
+use smallvec::SmallVec;
 use std::hash::BuildHasher;
 use store::op::Sequence;
 
@@ -47,6 +48,7 @@ pub(super) struct Sessions {
     /// Places in `all`.
     by_id: HashMap<SessionId, u32, RandomState>,
     all: Vec<Trace>,
+    pieces: Pieces,
     next_id: u64,
 }
 
@@ -56,7 +58,7 @@ struct Trace {
     /// Its first [`SessionBegun`].
     first: Option<Sequence>,
     begun: Option<Whole>,
-    changes: Vec<Change>,
+    changes: SmallVec<[Change; 2]>,
     progress: Option<Whole>,
     /// What `progress` and `delivery` add up to, if there is anything in the latter.
     reached: Option<Box<Reached>>,
@@ -67,26 +69,26 @@ struct Trace {
 }
 
 /// An entry that overtakes all of its sort, as it lies in the log.
+#[derive(Clone, Copy)]
 struct Whole {
     at: Sequence,
-    payload: Box<[u8]>,
+    payload: Place,
 }
 
 impl Sessions {
     /// Takes an entry of a session.
     pub fn take(&mut self, at: Sequence, entry: &Entry<'_>, payload: &[u8], needs: &mut Needs) {
         let Some(id) = entry.session() else { return };
-        let trace = self.trace(id);
+        let (trace, pieces) = self.trace(id);
         if trace.ended.is_some() {
             needs.let_go(at);
             return;
         }
-        let whole = || Whole { at, payload: payload.into() };
         match entry {
             Entry::SessionBegun(_) => {
                 trace.first.get_or_insert(at);
                 trace.forget_state(needs);
-                trace.begun = Some(whole());
+                trace.begun = Some(Whole { at, payload: pieces.put(payload) });
             }
             Entry::SessionEnded(_) => {
                 trace.forget(needs);
@@ -96,17 +98,19 @@ impl Sessions {
             | Entry::Unsubscribed(_)
             | Entry::Attached(_)
             | Entry::Detached(_) => {
-                let (kind, payload) = (entry.kind(), payload.into());
+                let (kind, payload) = (entry.kind(), pieces.put(payload));
                 trace.changes.push(Change { at, kind, payload });
             }
             Entry::Progress(_) => {
                 trace.forget_delivery(needs);
-                trace.progress = Some(whole());
+                trace.progress = Some(Whole { at, payload: pieces.put(payload) });
             }
             Entry::Carried(Carried { whose: CarriedFor::Session { packet_id, .. }, .. }) => {
                 trace.carried.push((*packet_id, at));
             }
-            Entry::Sent(_) | Entry::Released(_) | Entry::Message(_) => trace.deliver(at, entry),
+            Entry::Sent(_) | Entry::Released(_) | Entry::Message(_) => {
+                trace.deliver(at, entry, pieces);
+            }
             Entry::Clock(_)
             | Entry::GroupProgress(_)
             | Entry::Carried(_)
@@ -118,11 +122,11 @@ impl Sessions {
     /// Takes a message with an inbound identifier; how many need it for that.
     pub fn deliver(&mut self, at: Sequence, entry: &Entry<'_>) -> u8 {
         let Some(id) = entry.session() else { return 0 };
-        let trace = self.trace(id);
+        let (trace, pieces) = self.trace(id);
         if trace.ended.is_some() {
             return 0;
         }
-        trace.deliver(at, entry);
+        trace.deliver(at, entry, pieces);
         1
     }
 
@@ -139,8 +143,9 @@ impl Sessions {
     /// Everything was taken.
     pub fn finish(mut self, needs: &mut Needs) -> Living {
         self.by_id = HashMap::default();
+        let pieces = std::mem::take(&mut self.pieces).close();
         let mut replaced = Vec::new();
-        for place in claimed_again(&self.all) {
+        for place in claimed_again(&self.all, &pieces) {
             let trace = &mut self.all[place];
             let (session, first) = (trace.id, trace.first);
             replaced.extend(first.map(|first| Replaced { session, first }));
@@ -148,21 +153,26 @@ impl Sessions {
         }
         let (mut ends, mut carried) = (Vec::new(), Vec::new());
         for trace in &mut self.all {
-            carried.extend(trace.claim(needs));
+            carried.extend(trace.claim(&pieces, needs));
         }
         carried.sort_unstable();
-        let found = self.all.into_iter().filter_map(|trace| trace.finish(needs, &mut ends));
-        Living { sessions: found.collect(), replaced, ends, carried }
+        let (mut found, mut anew) = (Vec::with_capacity(self.all.len()), Anew::default());
+        for trace in self.all {
+            let place = found.len();
+            found.extend(trace.finish((&pieces, &mut anew, place), needs, &mut ends));
+        }
+        anew.give(&mut found);
+        Living { sessions: found, replaced, ends, carried }
     }
 
-    fn trace(&mut self, id: SessionId) -> &mut Trace {
+    fn trace(&mut self, id: SessionId) -> (&mut Trace, &mut Pieces) {
         self.name(id);
         // Fewer than 2^32: their entries are in memory.
         let place = *self.by_id.entry(id).or_insert(self.all.len() as u32) as usize;
         if place == self.all.len() {
             self.all.push(Trace::new(id));
         }
-        &mut self.all[place]
+        (&mut self.all[place], &mut self.pieces)
     }
 }
 
@@ -172,7 +182,7 @@ impl Trace {
             id,
             first: None,
             begun: None,
-            changes: Vec::new(),
+            changes: SmallVec::new(),
             progress: None,
             reached: None,
             delivery: Vec::new(),
@@ -182,8 +192,8 @@ impl Trace {
     }
 
     /// One more step of the delivery.
-    fn deliver(&mut self, at: Sequence, entry: &Entry<'_>) {
-        let progress = self.progress.as_ref().map(|whole| &*whole.payload);
+    fn deliver(&mut self, at: Sequence, entry: &Entry<'_>, pieces: &Pieces) {
+        let progress = self.progress.map(|whole| pieces.get(whole.payload));
         let begin = || Box::new(reached(self.id, progress));
         self.reached.get_or_insert_with(begin).apply(entry);
         self.delivery.push(at);
@@ -206,12 +216,12 @@ impl Trace {
         self.forget_state(needs);
         self.forget_delivery(needs);
         self.carried.drain(..).for_each(|(_, at)| needs.let_go(at));
-        (self.changes, self.delivery) = (Vec::new(), Vec::new());
+        (self.changes, self.delivery) = (SmallVec::new(), Vec::new());
     }
 
     /// What is carried for the session: what an exchange names that is under way. Anything else is
     /// of one that is over, or of one that was to be carried when the power went.
-    fn claim(&mut self, needs: &mut Needs) -> Vec<Sequence> {
+    fn claim(&mut self, pieces: &Filled, needs: &mut Needs) -> Vec<Sequence> {
         let is_there = self.begun.is_some() && self.ended.is_none();
         if self.carried.is_empty() || !is_there {
             return Vec::new();
@@ -220,7 +230,7 @@ impl Trace {
         let reached = match &self.reached {
             Some(reached) => reached,
             None => {
-                let progress = self.progress.as_ref().map(|whole| &*whole.payload);
+                let progress = self.progress.map(|whole| pieces.get(whole.payload));
                 read = Box::new(reached(self.id, progress));
                 &read
             }
@@ -233,13 +243,17 @@ impl Trace {
         claimed.into_iter().map(|(_, at)| at).collect()
     }
 
+    /// The session, if it is there; what has to be written of it is the `place`th.
     fn finish(
         mut self,
+        (pieces, anew, place): (&Filled, &mut Anew, usize),
         needs: &mut Needs,
         ends: &mut Vec<(Sequence, Sequence)>,
     ) -> Option<FoundSession> {
         match (self.begun.take(), self.first, self.ended) {
-            (Some(begun), Some(first), None) => return Some(self.found(begun, first)),
+            (Some(begun), Some(first), None) => {
+                return Some(self.found(begun, first, (pieces, anew, place)));
+            }
             (_, Some(first), Some(ended)) => ends.push((first, ended)),
             (_, _, ended) => ended.into_iter().for_each(|at| needs.let_go(at)),
         }
@@ -247,33 +261,72 @@ impl Trace {
         None
     }
 
-    fn found(self, begun: Whole, first: Sequence) -> FoundSession {
+    fn found(
+        self,
+        begun: Whole,
+        first: Sequence,
+        (pieces, anew, place): (&Filled, &mut Anew, usize),
+    ) -> FoundSession {
+        if !self.changes.is_empty() {
+            let now = |out: &mut Vec<u8>| {
+                merge(pieces.get(begun.payload), &self.changes, pieces, out);
+            };
+            anew.write(place, Part::Begun, now);
+        }
+        if let Some(reached) = &self.reached {
+            anew.write(place, Part::Progress, |out| reached.snapshot().encode(out));
+        }
         let records = Records {
             begun: begun.at,
             changes: self.changes.iter().map(|change| change.at).collect(),
-            progress: self.progress.as_ref().map(|whole| whole.at),
+            progress: self.progress.map(|whole| whole.at),
             delivery: self.delivery.into(),
         };
-        let progress = match self.reached {
-            Some(reached) => Some(encoded(&reached.snapshot())),
-            None => self.progress.map(|whole| whole.payload),
-        };
-        let begun = merge(begun.payload, &self.changes);
+        let begun = pieces.keep(begun.payload);
+        let progress = self.progress.map(|whole| pieces.keep(whole.payload));
         FoundSession { id: self.id, first, begun, progress, records }
     }
 }
 
-fn encoded(progress: &Progress) -> Box<[u8]> {
-    let mut bytes = Vec::new();
-    progress.encode(&mut bytes);
-    bytes.into()
+/// What sessions are now, where the log says it in several records.
+#[derive(Default)]
+struct Anew {
+    pieces: Pieces,
+    places: Vec<(u32, Part, Place)>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Begun,
+    Progress,
+}
+
+impl Anew {
+    /// Of the session at a place among those that are found; fewer than 2^32.
+    fn write(&mut self, session: usize, part: Part, write: impl FnOnce(&mut Vec<u8>)) {
+        self.scratch.clear();
+        write(&mut self.scratch);
+        self.places.push((session as u32, part, self.pieces.put(&self.scratch)));
+    }
+
+    fn give(self, found: &mut [FoundSession]) {
+        let pieces = self.pieces.close();
+        for (session, part, place) in self.places {
+            let (session, payload) = (&mut found[session as usize], pieces.keep(place));
+            match part {
+                Part::Begun => session.begun = payload,
+                Part::Progress => session.progress = Some(payload),
+            }
+        }
+    }
 }
 
 /// Places of sessions whose client identifier a later [`SessionBegun`] of another names.
-fn claimed_again(all: &[Trace]) -> Vec<usize> {
+fn claimed_again(all: &[Trace], pieces: &Filled) -> Vec<usize> {
     let client = |place: usize| {
         let begun = all[place].begun.as_ref()?;
-        Some((SessionBegun::client_of(&begun.payload)?, begun.at))
+        Some((SessionBegun::client_of(pieces.get(begun.payload))?, begun.at))
     };
     let name = |place: &u32| client(*place as usize).map(|(name, _)| name);
     let hasher = RandomState::default();
@@ -285,10 +338,10 @@ fn claimed_again(all: &[Trace]) -> Vec<usize> {
         let same = |other: &u32| name(other) == Some(wanted);
         // Everything in the table has a name.
         match claims.entry(hash, same, |other| hasher.hash_one(name(other).unwrap_or_default())) {
-            Place::Vacant(free) => {
+            Slot::Vacant(free) => {
                 free.insert(place as u32);
             }
-            Place::Occupied(mut held) => {
+            Slot::Occupied(mut held) => {
                 let other = *held.get() as usize;
                 let wins = client(other).is_none_or(|(_, other_at)| other_at < at);
                 if wins {
