@@ -39,6 +39,11 @@ impl<D: Disk, R> Committer<D, R> {
         &mut self.log
     }
 
+    /// How many records wait for the next step.
+    pub fn waiting(&self) -> usize {
+        self.intake.facts()
+    }
+
     /// Commits what waits, completes each fact in the order of the log by `settle`, which also
     /// says what of the log is not needed any more, and tells each reactor that is concerned.
     /// Blocks for the disk.

@@ -66,6 +66,11 @@ impl<R> Intake<R> {
         self.lock().batch.bytes()
     }
 
+    /// How many wait to become facts.
+    pub(crate) fn facts(&self) -> usize {
+        self.lock().facts.len()
+    }
+
     /// Gives what waits for an empty place to wait in.
     pub(crate) fn swap(&self, empty: &mut Waiting<R>) {
         std::mem::swap(&mut *self.lock(), empty);

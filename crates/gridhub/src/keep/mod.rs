@@ -97,7 +97,8 @@ impl Entrance {
         let cleaning = Cleaning::start(cleaner, disk, options)?;
         let spares = cleaning.spares();
         let bell = Arc::clone(&self.bell);
-        let writer = Writing { committer, bell: Arc::clone(&bell), spares, sharing, tally };
+        let writer =
+            Writing { committer, bell: Arc::clone(&bell), spares, sharing, tally, last: 0 };
         Ok(Threads { reads, watch, bell, cleaning, writer: writer.start()? })
     }
 }
