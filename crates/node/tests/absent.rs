@@ -6,6 +6,7 @@
 
 mod carrying;
 
+use broker::limits::QueueFull;
 use carrying::client::Got;
 use carrying::world::{At, Bounds, World};
 use mqtt::qos::QoS::{AtLeastOnce, ExactlyOnce};
@@ -182,7 +183,12 @@ fn is_newest(got: &[usize]) -> bool {
 }
 
 const QUEUE_MAX: usize = 1_000;
-const BOUNDS: Bounds = Bounds { behind_records: 10_000, after_s: 1, queue_messages_max: QUEUE_MAX };
+const BOUNDS: Bounds = Bounds {
+    behind_records: 10_000,
+    after_s: 1,
+    queue_messages_max: QUEUE_MAX,
+    queue_full: QueueFull::DropOldest,
+};
 const SEGMENT_BYTES: u64 = 64 * 1024;
 /// All messages of the shortest test would be four times that.
 const KEPT_BYTES_MAX: u64 = 600_000;

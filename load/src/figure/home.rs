@@ -140,23 +140,6 @@ impl Home {
         })
     }
 
-    /// As [`used`](Self::used), once it gives nothing back any more: what a start does not need is
-    /// freed while it serves already.
-    ///
-    /// # Errors
-    /// As `used`.
-    pub fn used_at_rest(&self) -> Result<Used> {
-        let mut used = self.used()?;
-        loop {
-            std::thread::sleep(BETWEEN_LOOKS);
-            let next = self.used()?;
-            if next.resident_bytes >= used.resident_bytes {
-                return Ok(next);
-            }
-            used = next;
-        }
-    }
-
     /// SIGKILL.
     ///
     /// # Errors
@@ -206,7 +189,6 @@ fn bytes(folder: &Path) -> Result<u64> {
 
 const ABSENT: &str = "the server does not run";
 const DATA: &str = "data";
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 const LIMITS: [&str; 10] = [
     "durability = \"disk\"",
     "data = \"data\"",

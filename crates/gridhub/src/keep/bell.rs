@@ -1,6 +1,7 @@
 //! Wakes one thread that waits for work.
 
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Rung by anybody, heard by one.
 #[derive(Default)]
@@ -47,5 +48,12 @@ impl Bell {
         let mut state = self.heard.wait_while(state, quiet).unwrap_or_else(PoisonError::into_inner);
         state.rung = false;
         if state.stopped { Said::Stop } else { Said::Work }
+    }
+
+    /// Lets work collect for so long, unless the end comes.
+    pub fn pause(&self, long: Duration) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Rung or not, a second look comes behind it.
+        let _ = self.heard.wait_timeout_while(state, long, |state| !state.stopped);
     }
 }

@@ -49,7 +49,7 @@ impl Writing {
     /// third less time of the processor for each message, and nobody waits longer than before.
     fn gather(&self) {
         if self.last >= MANY && (1..self.last).contains(&self.committer.waiting()) {
-            std::thread::sleep(GATHERING);
+            self.bell.pause(GATHERING);
         }
     }
 

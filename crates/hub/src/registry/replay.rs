@@ -158,7 +158,11 @@ impl Replay {
                 Need::Release(at) => lists.stale.push(at),
                 Need::Bury { oldest, at } => lists.tombstones.push((oldest, at)),
                 // A queue is in no stream.
-                Need::Hold { .. } | Need::Advance { .. } | Need::Leave { .. } => {}
+                Need::Hold { .. }
+                | Need::Advance { .. }
+                | Need::Leave { .. }
+                | Need::HoldUntil { .. }
+                | Need::LeaveUntil { .. } => {}
             }
         }
     }

@@ -4,9 +4,10 @@
 //! Owns what a session is to the log: its name there, the records that carry it, how far it has
 //! read. [`entries`] writes them, [`attaching`] and [`ending`] are the ends of a connection as the
 //! log has them, [`endings`] who waits for the latter, [`delivery`] takes messages or leaves them
-//! there, [`dropped`] reads over what it will not have, by [`listing`], [`reading`] gets them back,
-//! [`exchange`] is QoS 2, [`given`] what came of shared groups, [`progress`] what is told late,
-//! [`carrying`] what is under way for long. A session of a namespace in memory has none of it.
+//! there, [`dropped`] reads over what it will not have, by [`listing`], [`holding`] has the log
+//! keep the rest, [`reading`] gets them back, [`exchange`] is QoS 2, [`given`] what came of shared
+//! groups, [`progress`] what is told late, [`carrying`] what is under way for long. A session of a
+//! namespace in memory has none of it.
 
 mod attaching;
 mod carried;
@@ -19,6 +20,7 @@ mod endings;
 mod entries;
 mod exchange;
 mod given;
+mod holding;
 mod listing;
 mod progress;
 mod reading;
@@ -42,6 +44,7 @@ pub use restore::{Found, Restored};
 pub(crate) use watching::Watched;
 
 use self::carried::CarriedList;
+use self::holding::Gap;
 use crate::backlog::Backlog;
 use crate::journal::SessionId;
 use crate::meter::Held;
@@ -97,6 +100,8 @@ pub(crate) struct Exchanges {
     pub carried: CarriedList,
     /// Messages of groups that the client had to the end, and until when that is told.
     finished: VecDeque<((StreamId, Sequence), u64)>,
+    /// What it has dropped as the newest, as the log was told.
+    gap: Option<Gap>,
 }
 
 /// How far a subscription's stream is needed.
@@ -108,6 +113,13 @@ pub(crate) struct Standing {
     pub since: Sequence,
     /// As the log was told last.
     pub stands: Sequence,
+}
+
+impl Standing {
+    /// A subscription that begins when the log ends at `since`.
+    pub fn new(filter: FilterId, stream: StreamId, since: Sequence) -> Self {
+        Self { filter, stream, since, stands: since }
+    }
 }
 
 impl Durable {
@@ -198,18 +210,20 @@ impl Durable {
         if self.streams.iter().any(|s| s.filter == filter && s.stream == stream) {
             return None;
         }
-        let (since, stands) = (end, end);
-        self.streams.push(Standing { filter, stream, since, stands });
+        self.streams.push(Standing::new(filter, stream, end));
         self.forget_read();
         Some(Need::Hold { stream, after: end })
     }
 
     /// A subscription has ended, or is at QoS 0 from now on.
-    pub fn reads_no_more(&mut self, filter: FilterId) -> Option<Need> {
-        let at = self.streams.iter().position(|s| s.filter == filter)?;
-        let Standing { stream, stands, .. } = self.streams.swap_remove(at);
-        self.forget_read();
-        Some(Need::Leave { stream, after: stands })
+    pub fn reads_no_more(&mut self, filter: FilterId) -> impl Iterator<Item = Need> + use<> {
+        let at = self.streams.iter().position(|s| s.filter == filter);
+        let standing = at.map(|at| self.streams.swap_remove(at));
+        if standing.is_some() {
+            self.forget_read();
+        }
+        let gap = self.exchanges().gap;
+        standing.into_iter().flat_map(move |standing| standing.leave(gap))
     }
 
     /// The stream and the beginning of a subscription.
@@ -224,16 +238,14 @@ impl Durable {
         let given = exchanges.by_group.into_iter().filter_map(Given::leave);
         let carried: Vec<Sequence> = exchanges.carried.records().collect();
         let records = by_snapshot.into_iter().chain(by_progress).chain(carried).map(Need::Release);
-        let holds = streams
-            .into_iter()
-            .map(|Standing { stream, stands, .. }| Need::Leave { stream, after: stands });
+        let holds = streams.into_iter().flat_map(move |standing| standing.leave(exchanges.gap));
         records.chain(holds).chain(given).chain([Need::Bury { oldest: first, at: ended }])
     }
 }
 
 impl Exchanges {
     fn is_empty(&self) -> bool {
-        let Self { received, steps, unsent, unloaded, by_group, carried, finished } = self;
+        let Self { received, steps, unsent, unloaded, by_group, carried, finished, gap } = self;
         received.is_empty()
             && steps.is_empty()
             && unsent.is_empty()
@@ -241,6 +253,7 @@ impl Exchanges {
             && by_group.is_empty()
             && carried.is_empty()
             && finished.is_empty()
+            && gap.is_none()
     }
 }
 
@@ -252,6 +265,7 @@ static NONE: Exchanges = Exchanges {
     by_group: VecDeque::new(),
     carried: CarriedList::NONE,
     finished: VecDeque::new(),
+    gap: None,
 };
 
 /// Twice as long as what a group tells may be late.

@@ -3,7 +3,8 @@
 use super::carried::Stands;
 use super::carrying::{Open, Told};
 use super::entries::{Kind, Then};
-use super::{Durable, Standing, Step};
+use super::holding::Gap;
+use super::{Durable, Step};
 use crate::homes::Homes;
 use crate::journal::{Entry, Progress, Reached, Released, UnderWay, Via};
 use crate::session::Session;
@@ -14,7 +15,6 @@ use broker::subscription::SessionRef;
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
 use mqtt::session::Exchange;
-use store::log::Need;
 use store::op::Sequence;
 
 /// Sessions whose delivery has changed since the log was told.
@@ -60,10 +60,12 @@ impl Shard {
             let Some(s) = sessions.get_mut(session.slot, session.generation) else { continue };
             let Some(durable) = s.durable.as_deref_mut() else { continue };
             durable.is_changed = false;
-            let Some(Now { progress, needed, told }) = s.progress(shares, now_ms) else { continue };
+            let Some(Now { progress, needed, gap, told }) = s.progress(shares, now_ms) else {
+                continue;
+            };
             let then = told.map_or(Then::Nothing, |told| Then::Told(Box::new(told)));
             self.keep(session.slot, &Entry::Progress(progress), Kind::Progress, then);
-            self.advance(session.slot, needed);
+            self.advance(session.slot, needed, gap);
             self.homes.see_late(session.slot);
         }
         self.carry_late();
@@ -71,15 +73,16 @@ impl Shard {
 
     /// What a session does not read again need not be kept for it. The log hears that behind the
     /// next commit, of which the progress is a part.
-    fn advance(&mut self, slot: u32, to: Sequence) {
+    fn advance(&mut self, slot: u32, to: Sequence, gap: Option<Gap>) {
         let Self { homes, perform, .. } = self;
         let Some(session) = homes.sessions.at_mut(slot) else { return };
         let Some(durable) = session.durable.as_deref_mut() else { return };
-        for Standing { stream, stands, .. } in &mut durable.streams {
-            if *stands < to {
-                perform.need(Need::Advance { stream: *stream, from: *stands, to });
-                *stands = to;
-            }
+        let before = durable.exchanges().gap;
+        for standing in &mut durable.streams {
+            standing.advance(to, (before, gap)).for_each(|need| perform.need(need));
+        }
+        if gap != before {
+            durable.exchanges_mut().gap = gap;
         }
     }
 }
@@ -90,6 +93,8 @@ struct Now {
     /// Behind which record something may have to be read again: what is not done, and what was
     /// sent, is not the client's yet, and lies nowhere else.
     needed: Sequence,
+    /// What of that it has dropped.
+    gap: Option<Gap>,
     /// What it says of what is carried forward.
     told: Option<Told>,
 }
@@ -129,6 +134,7 @@ impl Session {
                 finished.extend(via.stream().map(|stream| (stream, from)));
             }
         }
+        let gap = Gap::of(&done, needed, durable.exchanges().gap);
         let progress = Progress {
             session: durable.id,
             done,
@@ -143,7 +149,7 @@ impl Session {
             let over = carried.take_over(|c| open.contains(&(c.packet_id, c.from)));
             (!named.is_empty() || !over.is_empty()).then_some(Told { named, over })
         });
-        Some(Now { progress, needed, told })
+        Some(Now { progress, needed, gap, told })
     }
 }
 

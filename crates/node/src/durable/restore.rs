@@ -4,6 +4,7 @@
 //! the stop (core.md 7).
 
 use super::carried::{CarriedList, Carry, Stands};
+use super::holding::Gap;
 use super::{Durable, Exchanges, Given, Standing};
 use crate::backlog::Backlog;
 use crate::devices::DeviceSession;
@@ -26,7 +27,6 @@ use mqtt::session::{Exchange, Outbound, Received};
 use mqtt::topic::{SharedFilter, TopicFilter};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use store::log::Need;
 use store::op::Sequence;
 
 /// What a start has found for all reactors.
@@ -162,7 +162,13 @@ impl Shard {
         let mut done = reached.done().clone();
         let own = under_way.iter().filter(|u| u.via == Via::Own);
         own.for_each(|u| done.add(u.sequence));
-        let exchanges = rest.exchanges(&reached, &under_way);
+        let oldest = under_way.iter().filter(|u| {
+            u.exchange != Exchange::Released && u.via == Via::Own && !rest.has_carried(u)
+        });
+        let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
+        let needed = Sequence(reached.cursor().0.min(oldest));
+        let gap = Gap::of(reached.done(), needed, None);
+        let exchanges = Exchanges { gap, ..rest.exchanges(&reached, &under_way) };
         let by_group = exchanges.by_group.iter().filter_map(|g| g.hold());
         by_group.for_each(|need| self.perform.need(need));
         durable.exchanges = Some(Box::new(exchanges));
@@ -198,11 +204,6 @@ impl Shard {
             device: device(now),
         };
         let slot = self.homes.add_session(session);
-        let oldest = under_way.iter().filter(|u| {
-            u.exchange != Exchange::Released && u.via == Via::Own && !rest.has_carried(u)
-        });
-        let oldest = oldest.map(|u| u.sequence.0 - 1).min().unwrap_or(u64::MAX);
-        let needed = Sequence(reached.cursor().0.min(oldest));
         for subscription in &now.subscriptions {
             self.restore_subscription(slot, subscription, needed);
         }
@@ -241,10 +242,10 @@ impl Shard {
         session.filters.push(done.filter_id);
         if let Some(durable) = session.durable.as_deref_mut().filter(|_| is_held) {
             durable.has_no_local |= options.no_local();
-            let (stream, since) = (s.stream, s.since);
-            let stands = needed.max(since);
-            durable.streams.push(Standing { filter: done.filter_id, stream, since, stands });
-            self.perform.need(Need::Hold { stream, after: stands });
+            let mut standing = Standing::new(done.filter_id, s.stream, s.since);
+            standing.stands = needed.max(s.since);
+            standing.hold(durable.exchanges().gap).for_each(|need| self.perform.need(need));
+            durable.streams.push(standing);
         }
     }
 }

@@ -25,7 +25,7 @@ impl Shard {
         let durable = homes.sessions.at_mut(slot)?.durable.as_deref_mut()?;
         durable.has_no_local |= receiver.is_some_and(|receiver| receiver.options.no_local());
         if qos == QoS::AtMostOnce {
-            durable.reads_no_more(filter).into_iter().for_each(|need| perform.need(need));
+            durable.reads_no_more(filter).for_each(|need| perform.need(need));
             return Some((NO_STREAM, Sequence(0)));
         }
         if let Some(stream) = new {
@@ -40,7 +40,7 @@ impl Shard {
         let Self { homes, perform, .. } = self;
         let session = homes.sessions.at_mut(slot);
         if let Some(durable) = session.and_then(|s| s.durable.as_deref_mut()) {
-            durable.reads_no_more(filter).into_iter().for_each(|need| perform.need(need));
+            durable.reads_no_more(filter).for_each(|need| perform.need(need));
         }
     }
 

@@ -33,6 +33,11 @@ impl Done {
         Sequence(self.cursor)
     }
 
+    /// The last range beyond the cursor.
+    pub fn last_range(&self) -> Option<RangeInclusive<Sequence>> {
+        self.beyond.last().map(|span| Sequence(span.first)..=Sequence(span.last))
+    }
+
     /// How many ranges it has beyond the cursor.
     #[cfg(test)]
     pub fn ranges(&self) -> usize {

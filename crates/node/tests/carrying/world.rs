@@ -3,7 +3,7 @@
 use super::client::{self, Got, Heard};
 use broker::access::{Authorizer, Manage, PermissionSets, Principal, SessionQuota, Source};
 use broker::budget::Budget;
-use broker::limits::Limits;
+use broker::limits::{Limits, QueueFull};
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
 use broker::subscription::Interest;
@@ -13,7 +13,7 @@ use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::AckKind;
 use node::auth::{AuthOutcome, Listener};
-use node::counters::Counters;
+use node::counters::{Counters, Loss};
 use node::effect::Effect;
 use node::journal::{Owner, Replay};
 use node::keys::KeyRecords;
@@ -34,6 +34,7 @@ pub struct Bounds {
     pub after_s: u32,
     /// Of a session or group.
     pub queue_messages_max: usize,
+    pub queue_full: QueueFull,
 }
 
 impl Default for Bounds {
@@ -43,6 +44,7 @@ impl Default for Bounds {
             behind_records: limits.carried_behind_records_max,
             after_s: limits.carried_after_s,
             queue_messages_max: limits.session_queue_messages_max,
+            queue_full: limits.queue_full,
         }
     }
 }
@@ -131,6 +133,7 @@ impl World {
         limits.carried_behind_records_max = bounds.behind_records;
         limits.carried_after_s = bounds.after_s;
         limits.session_queue_messages_max = bounds.queue_messages_max;
+        limits.queue_full = bounds.queue_full;
         let limits = Arc::new(limits);
         let interest = Arc::new(Interest::new(reactors));
         let retained = Arc::new(Retained::new(&limits));
@@ -215,6 +218,11 @@ impl World {
     /// How many messages were carried.
     pub fn count_carried(&self) -> u64 {
         self.account.carried + self.counters.iter().map(|c| c.carried.get()).sum::<u64>()
+    }
+
+    /// How many messages were dropped because a queue was full, since the start.
+    pub fn count_dropped(&self) -> u64 {
+        self.counters.iter().map(|c| c.dropped(Loss::QueueFull)).sum()
     }
 
     /// Whether the power has gone.

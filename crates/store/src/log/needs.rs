@@ -36,6 +36,25 @@ pub enum Need {
         /// Where it stood, as told last.
         after: Sequence,
     },
+    /// Somebody reads the stream behind `after` up to `until` only, and what comes behind that is
+    /// not for it.
+    HoldUntil {
+        /// Which.
+        stream: StreamId,
+        /// Behind which record.
+        after: Sequence,
+        /// The last one.
+        until: Sequence,
+    },
+    /// Who reads so far only is gone.
+    LeaveUntil {
+        /// Which stream.
+        stream: StreamId,
+        /// As told last.
+        after: Sequence,
+        /// As told.
+        until: Sequence,
+    },
     /// A held record is not needed any more.
     Release(Sequence),
     /// The held record `at` says that a key is gone, of which `oldest` was the first record that
@@ -121,6 +140,12 @@ fn enter<F>(catalog: &mut Catalog<F>, need: Need, buried: &mut Vec<(Sequence, Se
         Need::Hold { stream, after } => catalog.streams.hold(stream, after),
         Need::Advance { stream, from, to } => catalog.streams.advance(stream, from, to),
         Need::Leave { stream, after } => catalog.streams.leave(stream, after),
+        Need::HoldUntil { stream, after, until } => {
+            catalog.streams.hold_until(stream, (after, until));
+        }
+        Need::LeaveUntil { stream, after, until } => {
+            catalog.streams.leave_until(stream, (after, until));
+        }
         Need::Release(sequence) => catalog.release(sequence),
         Need::Bury { oldest, at } => buried.push((oldest, at)),
     }

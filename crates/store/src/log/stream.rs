@@ -60,6 +60,9 @@ pub(super) struct Stream {
     /// Distances from the base of the open segment.
     open: Vec<u32>,
     holders: Holders,
+    /// Holders of a part in the middle: behind which record, up to which. Few sessions have one.
+    #[expect(clippy::box_collection, reason = "most streams have none")]
+    between: Option<Box<Vec<(Sequence, Sequence)>>>,
 }
 
 /// A stream's list of one sealed segment.
@@ -122,7 +125,7 @@ impl Streams {
         // Who holds a stream may tell a little later than its first record is a fact, not longer.
         if let (Some(_), Some(base)) = (&self.needed, base) {
             let late = |s: &Stream| s.parts.front().is_some_and(|part| part.base < base);
-            self.busy.retain(|_, s| !(s.holders.is_empty() && late(s)));
+            self.busy.retain(|_, s| s.is_held() || !late(s));
         }
     }
 
@@ -150,7 +153,7 @@ impl Streams {
             if stream.needs(part) || self.needed.is_none() {
                 let at = stream.parts.partition_point(|p| p.base < part.base);
                 stream.parts.insert(at, part.clone());
-            } else if !stream.holders.is_empty() {
+            } else if stream.is_held() {
                 self.settle(*id);
             }
         }
@@ -183,17 +186,7 @@ impl Streams {
                 Entry::Occupied(_) => {}
             }
         }
-        let stream = self.wake(id);
-        let is_first = stream.holders.is_empty();
-        stream.holders.add(after);
-        if is_first && let Some(needed) = &mut self.needed {
-            let Some(stream) = self.busy.get_mut(&id) else { return };
-            let read = stream.parts.partition_point(|part| part.last <= after);
-            stream.parts.drain(..read);
-            for part in &stream.parts {
-                *needed.entry(part.base).or_insert(0) += u64::from(part.count);
-            }
-        }
+        self.widen(id, |stream| stream.holders.add(after));
     }
 
     /// A holder has come from `from` to `to`.
@@ -215,7 +208,7 @@ impl Streams {
                 return;
             }
             self.settle(id);
-            if self.busy.get(&id).is_some_and(|stream| stream.holders.is_empty()) {
+            if self.busy.get(&id).is_some_and(|stream| !stream.is_held()) {
                 self.busy.remove(&id);
             }
         } else if self.idle.get(&id) == Some(&after.0) {
@@ -223,10 +216,31 @@ impl Streams {
         }
     }
 
+    /// Somebody reads the stream behind a record up to another, which is not before it.
+    pub fn hold_until(&mut self, id: StreamId, between: (Sequence, Sequence)) {
+        self.widen(id, |stream| stream.between.get_or_insert_default().push(between));
+    }
+
+    /// Who read so far is gone.
+    pub fn leave_until(&mut self, id: StreamId, between: (Sequence, Sequence)) {
+        let Some(stream) = self.busy.get_mut(&id) else { return };
+        let Some(all) = &mut stream.between else { return };
+        if let Some(at) = all.iter().position(|one| *one == between) {
+            all.swap_remove(at);
+        }
+        if all.is_empty() {
+            stream.between = None;
+        }
+        self.settle(id);
+        if self.busy.get(&id).is_some_and(|stream| !stream.is_held()) {
+            self.busy.remove(&id);
+        }
+    }
+
     /// After a start, when all holders are known: streams that nobody holds end, and what is needed
     /// is counted from here on.
     pub fn end_unheld(&mut self) {
-        self.busy.retain(|_, stream| !stream.holders.is_empty());
+        self.busy.retain(|_, stream| stream.is_held());
         self.needed = Some(BTreeMap::new());
         let all: Vec<StreamId> = self.busy.keys().copied().collect();
         all.into_iter().for_each(|id| self.settle(id));
@@ -270,6 +284,22 @@ impl Streams {
         })
     }
 
+    /// The stream gets a holder. If it had none, what it needs counts from here on; of one that is
+    /// held every list is needed, and counts.
+    fn widen(&mut self, id: StreamId, hold: impl FnOnce(&mut Stream)) {
+        let stream = self.wake(id);
+        let was_held = stream.is_held();
+        hold(stream);
+        let Self { busy, needed: Some(needed), .. } = self else { return };
+        let Some(stream) = busy.get_mut(&id).filter(|_| !was_held) else { return };
+        let mut parts = std::mem::take(&mut stream.parts);
+        parts.retain(|part| stream.needs(part));
+        for part in &parts {
+            *needed.entry(part.base).or_insert(0) += u64::from(part.count);
+        }
+        stream.parts = parts;
+    }
+
     /// A list behind all others; one that everybody has read is nothing.
     fn add(&mut self, id: StreamId, part: Part) {
         let Self { busy, needed, .. } = self;
@@ -278,7 +308,7 @@ impl Streams {
         if let Some(needed) = needed.as_mut().filter(|_| is_needed) {
             *needed.entry(part.base).or_insert(0) += u64::from(part.count);
         }
-        let is_held = !stream.holders.is_empty();
+        let is_held = stream.is_held();
         if is_needed || needed.is_none() || !is_held {
             stream.parts.push_back(part);
         }
@@ -292,11 +322,18 @@ impl Streams {
     fn settle(&mut self, id: StreamId) {
         let Self { idle, busy, needed: Some(needed) } = self else { return };
         let Some(stream) = busy.get_mut(&id) else { return };
-        while let Some(part) = stream.parts.front()
-            && !stream.needs(part)
-        {
+        let mut at = 0;
+        while let Some(part) = stream.parts.get(at) {
+            if stream.needs(part) {
+                // Behind it somebody needs everything, if nobody has an end.
+                if stream.between.is_none() {
+                    break;
+                }
+                at += 1;
+                continue;
+            }
             let (base, count) = (part.base, u64::from(part.count));
-            stream.parts.pop_front();
+            stream.parts.remove(at);
             if let Some(left) = needed.get_mut(&base) {
                 *left = left.saturating_sub(count);
                 if *left == 0 {
@@ -305,6 +342,7 @@ impl Streams {
             }
         }
         if let Holders::One(at) = stream.holders
+            && stream.between.is_none()
             && stream.parts.is_empty()
             && stream.open.is_empty()
         {
@@ -345,7 +383,14 @@ impl Stream {
 
     /// Whether somebody may still read something of the list.
     fn needs(&self, part: &Part) -> bool {
+        let is_in =
+            |(after, until): &(Sequence, Sequence)| *after < part.last && until.0 >= part.base;
         self.holders.slowest().is_some_and(|slowest| slowest < part.last)
+            || self.between.iter().flat_map(|all| all.iter()).any(is_in)
+    }
+
+    fn is_held(&self) -> bool {
+        !self.holders.is_empty() || self.between.is_some()
     }
 }
 
@@ -368,6 +413,7 @@ mod tests {
         chance: Chance,
         streams: Streams,
         holders: Vec<(StreamId, Sequence)>,
+        between: Vec<(StreamId, (Sequence, Sequence))>,
         base: u64,
         next: u64,
     }
@@ -376,7 +422,7 @@ mod tests {
         fn step(&mut self) {
             let id = StreamId(self.chance.below(4) as u32);
             let at = self.chance.below(self.holders.len().max(1) as u64) as usize;
-            match self.chance.below(12) {
+            match self.chance.below(14) {
                 0 | 1 => {
                     let after = Sequence(self.next - 1);
                     self.streams.hold(id, after);
@@ -394,9 +440,35 @@ mod tests {
                 }
                 6 => self.end_segment(),
                 7 if self.base > 1 => self.join(),
+                8 => {
+                    let after = self.chance.below(self.next);
+                    let until = after + self.chance.below(self.next - after);
+                    let between = (Sequence(after), Sequence(until));
+                    self.streams.hold_until(id, between);
+                    self.between.push((id, between));
+                }
+                9 if !self.between.is_empty() => {
+                    let at = self.chance.below(self.between.len() as u64) as usize;
+                    let (id, between) = self.between.swap_remove(at);
+                    self.streams.leave_until(id, between);
+                }
                 _ => {
                     self.streams.push(id, (self.next - self.base) as u32);
                     self.next += 1;
+                }
+            }
+        }
+
+        /// A stream that is held has no list that none of its holders reads.
+        fn has_what_is_needed(&self, seed: u64) {
+            for (id, stream) in self.streams.busy.iter().filter(|(_, s)| s.is_held()) {
+                for part in &stream.parts {
+                    let mut holders = self.holders.iter().filter(|(of, _)| of == id);
+                    let mut between = self.between.iter().filter(|(of, _)| of == id);
+                    let reads = holders.any(|(_, after)| *after < part.last)
+                        || between
+                            .any(|(_, (after, until))| *after < part.last && until.0 >= part.base);
+                    assert!(reads, "seed {seed}: {id:?} {part:?}");
                 }
             }
         }
@@ -428,14 +500,26 @@ mod tests {
     #[test]
     fn what_is_needed_is_counted_as_it_changes() {
         for seed in 1..=200 {
-            let (streams, holders) = (Streams::default(), Vec::new());
-            let mut w = World { chance: Chance(seed), streams, holders, base: 1, next: 1 };
+            let mut w = World {
+                chance: Chance(seed),
+                streams: Streams::default(),
+                holders: Vec::new(),
+                between: Vec::new(),
+                base: 1,
+                next: 1,
+            };
             for step in 0..400 {
                 if step == 50 {
                     w.streams.end_unheld();
                 }
                 w.step();
                 assert_eq!(*w.streams.needed(), w.streams.count(), "seed {seed}, step {step}");
+                if step >= 50 {
+                    w.has_what_is_needed(seed);
+                }
+            }
+            for (id, between) in std::mem::take(&mut w.between) {
+                w.streams.leave_until(id, between);
             }
             // Whoever has read everything holds no list, and nobody no stream.
             for at in 0..w.holders.len() {
