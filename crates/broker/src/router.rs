@@ -7,7 +7,7 @@
 use crate::access::{Authorizer, Denied, PermissionSet, PermissionSetId, Permit};
 use crate::share::{Groups, Join, Matching};
 use crate::subscription::{
-    FilterId, Index, Interest, NumbersSpent, OtherStream, Receiver, SessionRef, Shard, Stamp, Text,
+    FilterId, Index, Interest, NumbersSpent, Receiver, Restoring, SessionRef, Shard, Stamp, Text,
 };
 use crate::target::{merge, one};
 use foldhash::fast::FixedState;
@@ -145,9 +145,9 @@ impl Router {
     }
 
     /// As [`want`](Self::want), at start: nobody routes yet.
-    pub fn want_restored(&self, filter: &str) {
+    pub fn want_restored(&self, filter: &str, restoring: &mut Restoring) {
         if self.interest.reactors() > 1 {
-            self.interest.restore(self.me.trailing_zeros() as usize, filter);
+            self.interest.restore(self.me.trailing_zeros() as usize, filter, restoring);
         }
     }
 
@@ -165,8 +165,13 @@ impl Router {
     }
 
     /// A session of an earlier run holds this filter: [`Interest::adopt`].
-    pub fn adopt(&self, text: &(impl Text + ?Sized), stream: StreamId) -> Result<(), OtherStream> {
-        self.interest.adopt(text, stream)
+    pub fn adopt(&self, text: &Arc<str>, stream: StreamId, restoring: &mut Restoring) {
+        self.interest.adopt(text, stream, restoring);
+    }
+
+    /// What was adopted and wanted is known to all: [`Interest::restored`].
+    pub fn restored(&self, restoring: Restoring) {
+        self.interest.restored(restoring);
     }
 
     /// It is so no longer. The stream, if nobody holds the filter now: [`Interest::release`].

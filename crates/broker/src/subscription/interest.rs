@@ -8,14 +8,15 @@
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::restoring::Restoring;
 use super::shard::{FilterShard, SHARDS, Shard};
 use super::slab::Slab;
-use super::streams::{Change, HeldFilter, NumbersSpent, OtherStream, Streams, Text, filter_of};
+use super::streams::{Change, HeldFilter, NumbersSpent, Streams, Text, filter_of};
 use super::tree::Tree;
 use crate::share::Join;
 use store::log::StreamId;
@@ -41,7 +42,7 @@ struct Joins {
 
 /// An exact filter on one reactor, known by half of its hash alone: two filters with one hash share
 /// an entry, which is a false positive at worst because they are counted. 12 bytes.
-struct Exact {
+pub(super) struct Exact {
     hash: u32,
     reactor: u8,
     /// How many filters it stands for.
@@ -120,14 +121,13 @@ impl Interest {
         } else {
             let hash = self.hasher.hash_one(filter);
             let mut table = write(self.table(hash));
-            let exact = Exact { hash: hash as u32, reactor, count: 1 };
-            match table.find_mut(exact.spread(), |e| e.is_same(&exact)) {
-                Some(entry) => entry.count += 1,
-                None => {
-                    table.insert_unique(exact.spread(), exact, Exact::spread);
-                }
-            }
+            enter(&mut table, Exact { hash: hash as u32, reactor, count: 1 });
         }
+    }
+
+    fn enter_all(&self, table: usize, all: &mut Vec<Exact>) {
+        let mut table = write(&self.exact[table]);
+        all.drain(..).for_each(|exact| enter(&mut table, exact));
     }
 
     /// The reactor's last subscription of this filter went. Each call undoes one
@@ -204,16 +204,33 @@ impl Interest {
         Some(ended)
     }
 
-    /// A session that the log has holds this filter, which has this stream there. Counted, whatever
-    /// the answer is. All adoptions come before the first [`Interest::hold`] that could begin a
-    /// stream, and before anybody looks at a stamp.
-    pub fn adopt(&self, text: &(impl Text + ?Sized), stream: StreamId) -> Result<(), OtherStream> {
-        self.streams.adopt(text, stream)
+    /// A session that the log has holds this filter, which has this stream there; if it has another
+    /// one already, that stays. Known when it was [`restored`](Self::restored), before the first
+    /// [`Interest::hold`] that could begin a stream, and before anybody looks at a stamp.
+    pub fn adopt(&self, text: &Arc<str>, stream: StreamId, restoring: &mut Restoring) {
+        if let Some((table, adopted)) = self.streams.adopt(text, stream) {
+            restoring.adopt(table, adopted, |table, all| self.streams.enter(table, all));
+        }
     }
 
-    /// As [`Interest::add`], at start: nobody has looked at a stamp.
-    pub fn restore(&self, reactor: usize, filter: &str) {
-        self.enter(self.checked(reactor), filter);
+    /// As [`Interest::add`], at start. Known when it was [`restored`](Self::restored).
+    pub fn restore(&self, reactor: usize, filter: &str, restoring: &mut Restoring) {
+        let reactor = self.checked(reactor);
+        if is_wildcard(filter) {
+            self.enter(reactor, filter);
+        } else {
+            let hash = self.hasher.hash_one(filter);
+            let exact = Exact { hash: hash as u32, reactor, count: 1 };
+            restoring.want(table_of(hash), exact, |table, all| self.enter_all(table, all));
+        }
+    }
+
+    /// Whatever was collected is known.
+    pub fn restored(&self, restoring: Restoring) {
+        restoring.finish(
+            |table, all| self.streams.enter(table, all),
+            |table, all| self.enter_all(table, all),
+        );
     }
 
     /// So many filters are about to be adopted.
@@ -279,8 +296,7 @@ impl Interest {
     }
 
     fn table(&self, hash: u64) -> &RwLock<HashTable<Exact>> {
-        // Not the bits by which the table itself chooses its buckets.
-        &self.exact[(hash >> 40) as usize % LOCKS]
+        &self.exact[table_of(hash)]
     }
 
     fn bump(&self, filter: &str) {
@@ -356,8 +372,22 @@ pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 /// Bits of a mask.
 pub const REACTORS_MAX: usize = 64;
 
+fn enter(table: &mut HashTable<Exact>, exact: Exact) {
+    match table.find_mut(exact.spread(), |e| e.is_same(&exact)) {
+        Some(entry) => entry.count += 1,
+        None => {
+            table.insert_unique(exact.spread(), exact, Exact::spread);
+        }
+    }
+}
+
+/// Not by the bits by which the table itself chooses its buckets.
+pub(super) fn table_of(hash: u64) -> usize {
+    (hash >> 40) as usize % LOCKS
+}
+
 /// Locks of the exact filters, so that reactors that subscribe at the same time rarely meet.
-const LOCKS: usize = 64;
+pub(super) const LOCKS: usize = 64;
 
 #[cfg(test)]
 mod tests {

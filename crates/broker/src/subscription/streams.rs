@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use store::log::StreamId;
 
-use super::interest::{is_wildcard, read, write};
+use super::interest::{LOCKS, is_wildcard, read, table_of, write};
 use super::slab::Slab;
 use super::tree::Tree;
 
@@ -33,9 +33,12 @@ pub struct HeldFilter<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumbersSpent;
 
-/// Why a stream cannot be adopted: its filter has another one already, of this number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OtherStream(pub StreamId);
+/// A filter without wildcard that a session of an earlier run holds, and its stream.
+pub(super) struct Adopted {
+    hash: u64,
+    text: Arc<str>,
+    stream: StreamId,
+}
 
 /// Which filters are held.
 pub(super) struct Streams {
@@ -105,25 +108,44 @@ impl Streams {
         })
     }
 
-    /// A session of an earlier run holds this filter, which has had this stream since then.
-    pub(super) fn adopt(
-        &self,
-        text: &(impl Text + ?Sized),
-        stream: StreamId,
-    ) -> Result<(), OtherStream> {
+    /// A session of an earlier run holds this filter, which has had this stream since then. One
+    /// without wildcard comes back, for [`enter`](Self::enter) with others of its table.
+    pub(super) fn adopt(&self, text: &Arc<str>, stream: StreamId) -> Option<(usize, Adopted)> {
         let next = u64::from(stream.0) + 1;
         // Most come in order or not at all: other reactors adopt at the same time.
         if self.next.load(Ordering::Relaxed) < next {
             self.next.fetch_max(next, Ordering::Relaxed);
         }
+        let filter = filter_of(text);
+        if !is_wildcard(filter) {
+            let (hash, text) = (self.hasher.hash_one(filter), Arc::clone(text));
+            return Some((table_of(hash), Adopted { hash, text, stream }));
+        }
         self.step(text, |held| match held {
             Some(held) => {
                 held.holders += 1;
-                let is_same = held.stream == stream;
-                (Step::Stay, if is_same { Ok(()) } else { Err(OtherStream(held.stream)) })
+                (Step::Stay, ())
             }
-            None => (Step::Begin { stream, holders: 1 }, Ok(())),
-        })
+            None => (Step::Begin { stream, holders: 1 }, ()),
+        });
+        None
+    }
+
+    /// Enters what was adopted for one table. Whoever has a filter already keeps its stream: nobody
+    /// holds the other one.
+    pub(super) fn enter(&self, table: usize, adopted: &mut Vec<Adopted>) {
+        let rehash = |held: &Held| self.hasher.hash_one(filter_of(&held.text));
+        let (mut table, mut new) = (write(&self.exact[table]), 0);
+        for Adopted { hash, text, stream } in adopted.drain(..) {
+            match table.find_mut(hash, |held| *held.text == *text) {
+                Some(held) => held.holders += 1,
+                None => {
+                    table.insert_unique(hash, Held { text, stream, holders: 1 }, rehash);
+                    new += 1;
+                }
+            }
+        }
+        self.count.fetch_add(new, Ordering::Release);
     }
 
     /// One holder less; the stream, if that was the last. Without a holder nothing changes.
@@ -227,8 +249,7 @@ impl Streams {
     }
 
     fn table(&self, hash: u64) -> &RwLock<HashTable<Held>> {
-        // Not the bits by which the table itself chooses its buckets.
-        &self.exact[(hash >> 40) as usize % LOCKS]
+        &self.exact[table_of(hash)]
     }
 }
 
@@ -339,12 +360,9 @@ pub const RESERVED_FROM: StreamId = StreamId(u32::MAX - 63);
 /// How many streams of filters can be told apart.
 const NUMBERS: u64 = RESERVED_FROM.0 as u64;
 
-/// Locks of the exact filters, so that reactors that subscribe at the same time rarely meet.
-const LOCKS: usize = 64;
-
 #[cfg(test)]
 mod tests {
-    use super::super::Interest;
+    use super::super::{Interest, Restoring};
     use super::*;
     use crate::chance::Chance;
     use mqtt::topic::TopicFilter;
@@ -428,14 +446,50 @@ mod tests {
         assert_eq!(read(&streams.wildcard).held.len(), 0);
     }
 
+    fn adopt(interest: &Interest, all: &[(&str, u32)]) {
+        let mut restoring = Restoring::default();
+        for (text, number) in all {
+            interest.adopt(&Arc::from(*text), StreamId(*number), &mut restoring);
+        }
+        interest.restored(restoring);
+    }
+
+    /// More than go into a table at once, from two reactors at a time.
+    #[test]
+    fn many_that_an_earlier_run_held_are_all_there() {
+        let interest = Interest::new(2);
+        let filter = |n: u32| format!("a/{n}");
+        std::thread::scope(|threads| {
+            for me in 0..2 {
+                let interest = &interest;
+                threads.spawn(move || {
+                    let mut restoring = Restoring::default();
+                    for n in (0..100_000).filter(|n| n % 3 != me) {
+                        interest.adopt(&filter(n).into(), StreamId(n + 1), &mut restoring);
+                        interest.restore(me as usize, &filter(n), &mut restoring);
+                    }
+                    interest.restored(restoring);
+                });
+            }
+        });
+        for n in 0..100_000 {
+            let here = [n % 3 != 0, n % 3 != 1];
+            assert_eq!(interest.streams(&filter(n)), [StreamId(n + 1)]);
+            let mask = u64::from(here[0]) | u64::from(here[1]) << 1;
+            assert_eq!(interest.mask(&filter(n)), mask, "{n}");
+            let holders = usize::from(here[0]) + usize::from(here[1]);
+            (1..holders).for_each(|_| assert_eq!(interest.release(&filter(n)), None));
+            assert_eq!(interest.release(&filter(n)), Some(StreamId(n + 1)));
+        }
+        interest.each_held(&mut |held| panic!("{held:?} is left behind"));
+    }
+
     #[test]
     fn what_an_earlier_run_began_goes_on() {
         let interest = Interest::new(2);
-        for (text, number) in [("a/+", 7), ("b", 9), ("$share/g/a/+", 2), ("c/#", 3)] {
-            assert_eq!(interest.adopt(text, StreamId(number)), Ok(()));
-        }
-        assert_eq!(interest.adopt("b", StreamId(9)), Ok(()));
-        assert_eq!(interest.adopt("b", StreamId(10)), Err(OtherStream(StreamId(9))));
+        let all = [("a/+", 7), ("b", 9), ("$share/g/a/+", 2), ("c/#", 3), ("b", 9), ("b", 10)];
+        adopt(&interest, &all);
+        assert_eq!(interest.streams("b"), [StreamId(9)], "the one that somebody held first");
         assert_eq!(interest.hold("a/+"), Ok(StreamId(7)));
         assert_eq!(interest.hold("$share/g/a/+"), Ok(StreamId(2)));
         assert_eq!((interest.release("b"), interest.release("b")), (None, None), "two still do");
@@ -454,7 +508,7 @@ mod tests {
         let interest = Interest::new(1);
         assert_eq!(interest.hold("a"), Ok(StreamId(1)));
         let interest = Interest::new(1);
-        assert_eq!(interest.adopt("a", StreamId(0)), Ok(()));
+        adopt(&interest, &[("a", 0)]);
         assert_eq!(interest.hold("b"), Ok(StreamId(1)));
         assert_eq!(
             (interest.hold("a"), interest.streams("a")),
@@ -466,7 +520,7 @@ mod tests {
     fn the_last_number_is_given_once_and_what_is_held_goes_on() {
         let interest = Interest::new(1);
         let last = StreamId(RESERVED_FROM.0 - 1);
-        interest.adopt("a", StreamId(last.0 - 1)).unwrap();
+        adopt(&interest, &[("a", last.0 - 1)]);
         assert_eq!(interest.hold("b"), Ok(last));
         assert_eq!(interest.hold("c"), Err(NumbersSpent));
         assert_eq!(interest.release("c"), None, "a refusal holds nothing");

@@ -19,7 +19,7 @@ use crate::share::Mail;
 use crate::timers::Timer;
 use broker::access::{Principal, Source};
 use broker::share::Presence::Away;
-use broker::subscription::Receiver;
+use broker::subscription::{Receiver, Restoring};
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
 use mqtt::qos::QoS;
@@ -103,12 +103,14 @@ impl Shard {
         let mut timers = Vec::with_capacity(r.sessions.len());
         self.homes.reserve(r.sessions.len());
         self.router.index.reserve(r.sessions.len());
+        let mut restoring = Restoring::default();
         for found in r.sessions {
             let now = found.now();
             let principal = (r.principal)(&now.owner);
             // Its session is about to end, and its will may not be sent.
             let owner = principal.as_ref().unwrap_or(&r.nobody);
-            let (slot, due) = self.restore_one(found, &now, owner, r.rest, now_ms);
+            let (slot, due) =
+                self.restore_one((found, &now), owner, (r.rest, &mut restoring), now_ms);
             timers.push((slot, due));
             let lists = self.homes.sessions.at_mut(slot).and_then(|s| s.durable.as_deref_mut());
             let has_steps = lists.is_some_and(|durable| {
@@ -126,6 +128,7 @@ impl Shard {
                 self.end_in_first_turn(slot, now_ms);
             }
         }
+        self.router.restored(restoring);
         self.homes.timers.arm_all(timers);
         self.perform.flush_needs();
         // A reactor that nobody speaks to has no turn.
@@ -143,10 +146,9 @@ impl Shard {
 
     fn restore_one(
         &mut self,
-        found: &FoundSession,
-        now: &SessionBegun<'_>,
+        (found, now): (&FoundSession, &SessionBegun<'_>),
         principal: &Arc<Principal>,
-        rest: &Found,
+        (rest, restoring): (&Found, &mut Restoring),
         now_ms: u64,
     ) -> (u32, u64) {
         let reached = found.reached();
@@ -205,13 +207,19 @@ impl Shard {
         };
         let slot = self.homes.add_session(session);
         for subscription in &now.subscriptions {
-            self.restore_subscription(slot, subscription, needed);
+            self.restore_subscription(slot, subscription, needed, restoring);
         }
         self.homes.see_late(slot);
         (slot, due)
     }
 
-    fn restore_subscription(&mut self, slot: u32, s: &Subscription<'_>, needed: Sequence) {
+    fn restore_subscription(
+        &mut self,
+        slot: u32,
+        s: &Subscription<'_>,
+        needed: Sequence,
+        restoring: &mut Restoring,
+    ) {
         let device = self.homes.sessions.at(slot).and_then(|session| session.device.as_ref());
         if device.is_some_and(|device| device.has(s.filter)) {
             return;
@@ -219,8 +227,7 @@ impl Shard {
         let is_held = s.options.qos() > QoS::AtMostOnce;
         let text: Arc<str> = s.filter.into();
         if is_held {
-            // Another stream of the same filter would be one that nobody holds any more.
-            let _ = self.router.adopt(&text, s.stream);
+            self.router.adopt(&text, s.stream, restoring);
         }
         if let Ok(Some(shared)) = SharedFilter::parse(s.filter) {
             let kept = is_held.then_some((s.stream, s.since));
@@ -236,7 +243,7 @@ impl Shard {
         let receiver = Receiver { session, options, subscription_id, since: 0 };
         let done = self.router.index.subscribe_as(filter, || text, receiver);
         if done.first_for_filter {
-            self.router.want_restored(filter.as_str());
+            self.router.want_restored(filter.as_str(), restoring);
         }
         let Some(session) = self.homes.sessions.at_mut(slot) else { return };
         session.filters.push(done.filter_id);
