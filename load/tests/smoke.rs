@@ -102,6 +102,7 @@ fn mistakes_on_the_command_line_are_no_verdict() {
         &["proof", "stall", "--power-loss"],
         &["crash", "--smoke"],
         &["crash", "--durability", "os"],
+        &["crash", "--without", "devices"],
         &["figure", "puback"],
         &["figure", "none", "--folder", "nowhere"],
         &["figure", "puback", "--folder", "nowhere", "--seconds", "3"],
@@ -133,6 +134,7 @@ fn the_crash_proof_finds_what_memory_loses() {
     for broken in ["nothing acknowledged is lost: ", "sessions outlive", "retained messages are"] {
         assert!(line.contains(broken), "{broken}: {line}");
     }
+    assert!(line.contains("registry changes that were answered stand: "), "{line}");
     assert!(said.contains("does not hold: cargo xtask crash --rounds 3 --seed 1 "), "{said}");
 }
 

@@ -93,7 +93,7 @@ impl Home {
         let took = begun.elapsed();
         let (tls, token) = (Arc::clone(&self.tls), self.token.clone());
         let target = Target { ports: ports(&line)?, tls, token };
-        let https = Https::new(target.ports.https, Arc::clone(&target.tls), target.token.clone());
+        let https = Https::new(target.ports.https, Arc::clone(&target.tls), &target.token);
         self.running = Some(Running { child, target, https });
         // The first call narrows what the second would be told.
         if self.cores == Cores::First {
