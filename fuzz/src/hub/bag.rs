@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use hub::Moment;
 use hub::classic::{BadBag, NoPublication, NoTelemetry, Publication, encode_bag, telemetry};
 use hub::identity::{DeviceId, IdentityId};
-use hub::telemetry::{ApplicationProperties, SystemProperties, is_id_character};
+use hub::telemetry::{ApplicationProperties, Message, SystemProperties, is_id_character};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::wire::{Properties, Publish};
@@ -70,23 +70,7 @@ fn read(bytes: &[u8]) {
         payload: b"body",
         packet_id_at: 3,
     };
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    let mut whole = true;
-    for pair in bag.strip_prefix('?').unwrap_or(bag).split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match (decoded(key), decoded(value)) {
-            (Some(key), Some(value)) if !key.contains('\0') && !value.contains('\0') => {
-                let known = pairs.iter_mut().find(|(other, _)| *other == key);
-                match known {
-                    // A time that is none is wrong even where another stands behind it.
-                    Some((_, old)) if is_time(&key) && Moment::parse(old).is_none() => {}
-                    Some((_, old)) => *old = value,
-                    None => pairs.push((key, value)),
-                }
-            }
-            _ => whole = false,
-        }
-    }
+    let (pairs, whole) = pairs(bag);
     let message = match telemetry(bag, &publish) {
         Ok(message) => message,
         Err(NoTelemetry::Bag(BadBag::Encoding | BadBag::Nul)) => return assert!(!whole, "{bag}"),
@@ -105,6 +89,11 @@ fn read(bytes: &[u8]) {
         Err(other) => panic!("{other:?}: {bag}"),
     };
     assert!(whole, "{bag}");
+    says(&message, &pairs, bag);
+}
+
+/// A message has all of a bag and nothing else.
+fn says(message: &Message<'_>, pairs: &[(String, String)], bag: &str) {
     let system = |name: &str| {
         let s = &message.system;
         match name {
@@ -124,7 +113,7 @@ fn read(bytes: &[u8]) {
         }
     };
     let mut application = message.application.iter();
-    for (key, value) in &pairs {
+    for (key, value) in pairs {
         let shown = match key.as_str() {
             "$.exp" => message.system.expiry_time == Moment::parse(value),
             "$.ctime" => message.system.creation_time == Moment::parse(value),
@@ -134,6 +123,28 @@ fn read(bytes: &[u8]) {
         assert!(shown, "{key}={value} of {bag}: {message:?}");
     }
     assert_eq!(application.next(), None, "{bag}");
+}
+
+/// Names and values, and whether all of them can be read.
+fn pairs(bag: &str) -> (Vec<(String, String)>, bool) {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut whole = true;
+    for pair in bag.strip_prefix('?').unwrap_or(bag).split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match (decoded(key), decoded(value)) {
+            (Some(key), Some(value)) if !key.contains('\0') && !value.contains('\0') => {
+                let known = pairs.iter_mut().find(|(other, _)| *other == key);
+                match known {
+                    // A time that is none is wrong even where another stands behind it.
+                    Some((_, old)) if is_time(&key) && Moment::parse(old).is_none() => {}
+                    Some((_, old)) => *old = value,
+                    None => pairs.push((key, value)),
+                }
+            }
+            _ => whole = false,
+        }
+    }
+    (pairs, whole)
 }
 
 /// What a device is sent in a topic is what a plain reading finds there.

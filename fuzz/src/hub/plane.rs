@@ -175,11 +175,16 @@ fn response(publish: &Publish<'_>) -> Option<Option<u32>> {
         Some(text) => Some(number(text).and_then(|code| u32::try_from(code).ok())?),
     };
     match (status, code) {
-        // Two digits of type: 00 is success (A13).
-        (Some(text), _) if !text.starts_with("00") => Some(None),
+        // The lowest bits of the first byte: 00 is success (A13).
+        (Some(text), _) if kind(text) != 0 => Some(None),
         (_, Some(code)) => Some(Some(code)),
         (_, None) => None,
     }
+}
+
+fn kind(status: &str) -> u8 {
+    let first = status.get(..2).and_then(|text| u8::from_str_radix(text, 16).ok());
+    first.map_or(0, |first| first & 3)
 }
 
 fn is_telemetry(publish: &Publish<'_>) -> bool {

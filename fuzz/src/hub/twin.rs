@@ -30,6 +30,9 @@ pub fn check(data: &[u8]) {
             5 | 6 => (of_desired(&document), Write::Patch),
             _ => (of_desired(&document), Write::Replace),
         };
+        if is_beyond_the_other(&request) {
+            continue;
+        }
         let decided = decide(&twin, &request, written, stale, now_ms);
         let expected = match written {
             Write::Reported => Request::reported(&request),
@@ -99,6 +102,12 @@ fn decide(
         Write::Patch => patch(twin, request, &if_match, now_ms),
         Write::Replace => replace(twin, request, &if_match, now_ms),
     }
+}
+
+/// The other library has no number of 1e309, which may stand in what is left out.
+fn is_beyond_the_other(request: &[u8]) -> bool {
+    let read = serde_json::from_slice::<Value>(request);
+    read.is_err_and(|error| error.to_string().starts_with("number out of range"))
 }
 
 /// A request as another library reads it.

@@ -132,9 +132,7 @@ impl Queue {
             return Err(format!("command {command} was settled and is delivered again"));
         }
         if !(confirmed..=asked).contains(&deliveries) {
-            return Err(format!(
-                "command {command} was given back {confirmed} to {asked} times and says {deliveries}"
-            ));
+            return Err(format!("command {command} says {deliveries}, not {confirmed} to {asked}"));
         }
         // It is there, whether its sender was told or not, and no purge has ended it.
         self.commands[at].fate = Fate::Accepted;
