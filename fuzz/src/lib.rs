@@ -8,6 +8,7 @@ mod choices;
 pub mod decoder;
 mod http_oracle;
 pub mod http_publish;
+pub mod hub;
 pub mod journal;
 mod meaning;
 pub mod session;
@@ -28,4 +29,9 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("journal", journal::check),
     ("topics", topics::check),
     ("websocket", websocket::check),
+    ("hub_twin", hub::twin::check),
+    ("hub_query", hub::query::check),
+    ("hub_sas", hub::sas::check),
+    ("hub_bag", hub::bag::check),
+    ("hub_plane", hub::plane::check),
 ];

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Https {
     port: u16,
     tls: Arc<ClientConfig>,
-    token: String,
+    authorization: String,
     stream: Option<StreamOwned<ClientConnection, TcpStream>>,
 }
 
@@ -22,11 +22,18 @@ pub struct Https {
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
     /// The body as text; what is no UTF-8 is marked.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -35,8 +42,13 @@ impl Answer {
 
 impl Https {
     /// Connects at the first request.
-    pub fn new(port: u16, tls: Arc<ClientConfig>, token: String) -> Self {
-        Self { port, tls, token, stream: None }
+    pub fn new(port: u16, tls: Arc<ClientConfig>, token: &str) -> Self {
+        Self::showing(port, tls, format!("Bearer {token}"))
+    }
+
+    /// The same, for who shows something else than a bearer token.
+    pub fn showing(port: u16, tls: Arc<ClientConfig>, authorization: String) -> Self {
+        Self { port, tls, authorization, stream: None }
     }
 
     /// `GET path`, which must answer 200.
@@ -69,6 +81,20 @@ impl Https {
         self.exchange("POST", path, headers, body)
     }
 
+    /// Any request, on the kept connection if there is one, once.
+    ///
+    /// # Errors
+    /// When the connection breaks; the request may have been done.
+    pub fn once(
+        &mut self,
+        verb: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer> {
+        self.exchange(verb, path, headers, body)
+    }
+
     fn ask(
         &mut self,
         verb: &str,
@@ -97,10 +123,10 @@ impl Https {
             None => self.open()?,
         };
         let mut request = format!(
-            "{verb} {path} HTTP/1.1\r\nHost: localhost:{}\r\nAuthorization: Bearer {}\r\n\
+            "{verb} {path} HTTP/1.1\r\nHost: localhost:{}\r\nAuthorization: {}\r\n\
              Content-Length: {}\r\n",
             self.port,
-            self.token,
+            self.authorization,
             body.len()
         );
         for (name, value) in headers {
@@ -135,24 +161,23 @@ fn answer(stream: &mut impl Read) -> Result<Answer> {
         }
         more(stream, &mut bytes)?;
     };
-    let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+    let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
     bytes.drain(..head + 4);
     let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).context("a status")?;
-    let header = |name: &str| {
-        let mut lines = text.split("\r\n").filter_map(|line| line.split_once(':'));
-        lines.find(|(n, _)| *n == name).map(|(_, value)| value.trim().to_owned())
-    };
-    let body = match header("content-length").and_then(|len| len.parse::<usize>().ok()) {
+    let lines = text.split("\r\n").filter_map(|line| line.split_once(':'));
+    let headers = lines.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    let mut answer = Answer { status, headers: headers.collect(), body: Vec::new() };
+    answer.body = match answer.header("content-length").and_then(|len| len.parse::<usize>().ok()) {
         Some(len) => {
             while bytes.len() < len {
                 more(stream, &mut bytes)?;
             }
             bytes
         }
-        None if header("transfer-encoding").is_some() => chunks(stream, bytes)?,
+        None if answer.header("transfer-encoding").is_some() => chunks(stream, bytes)?,
         None => Vec::new(),
     };
-    Ok(Answer { status, body })
+    Ok(answer)
 }
 
 fn chunks(stream: &mut impl Read, mut bytes: Vec<u8>) -> Result<Vec<u8>> {

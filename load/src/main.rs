@@ -2,7 +2,7 @@
 //! keeps a ledger of every message, and judges it from outside.
 //!
 //! `load crash [--rounds N] [--seed S] [--durability disk|memory] [--power-loss | --disconnect]
-//! [--without shared|keys]`, `load proof NAME [--seconds N] [--smoke]` and
+//! [--without shared|keys|hub]`, `load proof NAME [--seconds N] [--smoke]` and
 //! `load soak [--minutes N] [--smoke] [--with websocket]`, and what `cargo xtask bench` asks for,
 //! `load figure NAME --folder DIR [--smoke]`; each with `--binary FILE` (else
 //! `GRIDHUB_BIN`) and `--record PAGE` to write the result down.
@@ -11,6 +11,7 @@ mod engine;
 mod figure;
 mod flood;
 mod https;
+mod hub;
 mod latency;
 mod ledger;
 mod mark;

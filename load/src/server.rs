@@ -63,7 +63,7 @@ impl Server {
         }
         let ports = ports(&ready)?;
         let tls = trust(Path::new(&ca))?;
-        let https = Https::new(ports.https, Arc::clone(&tls), token.clone());
+        let https = Https::new(ports.https, Arc::clone(&tls), &token);
         Ok(Self { child, folder, target: Target { ports, tls, token }, https })
     }
 
@@ -75,7 +75,7 @@ impl Server {
     /// One more HTTPS connection to it.
     pub fn https(&self) -> Https {
         let target = &self.target;
-        Https::new(target.ports.https, Arc::clone(&target.tls), target.token.clone())
+        Https::new(target.ports.https, Arc::clone(&target.tls), &target.token)
     }
 
     /// Its process: `taskset` becomes what it starts.

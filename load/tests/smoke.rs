@@ -94,6 +94,25 @@ fn the_disk_gives_back_what_went_through() {
 }
 
 #[test]
+fn devices_of_the_hub_are_timed_beside_the_disk() {
+    for name in ["hub-reported", "hub-telemetry"] {
+        figure(name, &["per_s", "p99_us", "raw_p99_us", "to_raw", "cpu_us", "rate"]);
+    }
+}
+
+#[test]
+fn methods_are_timed_beside_plain_requests() {
+    figure("hub-methods", &["p99_us", "plain_p99_us", "to_plain"]);
+}
+
+#[test]
+fn a_million_devices_and_queries_over_them_are_measured() {
+    figure("hub-registered", &["disk_mb", "resident_mb", "restored_mb", "start_ms"]);
+    figure("hub-queries", &["id_ms", "tag_ms", "scan_ms", "count_ms"]);
+    figure("hub-connected", &["plain_bytes", "device_bytes"]);
+}
+
+#[test]
 fn mistakes_on_the_command_line_are_no_verdict() {
     for words in [
         &["proof", "none"][..],
@@ -102,6 +121,7 @@ fn mistakes_on_the_command_line_are_no_verdict() {
         &["proof", "stall", "--power-loss"],
         &["crash", "--smoke"],
         &["crash", "--durability", "os"],
+        &["crash", "--without", "devices"],
         &["figure", "puback"],
         &["figure", "none", "--folder", "nowhere"],
         &["figure", "puback", "--folder", "nowhere", "--seconds", "3"],
@@ -133,6 +153,7 @@ fn the_crash_proof_finds_what_memory_loses() {
     for broken in ["nothing acknowledged is lost: ", "sessions outlive", "retained messages are"] {
         assert!(line.contains(broken), "{broken}: {line}");
     }
+    assert!(line.contains("registry changes that were answered stand: "), "{line}");
     assert!(said.contains("does not hold: cargo xtask crash --rounds 3 --seed 1 "), "{said}");
 }
 

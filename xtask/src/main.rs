@@ -40,7 +40,7 @@ const USAGE: &str = "cargo xtask COMMAND
   soak [--minutes N] [--smoke]
                         500 connections of every kind, a ledger over every message
   crash [--rounds N] [--seed S] [--durability disk|memory] [--power-loss | --disconnect]
-        [--without shared|keys]
+        [--without shared|keys|hub]
                         kill a loaded server again and again and hold it to what it acknowledged;
                         --durability memory must fail, --disconnect only resets connections";
 

@@ -21,6 +21,14 @@ pub enum Rule {
     Retained,
     /// A session is there exactly when it should be.
     Session,
+    /// A section of a twin: each version is one write's, in the order of time, and stays.
+    Twin,
+    /// A command that was taken is delivered until it is settled, and no more then.
+    Commands,
+    /// Telemetry that was acknowledged is in the channel, in its device's order, and stays there.
+    Telemetry,
+    /// What was answered of identities stands.
+    Registry,
     /// What the server sends and answers is what it was asked for.
     Protocol,
     /// It starts on what it left, stays up, stops when asked, and shares its directory with nobody.
@@ -29,13 +37,17 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Lost,
         Self::GroupLost,
         Self::Twice,
         Self::Order,
         Self::Retained,
         Self::Session,
+        Self::Twin,
+        Self::Commands,
+        Self::Telemetry,
+        Self::Registry,
         Self::Protocol,
         Self::Process,
     ];
@@ -49,6 +61,10 @@ impl Rule {
             Self::Order => "order of each publisher and topic is kept",
             Self::Retained => "retained messages are the last acknowledged or later",
             Self::Session => "sessions outlive the process",
+            Self::Twin => "twins are linearizable and nothing answered is lost",
+            Self::Commands => "commands are never lost and never settled twice",
+            Self::Telemetry => "acknowledged telemetry is in the channel, in order",
+            Self::Registry => "registry changes that were answered stand",
             Self::Protocol => "nothing unasked for is sent or refused",
             Self::Process => "the process starts, stays, stops and is alone",
         }

@@ -3,6 +3,7 @@
 
 use super::power::Power;
 use crate::engine::Target;
+use crate::hub;
 use crate::process::Process;
 use crate::server::{Options, configuration, identity, ports, ready, trust};
 use anyhow::{Context, Result, bail};
@@ -62,13 +63,14 @@ impl House {
         std::fs::create_dir_all(folder.join(DISK))?;
         let identity = identity(binary, &folder)?;
         let text = |name: &str| identity[name].as_str().map(str::to_owned).context("a ready line");
-        let limits = vec![
+        let mut limits = vec![
             format!("durability = \"{}\"", durability.name()),
             format!("data = \"{DATA}\""),
             // What waits for who is away a whole run is not what is proven here.
             "limits.session_queue_messages_max = 100000000".to_owned(),
             "limits.session_queue_bytes_max = 100000000000".to_owned(),
         ];
+        limits.extend(hub::CONFIGURATION.map(str::to_owned));
         let text_of = configuration(&Options { reactors: 2, core: None, limits });
         std::fs::write(folder.join(CONFIGURATION), text_of)?;
         let tls = trust(Path::new(&text("ca_file")?))?;

@@ -8,6 +8,7 @@ mod breach;
 mod cast;
 mod chance;
 mod house;
+mod hub;
 mod ledger;
 mod letter;
 mod postman;
@@ -153,6 +154,9 @@ fn report(run: &Run, settings: &Settings, tally: &Tally) -> Report {
     report.figure("messages sent", sent);
     report.figure("messages acknowledged", acknowledged);
     report.figure("deliveries", run.ledger.received);
+    if let Some(hub) = &run.hub {
+        report.figure("hub", hub.figures());
+    }
     report.figure("deliveries again, as QoS 1 may", run.ledger.again);
     let mut starts = Latency::default();
     let us = |start: &Duration| u64::try_from(start.as_micros()).unwrap_or(u64::MAX);

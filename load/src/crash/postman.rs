@@ -157,7 +157,7 @@ pub enum Server {
 fn carry(order: &Order) -> Answer {
     let told = || -> Result<(u16, String)> {
         let Target { ports, tls, token } = &order.target;
-        let mut https = Https::new(ports.https, Arc::clone(tls), token.clone());
+        let mut https = Https::new(ports.https, Arc::clone(tls), token);
         let mut headers = vec![("content-type", "application/octet-stream")];
         headers.extend(order.key.as_deref().map(|key| ("idempotency-key", key)));
         let answer = https.post(&order.path, &headers, &order.payload).context("HTTP Publish")?;

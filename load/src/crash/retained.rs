@@ -32,7 +32,7 @@ pub fn read(
     for stream in streams {
         ledger.retained("SUBSCRIBE", *stream, found.get(stream).copied());
     }
-    let mut https = Https::new(target.ports.https, Arc::clone(&target.tls), target.token.clone());
+    let mut https = Https::new(target.ports.https, Arc::clone(&target.tls), &target.token);
     for stream in streams {
         let topic = ledger.source(*stream).topic.replace('/', "%2F");
         let answer =

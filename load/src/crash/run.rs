@@ -4,10 +4,11 @@
 use super::breach::Rule;
 use super::cast::{Cast, Owner};
 use super::house::House;
+use super::hub::Hub;
 use super::ledger::Ledger;
 use super::postman::{New, Server};
 use super::retained;
-use super::settings::Settings;
+use super::settings::{Part, Settings};
 use crate::engine::{End, Engine, Event, Heard, Key, Target};
 use crate::waiting::Clock;
 use anyhow::{Result, ensure};
@@ -21,6 +22,8 @@ pub struct Run {
     pub ledger: Ledger,
     /// How long the peaceful end took.
     pub settled_s: f64,
+    /// Devices and services, if they take part.
+    pub hub: Option<Hub>,
     engine: Engine,
     cast: Cast,
     reader: Key,
@@ -57,6 +60,7 @@ impl Run {
             house,
             ledger,
             settled_s: 0.0,
+            hub: settings.has(Part::Hub).then(|| Hub::new(settings.seed)),
             reader: retained::reader(&mut engine),
             engine,
             cast,
@@ -75,6 +79,9 @@ impl Run {
     /// When it takes too long.
     pub fn open(&mut self) -> Result<()> {
         self.stage = Stage::Opening;
+        if let Some(hub) = &self.hub {
+            hub.open(&self.target)?;
+        }
         self.everybody();
         let (begun, patience) = (Clock::new(), PATIENCE.as_secs_f64());
         while !self.is_open() {
@@ -131,6 +138,9 @@ impl Run {
     /// When the poll fails.
     pub fn load(&mut self, time: Duration) -> Result<()> {
         self.stage = Stage::Running;
+        if let Some(hub) = &mut self.hub {
+            hub.round(&self.target, self.ledger.round);
+        }
         let begun = Clock::new();
         while begun.s() < time.as_secs_f64() && self.ledger.breaches.count() == 0 {
             self.turn(begun.us())?;
@@ -146,7 +156,7 @@ impl Run {
     /// # Errors
     /// When it cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
-        self.stage = Stage::Ending;
+        self.ends();
         self.house.kill()
     }
 
@@ -155,7 +165,7 @@ impl Run {
     /// # Errors
     /// When it does not end.
     pub fn stop(&mut self) -> Result<()> {
-        self.stage = Stage::Ending;
+        self.ends();
         self.house.ask_to_stop();
         let begun = Clock::new();
         while self.house.lives()? {
@@ -173,13 +183,13 @@ impl Run {
     /// # Errors
     /// When the image cannot be copied or mounted.
     pub fn cut_power(&mut self) -> Result<()> {
-        self.stage = Stage::Ending;
+        self.ends();
         self.house.cut_power()
     }
 
     /// All connections are lost; the process lives.
     pub fn disconnect(&mut self) {
-        self.stage = Stage::Ending;
+        self.ends();
         for key in 0..self.cast.owners.len() {
             self.engine.reset(key);
         }
@@ -205,6 +215,11 @@ impl Run {
         for key in 0..self.cast.owners.len() {
             self.engine.reset(key);
         }
+        if let Some(hub) = &mut self.hub {
+            hub.ends();
+            hub.rest();
+        }
+        self.take_found();
         for publisher in &self.cast.publishers {
             publisher.pause(&self.engine, &mut self.ledger);
         }
@@ -234,6 +249,11 @@ impl Run {
             }
             self.turn(begun.us())?;
         }
+        // What is broken already stays so, and waiting for it takes long.
+        if let Some(hub) = self.hub.as_mut().filter(|_| self.ledger.breaches.count() == 0) {
+            hub.settle(&self.target);
+        }
+        self.take_found();
         self.settled_s = begun.s();
         self.check_retained()?;
         self.stop()?;
@@ -243,6 +263,21 @@ impl Run {
     /// Enters that the process is not what it should be.
     pub fn fail(&mut self, why: &str) {
         self.ledger.broken(Rule::Process, "server", None, why);
+    }
+
+    /// From now on connections may break.
+    fn ends(&mut self) {
+        self.stage = Stage::Ending;
+        if let Some(hub) = &self.hub {
+            hub.ends();
+        }
+    }
+
+    /// Enters what the hub's accounts have found.
+    fn take_found(&mut self) {
+        for (rule, who, what) in self.hub.iter().flat_map(Hub::found) {
+            self.ledger.broken(rule, &who, None, &what);
+        }
     }
 
     /// The process runs, and the retained topics are judged before anybody writes.
@@ -310,6 +345,7 @@ impl Run {
                 }
             }
         }
+        self.take_found();
         let mut heard = std::mem::take(&mut self.heard);
         self.engine.turn(Some(TURN), &mut heard, |_| {})?;
         for heard in heard.drain(..) {

@@ -37,6 +37,8 @@ pub enum Part {
     Shared,
     /// Idempotency keys.
     Keys,
+    /// Devices and services of the hub.
+    Hub,
 }
 
 impl Settings {
@@ -70,6 +72,7 @@ impl Settings {
             command.push_str(match part {
                 Part::Shared => " --without shared",
                 Part::Keys => " --without keys",
+                Part::Hub => " --without hub",
             });
         }
         command
@@ -108,7 +111,8 @@ impl Part {
         match text {
             "shared" => Ok(Self::Shared),
             "keys" => Ok(Self::Keys),
-            other => bail!("--without is shared or keys, not '{other}'"),
+            "hub" => Ok(Self::Hub),
+            other => bail!("--without is shared, keys or hub, not '{other}'"),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! One MQTT client without its socket: what it wants, what is under way, what it has received.
 //! Turns packets into events and answers. Refuses to know sockets, time and what should arrive.
 
-use super::event::{Event, Message};
+use super::event::{Correlation, Event, Message};
 use super::stream::Transport;
+use crate::hub::device;
 use crate::mark::Mark;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
@@ -45,6 +46,8 @@ pub enum Credential {
     ByTransport,
     /// The token, whatever carries it: one principal on all transports.
     Token,
+    /// A device of the hub, by its own key (5).
+    Device,
 }
 
 /// A message to publish.
@@ -128,6 +131,10 @@ impl Client {
 
     /// Appends CONNECT.
     pub fn connect(&self, token: &str, out: &mut Vec<u8>) {
+        if self.plan.credential == Credential::Device {
+            let expiry_s = Some(self.plan.expiry_s).filter(|s| *s > 0);
+            return device::connect(&self.plan.client_id, expiry_s, out);
+        }
         let mut connect = Connect::new(self.plan.version, &self.plan.client_id);
         connect.keep_alive = self.plan.keep_alive_s;
         connect.clean_start = match self.plan.version {
@@ -313,8 +320,15 @@ impl Client {
             };
             ack(out, self.plan.version, kind, id, Reason::SUCCESS);
         }
-        let message =
-            Message { mark: Mark::read(p.payload), qos: p.qos, dup: p.dup, retain: p.retain };
+        let correlation = p.properties.correlation_data().and_then(Correlation::new);
+        let message = Message {
+            mark: Mark::read(p.payload),
+            qos: p.qos,
+            dup: p.dup,
+            retain: p.retain,
+            correlation,
+            refused: correlation.is_some() && p.properties.user().any(|(name, _)| name == "status"),
+        };
         first.then_some(Event::Message(message))
     }
 

@@ -55,6 +55,31 @@ pub struct Message {
     pub dup: bool,
     /// The RETAIN flag.
     pub retain: bool,
+    /// Correlation Data: a request to a device, or the answer to one of its own.
+    pub correlation: Option<Correlation>,
+    /// Whether it says that a request went wrong (iot-hub A13).
+    pub refused: bool,
+}
+
+/// Correlation Data as the hub has it: 1 to 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correlation {
+    bytes: [u8; 16],
+    len: u8,
+}
+
+impl Correlation {
+    /// Nothing for more bytes than the hub has.
+    pub fn new(data: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 16];
+        bytes.get_mut(..data.len())?.copy_from_slice(data);
+        Some(Self { bytes, len: data.len() as u8 })
+    }
+
+    /// As it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
 }
 
 /// How a connection ended.

@@ -12,6 +12,7 @@ pub use client::{Client, Credential, Outgoing, Plan};
 pub use event::{End, Event, Heard, Key, Message};
 pub use stream::{Ports, Transport};
 
+use crate::hub::device::publish;
 use anyhow::{Context, Result};
 use mio::{Events, Interest, Poll, Token};
 use mqtt::qos::QoS;
@@ -190,6 +191,13 @@ impl Engine {
         }
         self.say(key, |client, out| client.publish(m, out));
         true
+    }
+
+    /// A request or an answer of a device, at QoS 0; nothing while it is not up.
+    pub fn request(&mut self, key: Key, topic: &str, properties: &[u8], payload: &[u8]) {
+        if self.is_up(key) {
+            self.say(key, |_, out| publish(topic, None, properties, payload, out));
+        }
     }
 
     /// SUBSCRIBE with one filter.

@@ -3,6 +3,7 @@
 
 use crate::engine::Target;
 use crate::https::Https;
+use crate::hub::CONFIGURATION;
 use crate::metrics::Metrics;
 use crate::process::{Process, stay_on};
 use crate::server::{Options, configuration, identity, ports, ready, trust};
@@ -55,6 +56,18 @@ impl Home {
     /// # Errors
     /// When it cannot be made.
     pub fn new(binary: &Path, folder: &Path, cores: Cores) -> Result<Self> {
+        Self::with(binary, folder, cores, &[])
+    }
+
+    /// The same for a server that is a hub too.
+    ///
+    /// # Errors
+    /// As [`Home::new`].
+    pub fn hub(binary: &Path, folder: &Path, cores: Cores) -> Result<Self> {
+        Self::with(binary, folder, cores, &CONFIGURATION)
+    }
+
+    fn with(binary: &Path, folder: &Path, cores: Cores, more: &[&str]) -> Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
@@ -62,7 +75,7 @@ impl Home {
         let folder = folder.canonicalize()?;
         let identity = identity(binary, &folder)?;
         let text = |name: &str| identity[name].as_str().map(str::to_owned).context("a ready line");
-        let limits = LIMITS.iter().map(|line| (*line).to_owned()).collect();
+        let limits = LIMITS.iter().chain(more).map(|line| (*line).to_owned()).collect();
         let reactors = match cores {
             Cores::First => 1,
             Cores::All => std::thread::available_parallelism().map_or(1, usize::from),
@@ -93,7 +106,7 @@ impl Home {
         let took = begun.elapsed();
         let (tls, token) = (Arc::clone(&self.tls), self.token.clone());
         let target = Target { ports: ports(&line)?, tls, token };
-        let https = Https::new(target.ports.https, Arc::clone(&target.tls), target.token.clone());
+        let https = Https::new(target.ports.https, Arc::clone(&target.tls), &target.token);
         self.running = Some(Running { child, target, https });
         // The first call narrows what the second would be told.
         if self.cores == Cores::First {

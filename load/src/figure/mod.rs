@@ -4,6 +4,7 @@
 
 mod crowd;
 mod home;
+mod hub;
 mod puback;
 mod raw;
 mod retained;
@@ -34,7 +35,7 @@ pub struct Place<'a> {
 type Figure = (&'static str, &'static str, fn(Place<'_>) -> Result<Numbers>);
 
 /// Every one.
-pub const FIGURES: [Figure; 4] = [
+pub const FIGURES: [Figure; 10] = [
     ("puback", "PUBACK at 20,000 a second beside the disk's own fdatasync", puback::run),
     (
         "durable-start",
@@ -42,6 +43,12 @@ pub const FIGURES: [Figure; 4] = [
         start::run,
     ),
     ("retained-1m", "1 million retained messages and reading them by wildcards", retained::run),
+    ("hub-reported", "256 devices report in parallel", hub::reported),
+    ("hub-telemetry", "256 devices send telemetry at QoS 1", hub::telemetry),
+    ("hub-methods", "methods over HTTP at 2,000 a second beside plain requests", hub::methods),
+    ("hub-connected", "what a connected device costs over a plain connection", hub::connected),
+    ("hub-registered", "1 million devices, registered in bulk", hub::registered),
+    ("hub-queries", "queries over 100,000 devices", hub::queries),
     ("steady", "the disk after 10 million messages went through", steady::run),
 ];
 

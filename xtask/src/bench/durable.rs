@@ -18,8 +18,8 @@ pub struct Durable {
     pub shows: &'static str,
     /// Whether a run of everything has it.
     pub when: When,
-    by: By,
-    rows: &'static [Row],
+    pub(super) by: By,
+    pub(super) rows: &'static [Row],
 }
 
 /// When it is measured.
@@ -32,7 +32,7 @@ pub enum When {
 }
 
 /// Who takes it.
-enum By {
+pub(super) enum By {
     /// `load figure` of the same name.
     Load,
     /// The load generator's queue for an absent session; what was counted between queueing and
@@ -40,14 +40,14 @@ enum By {
     Queue(&'static [&'static str]),
 }
 
-struct Row {
+pub(super) struct Row {
     figure: &'static str,
     unit: &'static str,
     most: Option<f64>,
     goal: &'static str,
 }
 
-const fn row(
+pub(super) const fn row(
     figure: &'static str,
     unit: &'static str,
     most: Option<f64>,

@@ -6,6 +6,7 @@ mod calls;
 mod durable;
 mod figures;
 mod house;
+mod hub;
 mod loadgen;
 mod page;
 mod report;
@@ -42,7 +43,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         for calls in calls::CALLS {
             println!("{:<18} system calls by perf", calls.name);
         }
-        for durable in durable::DURABLE {
+        for durable in durables() {
             let when = if durable.when == When::Named { " (only by name)" } else { "" };
             println!("{:<18} {}{when}", durable.name, durable.shows);
         }
@@ -66,7 +67,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     for calls in calls::CALLS.iter().filter(|c| options.wants(c.name)) {
         report.owns(calls.name, calls::measure(&binaries, &loadgen, calls, options.quick));
     }
-    for durable in durable::DURABLE.iter().filter(|d| options.asks(d)) {
+    for durable in durables().filter(|d| options.asks(d)) {
         let times = options.pairs.unwrap_or(if options.quick { 1 } else { durable.times() });
         let measured = durable::measure(&binaries, &loadgen, durable, (times, options.quick));
         report.owns(durable.name, measured);
@@ -191,12 +192,17 @@ impl Options {
     }
 }
 
+/// What is kept on disk, and the hub.
+fn durables() -> impl Iterator<Item = &'static Durable> {
+    durable::DURABLE.iter().chain(hub::HUB)
+}
+
 /// Everything that can be measured alone.
 fn names() -> impl Iterator<Item = &'static str> {
     let scenarios = SCENARIOS.iter().map(|s| s.name);
     let twins = twins::TWINS.iter().map(|t| t.name);
     let calls = calls::CALLS.iter().map(|c| c.name);
-    let durable = durable::DURABLE.iter().map(|d| d.name);
+    let durable = durables().map(|d| d.name);
     scenarios.chain(twins).chain(calls).chain(durable).chain([start::NAME])
 }
 
@@ -212,10 +218,10 @@ mod tests {
     fn options_are_read_or_refused() {
         let all = parse(&[]).unwrap();
         let long = |d: &Durable| d.when == When::Named;
-        assert!(durable::DURABLE.iter().any(long));
-        assert!(durable::DURABLE.iter().all(|d| all.asks(d) != long(d)));
+        assert!(durables().any(long));
+        assert!(durables().all(|d| all.asks(d) != long(d)));
         let named = parse(&["durable-start"]).unwrap();
-        assert!(durable::DURABLE.iter().all(|d| named.asks(d) == (d.name == "durable-start")));
+        assert!(durables().all(|d| named.asks(d) == (d.name == "durable-start")));
         let options = parse(&["pairs-q0", "--pairs", "9", "--quick"]).unwrap();
         assert_eq!((options.pairs, options.quick), (Some(9), true));
         assert!(options.wants("pairs-q0") && !options.wants("pairs-q1"));

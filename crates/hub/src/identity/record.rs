@@ -87,7 +87,8 @@ impl From<&Identity> for Packed {
     fn from(identity: &Identity) -> Self {
         let mut bytes = Vec::with_capacity(RECORD_BYTES_USUAL);
         identity.encode(&mut bytes);
-        Self(bytes.into_boxed_slice())
+        // A copy: shrunk in place it would leave a piece of memory behind it that nothing fits.
+        Self(bytes.as_slice().into())
     }
 }
 
