@@ -13,6 +13,7 @@ pub mod counters;
 pub mod devices;
 pub mod door;
 pub mod effect;
+pub mod feedback;
 pub mod inspect;
 pub mod journal;
 pub mod keys;

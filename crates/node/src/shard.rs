@@ -9,6 +9,7 @@ use crate::durable::{ClockTold, Endings, Watched};
 use crate::effect::Effect;
 use crate::facts::Heard;
 use crate::fanout::Fanout;
+use crate::feedback::Desk;
 use crate::frames::Frames;
 use crate::handover::Handover;
 use crate::homes::Homes;
@@ -48,6 +49,8 @@ pub struct Shard {
     pub(crate) devices: Devices,
     /// What this reactor has of the telemetry channel.
     pub(crate) channel: Keeper,
+    /// The feedback of commands, on reactor 0.
+    pub(crate) feedback: Desk,
     /// What the log has of the clock.
     pub(crate) clock: ClockTold,
     /// Messages of which somebody wants to hear how they are delivered.
@@ -90,6 +93,7 @@ impl Shard {
             endings: Endings::default(),
             devices: Devices::new(s.hub),
             channel: Keeper::default(),
+            feedback: Desk::default(),
             clock: ClockTold { at: s.clock_record },
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),
@@ -131,6 +135,7 @@ impl Shard {
                 Timer::Session(slot) => self.session_due(slot),
                 Timer::Token(link) => self.token_due(link),
                 Timer::Calls => self.calls_due(),
+                Timer::Feedback => self.feedback_due(),
                 Timer::Sweep => self.sweep(),
                 Timer::Progress => self.keep_progress(),
             }

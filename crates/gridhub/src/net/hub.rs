@@ -18,6 +18,7 @@ use node::channel::GroupAsk;
 use node::counters::Counters;
 use node::devices::{Asked, Counts, Hub as Devices, Page, Scan, Scanned, Shown, home_of_device};
 use node::door::{Ingress, PublishRequest, Published, Reply};
+use node::feedback::FeedbackAsk;
 use node::inspect::{SessionDetail, SessionSummary};
 use node::post::{Deleted, Post};
 use node::shard::home_of;
@@ -198,6 +199,10 @@ impl Backend for Hub {
 
     fn groups(&self, ask: GroupAsk) {
         self.post(0, Post::Groups(Box::new(ask)));
+    }
+
+    fn feedback(&self, ask: FeedbackAsk) {
+        self.post(0, Post::Feedback(Box::new(ask)));
     }
 
     fn ask(&self, asked: Asked) {

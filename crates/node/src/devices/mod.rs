@@ -76,6 +76,11 @@ impl Devices {
         Some(Sender { generation: packed.generation(), model_id: known.model_id() })
     }
 
+    /// Which life of an identity this is.
+    pub fn known_generation(&self, ids: Ids<'_>) -> Option<Generation> {
+        self.known.get(ids).map(|(packed, _)| packed.generation())
+    }
+
     /// The twin of an identity.
     pub fn twin_of(&self, ids: Ids<'_>) -> Option<Cow<'_, Twin>> {
         self.known.get(ids).map(|(packed, known)| known.twin(packed.generation()))

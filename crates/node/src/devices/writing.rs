@@ -183,7 +183,10 @@ impl Shard {
         for id in &ended {
             self.stand_down(id, Loss::Deleted);
             self.tell_lifecycle(id, Lifecycle::Deleted);
-            let Some((_, known)) = self.devices.leave(Ids::from(id)) else { continue };
+            let Some((packed, known)) = self.devices.leave(Ids::from(id)) else { continue };
+            if id.module.is_none() {
+                self.feedback_ends(&id.device, packed.generation());
+            }
             oldest = oldest.min(known.first);
             known.records().for_each(|record| self.release_record(record));
         }

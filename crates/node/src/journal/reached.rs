@@ -64,7 +64,8 @@ impl Reached {
             | Entry::Clock(_)
             | Entry::GroupProgress(_)
             | Entry::Device(_)
-            | Entry::Channel(_) => {}
+            | Entry::Channel(_)
+            | Entry::Feedback(_) => {}
         }
     }
 

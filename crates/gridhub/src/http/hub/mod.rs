@@ -1,5 +1,5 @@
 //! The hub's service API (iot-hub C1 to C6): devices, modules, twins, queries, statistics, methods,
-//! commands; and what devices ask by HTTP (D6).
+//! commands and their feedback; and what devices ask by HTTP (D6).
 //!
 //! Owns paths, headers, rights and pages, one file a noun. Refuses to know what becomes of a
 //! device: its home decides with crate `hub`, and [`refused`] writes down a refusal.
@@ -14,6 +14,7 @@ mod command;
 mod continuation;
 mod devicebound;
 mod event;
+mod feedback;
 mod identity;
 mod merge;
 mod message;
@@ -128,7 +129,7 @@ impl<B: Backend> Asked<'_, B> {
         }
     }
 
-    /// The same for methods and commands.
+    /// The same for methods, commands and their feedback.
     async fn answer_messages(&self, body: Body) -> Answer {
         match (self.route, &self.head.method) {
             (Route::Methods(id), &Method::POST) => {
@@ -142,6 +143,15 @@ impl<B: Backend> Asked<'_, B> {
             (Route::Commands(id), &Method::DELETE) => {
                 self.may(&[Right::ServiceConnect])?;
                 command::purge(self, id).await
+            }
+            (Route::Feedback, &Method::GET) => {
+                self.may(&[Right::ServiceConnect])?;
+                feedback::receive(self).await
+            }
+            (Route::FeedbackLocked(lock), &Method::DELETE)
+            | (Route::FeedbackAbandon(lock), &Method::POST) => {
+                self.may(&[Right::ServiceConnect])?;
+                feedback::settle(self, *lock).await
             }
             (Route::Shown(id), &Method::GET) => {
                 self.allowed(&[Right::ServiceConnect])?;
@@ -258,6 +268,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("/twins/{deviceId}/methods", "POST"),
     ("/twins/{deviceId}/modules/{moduleId}/methods", "POST"),
     ("/messages/deviceBound", "POST"),
+    ("/messages/serviceBound/feedback", "GET"),
+    ("/messages/serviceBound/feedback/{lockToken}", "DELETE"),
+    ("/messages/serviceBound/feedback/{lockToken}/abandon", "POST"),
     ("/admin/devices/{deviceId}/commands", "GET"),
     ("/statistics/devices", "GET"),
     ("/statistics/service", "GET"),

@@ -26,6 +26,12 @@ pub enum Route {
     Methods(IdentityId),
     /// `/messages/deviceBound`: what services send to devices.
     Send,
+    /// `/messages/serviceBound/feedback`: what becomes of that.
+    Feedback,
+    /// `/messages/serviceBound/feedback/{lock}`.
+    FeedbackLocked(LockToken),
+    /// `/messages/serviceBound/feedback/{lock}/abandon`.
+    FeedbackAbandon(LockToken),
     /// `/devices/{id}/commands`.
     Commands(IdentityId),
     /// `/admin/devices/{id}/commands`.
@@ -77,6 +83,13 @@ impl Route {
             ["twins", _, "modules", _] => Self::Twin(module()?),
             ["twins", _, "modules", _, "methods"] => Self::Methods(module()?),
             ["messages", "devicebound"] => Self::Send,
+            ["messages", "servicebound", "feedback"] => Self::Feedback,
+            ["messages", "servicebound", "feedback", token] => {
+                Self::FeedbackLocked(lock(unquoted(token))?)
+            }
+            ["messages", "servicebound", "feedback", token, "abandon"] => {
+                Self::FeedbackAbandon(lock(unquoted(token))?)
+            }
             ["statistics", "devices"] => Self::DeviceStatistics,
             ["statistics", "service"] => Self::ServiceStatistics,
             ["admin", "devices", _, "commands"] => Self::Shown(id(segments[2], None)?),
@@ -110,6 +123,13 @@ impl Route {
             Self::Abandon(id, token) => {
                 [of("devices", id, &DEVICE_BOUND), vec![lock(token), "abandon".into()]].concat()
             }
+            Self::Feedback => FEEDBACK.map(Cow::Borrowed).into(),
+            Self::FeedbackLocked(token) => {
+                [&FEEDBACK.map(Cow::Borrowed)[..], &[lock(token)]].concat()
+            }
+            Self::FeedbackAbandon(token) => {
+                [&FEEDBACK.map(Cow::Borrowed)[..], &[lock(token), "abandon".into()]].concat()
+            }
             Self::Send => DEVICE_BOUND.map(Cow::Borrowed).into(),
             Self::DeviceStatistics => vec!["statistics".into(), "devices".into()],
             Self::ServiceStatistics => vec!["statistics".into(), "service".into()],
@@ -124,10 +144,12 @@ impl Route {
             Self::Query(_) => "POST, GET, PUT, DELETE",
             Self::Identity(_) => "GET, PUT, DELETE",
             Self::Twin(_) => "GET, PATCH, PUT",
-            Self::Methods(_) | Self::Send | Self::Events(_) | Self::Abandon(..) => "POST",
-            Self::Commands(_) | Self::Locked(..) => "DELETE",
+            Self::Methods(_) | Self::Send | Self::Events(_) => "POST",
+            Self::Abandon(..) | Self::FeedbackAbandon(_) => "POST",
+            Self::Commands(_) | Self::Locked(..) | Self::FeedbackLocked(_) => "DELETE",
             Self::Modules(_)
             | Self::DeviceBound(_)
+            | Self::Feedback
             | Self::DeviceStatistics
             | Self::ServiceStatistics
             | Self::Shown(_) => "GET",
@@ -141,6 +163,12 @@ fn lock(text: &str) -> Result<LockToken, Refusal> {
         let text = "the path ends with no lock token; it is the ETag of what was received";
         Refusal::new(ErrorCode::ArgumentInvalid, text)
     })
+}
+
+/// Without the quotes of the `ETag` that it was, as some clients send it.
+fn unquoted(text: &str) -> &str {
+    let text = text.strip_prefix("%22").or(text.strip_prefix('"')).unwrap_or(text);
+    text.strip_suffix("%22").or(text.strip_suffix('"')).unwrap_or(text)
 }
 
 fn id(device: &str, module: Option<&str>) -> Result<IdentityId, Refusal> {
@@ -168,6 +196,7 @@ fn bad(what: &str, why: NameError) -> Refusal {
 
 const MODULES: &str = "modules";
 const DEVICE_BOUND: [&str; 2] = ["messages", "devicebound"];
+const FEEDBACK: [&str; 3] = ["messages", "servicebound", "feedback"];
 /// `/devices/{id}/messages/devicebound/{lock}/abandon`.
 const SEGMENTS_MAX: usize = 6;
 
@@ -215,7 +244,16 @@ mod tests {
             (&format!("/devices/d/messages/devicebound/{LOCK}/abandon/x"), None),
             ("/devices/d/messages/Events", Some(Route::Events(id("d")))),
             ("/devices/d/modules/m/messages/events", None),
-            ("/messages/serviceBound/feedback", None),
+            ("/messages/serviceBound/feedback", Some(Route::Feedback)),
+            (
+                &format!("/messages/SERVICEBOUND/feedback/%22{LOCK}%22/"),
+                Some(Route::FeedbackLocked(held)),
+            ),
+            (
+                &format!("/messages/servicebound/Feedback/{LOCK}/Abandon"),
+                Some(Route::FeedbackAbandon(held)),
+            ),
+            ("/messages/serviceBound/filenotifications", None),
             ("/devices/d/modules/m/x", None),
             ("/statistics", None),
             ("/admin/sessions", None),

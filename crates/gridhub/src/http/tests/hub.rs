@@ -381,7 +381,7 @@ async fn without_a_hub_and_elsewhere_nothing_is_there() {
         assert_eq!(none.get(path).await.error(), (404, "NotFound".into()), "{path}");
     }
     let server = server();
-    for path in ["/twins/d/x", "/messages/serviceBound/feedback", "/jobs/v2/j", "/configurations"] {
+    for path in ["/twins/d/x", "/messages/serviceBound/x", "/jobs/v2/j", "/configurations"] {
         assert_eq!(server.get(path).await.error(), (404, "NotFound".into()), "{path}");
     }
 }
