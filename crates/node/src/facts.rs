@@ -164,6 +164,7 @@ impl Shard {
             Completion::Command(written) => self.command_unwritten(*written, why),
             Completion::Device(written) => self.device_unwritten(*written, why),
             Completion::Report(_) => self.not_reported(),
+            Completion::Job(written) => self.job_unwritten(*written, why),
             Completion::Feedback(settling) => self.feedback_unsettled(*settling, why),
             Completion::Telemetry { link, packet_id } => {
                 self.homes.counters.publishes_refused.add(1);

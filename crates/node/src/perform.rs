@@ -345,6 +345,7 @@ impl Shard {
             Completion::Command(written) => self.command_written(*written, Sequence(sequence)),
             Completion::Device(written) => self.device_written(*written, Sequence(sequence)),
             Completion::Report(reporting) => self.reported(*reporting, Sequence(sequence)),
+            Completion::Job(written) => self.job_written(*written, Sequence(sequence)),
             Completion::Feedback(settling) => self.feedback_settled(*settling, Sequence(sequence)),
             Completion::Telemetry { link, packet_id } => {
                 self.acknowledge(link, packet_id, QoS::AtLeastOnce, Reason::SUCCESS, None);

@@ -8,6 +8,7 @@ use crate::door::{Ingress, PublishRequest, Reply};
 use crate::durable::ReadAnswer;
 use crate::feedback::{FeedbackAsk, News};
 use crate::inspect::{SessionDetail, SessionSummary};
+use crate::jobs::{JobAsk, Mail as JobMail};
 use crate::link::LinkId;
 use crate::record::Record;
 use crate::session::Origin;
@@ -45,6 +46,8 @@ pub enum Post {
     Groups(Box<GroupAsk>),
     /// Something of the feedback of commands: to reactor 0.
     Feedback(Box<FeedbackAsk>),
+    /// Something of jobs: to reactor 0.
+    Jobs(Box<JobAsk>),
     /// The answer to an authentication.
     Authenticated(LinkId, AuthOutcome),
     /// All sessions at home here.
@@ -72,7 +75,8 @@ pub enum Deleted {
 }
 
 /// What one reactor has for another after a turn: accepted publishes, in order (small ones lie in
-/// one buffer), the traffic of shared groups, and what has become of commands.
+/// one buffer), the traffic of shared groups, what has become of commands,
+/// and jobs.
 #[derive(Default)]
 pub struct PublishBatch {
     pub(crate) bytes: Vec<u8>,
@@ -83,6 +87,8 @@ pub struct PublishBatch {
     pub(crate) mail: Vec<(MemberId, Mail)>,
     /// What has become of commands; to reactor 0.
     pub(crate) feedback: Vec<News>,
+    /// Of jobs, to reactor 0 and from it.
+    pub(crate) jobs: Vec<JobMail>,
     /// It is heard after the commit with this record.
     pub(crate) after: u64,
     /// Its bytes in the budget until it has arrived.
@@ -111,6 +117,7 @@ impl PublishBatch {
             + self.handouts.capacity() * size_of::<Handout>()
             + self.mail.capacity() * size_of::<(MemberId, Mail)>()
             + self.feedback.capacity() * size_of::<News>()
+            + self.jobs.capacity() * size_of::<JobMail>()
     }
 
     /// Bytes that wait in this batch; what `limits.post_bytes_max` bounds.
@@ -126,11 +133,12 @@ impl PublishBatch {
             + self.handouts.len() * size_of::<Handout>()
             + self.mail.iter().map(|(_, mail)| size_of::<Mail>() + mail.bytes()).sum::<usize>()
             + self.feedback.iter().map(|news| size_of::<News>() + news.bytes()).sum::<usize>()
+            + self.jobs.iter().map(|mail| size_of::<JobMail>() + mail.bytes()).sum::<usize>()
     }
 
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
         let is_quiet = self.handouts.is_empty() && self.mail.is_empty();
-        self.items.is_empty() && is_quiet && self.feedback.is_empty()
+        self.items.is_empty() && is_quiet && self.feedback.is_empty() && self.jobs.is_empty()
     }
 }

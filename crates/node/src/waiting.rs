@@ -7,6 +7,7 @@ use crate::devices::{CommandWritten, Written};
 use crate::door::Reply;
 use crate::durable::Kept;
 use crate::feedback::{Reporting, Settling};
+use crate::jobs::JobWritten;
 use crate::journal::Publisher;
 use crate::link::LinkId;
 use crate::session::Origin;
@@ -78,6 +79,8 @@ pub(crate) enum Completion {
     Report(Box<Reporting>),
     /// What has become of such ends.
     Feedback(Box<Settling>),
+    /// A record of jobs.
+    Job(Box<JobWritten>),
     /// A record of the telemetry channel itself.
     Channel(Box<ChannelKept>),
     /// How late it is.

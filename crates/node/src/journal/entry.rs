@@ -32,7 +32,7 @@ use std::fmt;
 use store::log::{Hold, Kind};
 
 /// What one record says; borrows from its payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Entry<'a> {
     /// A publish.
     Message(Message<'a>),
@@ -66,6 +66,8 @@ pub enum Entry<'a> {
     Channel(hub::channel::Entry),
     /// Feedback of commands; kind 35.
     Feedback(Cow<'a, hub::feedback::Record>),
+    /// Jobs; kind 36.
+    Job(Cow<'a, hub::job::Record>),
 }
 
 /// Why a payload is no entry. None of ours is like that: the log is damaged, or of another
@@ -106,6 +108,10 @@ impl<'a> Entry<'a> {
         if kind.0 == hub::feedback::Record::KIND {
             let record = hub::feedback::Record::decode(payload).map(Cow::Owned);
             return record.map(Entry::Feedback).map_err(|bad| of_hub(kind, bad));
+        }
+        if kind.0 == hub::job::Record::KIND {
+            let record = hub::job::Record::decode(payload).map(Cow::Owned);
+            return record.map(Entry::Job).map_err(|bad| of_hub(kind, bad));
         }
         let mut r = Reader::new(payload);
         let entry = match kind {
@@ -151,6 +157,7 @@ impl<'a> Entry<'a> {
             Self::Carried(e) => e.encode(out),
             Self::Channel(e) => e.encode(out),
             Self::Feedback(e) => e.encode(out),
+            Self::Job(e) => e.encode(out),
         }
     }
 
@@ -173,6 +180,7 @@ impl<'a> Entry<'a> {
             Self::Carried(_) => Carried::KIND,
             Self::Channel(e) => Kind(e.kind()),
             Self::Feedback(_) => Kind(hub::feedback::Record::KIND),
+            Self::Job(_) => Kind(hub::job::Record::KIND),
         }
     }
 
@@ -199,7 +207,7 @@ impl<'a> Entry<'a> {
             Self::Sent(e) => Some(e.session),
             Self::Released(e) => Some(e.session),
             Self::Clock(_) | Self::GroupProgress(_) => None,
-            Self::Device(_) | Self::Channel(_) | Self::Feedback(_) => None,
+            Self::Device(_) | Self::Channel(_) | Self::Feedback(_) | Self::Job(_) => None,
             Self::Subscribed(e) => Some(e.session),
             Self::Unsubscribed(e) => Some(e.session),
             Self::Attached(e) => Some(e.session),

@@ -65,7 +65,8 @@ impl Reached {
             | Entry::GroupProgress(_)
             | Entry::Device(_)
             | Entry::Channel(_)
-            | Entry::Feedback(_) => {}
+            | Entry::Feedback(_)
+            | Entry::Job(_) => {}
         }
     }
 

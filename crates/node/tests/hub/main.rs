@@ -8,6 +8,7 @@ mod classic;
 mod commands;
 mod device;
 mod feedback;
+mod jobs;
 mod methods;
 mod plane;
 mod registry;

@@ -104,6 +104,7 @@ impl World {
         world.shard.restore_channel(std::mem::take(&mut found.channel));
         world.shard.restore_devices(std::mem::take(&mut found.devices));
         world.shard.restore_feedback(std::mem::take(&mut found.feedback));
+        world.shard.restore_jobs(std::mem::take(&mut found.jobs));
         let shared = found.shared.iter().map(|(at, _)| *at).collect();
         let rest = Found {
             groups: std::mem::take(&mut found.groups),
@@ -243,7 +244,7 @@ impl World {
 
     /// One commit, and what follows.
     pub fn commit(&mut self) {
-        let Some(committer) = &mut self.committer else { return };
+        let Some(committer) = &mut self.committer else { return self.turn(|_| ()) };
         let told = &mut self.told;
         committer.step(
             |fact, needs| {

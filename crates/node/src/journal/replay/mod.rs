@@ -53,6 +53,7 @@ pub struct Replay {
     devices: hub::registry::Replay,
     channel: hub::channel::Replay,
     feedback: hub::feedback::Replay,
+    jobs: hub::job::Replay,
     clock: Option<(u64, Sequence)>,
     needs: Needs,
 }
@@ -80,6 +81,8 @@ pub struct Found {
     pub channel: hub::channel::Found,
     /// Feedback of commands that nobody has read.
     pub feedback: hub::feedback::Outbox,
+    /// Jobs.
+    pub jobs: hub::job::Board,
     /// The highest domain clock; 0 without one.
     pub clock_ms: u64,
     /// The record that says so.
@@ -178,6 +181,7 @@ impl Replay {
             Entry::Device(device) => self.devices.take(at, device),
             Entry::Channel(channel) => self.channel.take(at, channel),
             Entry::Feedback(record) => self.feedback.take(at, &record),
+            Entry::Job(record) => self.jobs.take(at, record.into_owned()),
             Entry::Message(ref message) => self.message(at, message, &entry),
             Entry::Clock(clock) => self.clock(at, clock),
             Entry::GroupProgress(ref group) => self.groups.take(at, group, &mut self.needs),
@@ -190,7 +194,7 @@ impl Replay {
     /// Everything was taken.
     pub fn finish(self) -> Found {
         let Self { sessions, topics, requests, groups, devices, channel, feedback, .. } = self;
-        let (clock, mut needs) = (self.clock, self.needs);
+        let (jobs, clock, mut needs) = (self.jobs, self.clock, self.needs);
         let clock_ms = clock.map_or(0, |(wall_ms, _)| wall_ms);
         let next_session = sessions.next_id();
         let Living { sessions, replaced, ends: mut tombstones, carried } =
@@ -208,6 +212,9 @@ impl Replay {
         let of_feedback = feedback.finish(|item| is_there(&devices, item));
         tombstones.extend(of_feedback.tombstones);
         of_feedback.stale.into_iter().for_each(|at| needs.let_go(at));
+        let of_jobs = jobs.finish();
+        tombstones.extend(of_jobs.tombstones);
+        of_jobs.stale.into_iter().for_each(|at| needs.let_go(at));
         tombstones.sort_unstable_by_key(|(_, at)| *at);
         let (stale, shared) = needs.finish();
         let clock_record = clock.map(|(_, at)| at);
@@ -220,6 +227,7 @@ impl Replay {
             devices,
             channel,
             feedback: of_feedback.outbox,
+            jobs: of_jobs.board,
             clock_ms,
             clock_record,
             next_session,

@@ -116,7 +116,8 @@ impl Sessions {
             | Entry::Carried(_)
             | Entry::Device(_)
             | Entry::Channel(_)
-            | Entry::Feedback(_) => {}
+            | Entry::Feedback(_)
+            | Entry::Job(_) => {}
         }
     }
 
