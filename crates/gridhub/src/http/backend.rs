@@ -12,6 +12,7 @@ use node::devices::{self, Asked, Counts, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
 use node::feedback::FeedbackAsk;
 use node::inspect::{SessionDetail, SessionSummary};
+use node::jobs::JobAsk;
 use node::post::Deleted;
 use tokio::time::Duration;
 
@@ -64,6 +65,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Asks something of the feedback of commands, likewise.
     fn feedback(&self, ask: FeedbackAsk);
+
+    /// Asks something of jobs, likewise.
+    fn jobs(&self, ask: JobAsk);
 
     /// Asks the home of a device. The answer comes by the request's own way, unless the server
     /// ends first.

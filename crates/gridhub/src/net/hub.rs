@@ -20,6 +20,7 @@ use node::devices::{Asked, Counts, Hub as Devices, Page, Scan, Scanned, Shown, h
 use node::door::{Ingress, PublishRequest, Published, Reply};
 use node::feedback::FeedbackAsk;
 use node::inspect::{SessionDetail, SessionSummary};
+use node::jobs::JobAsk;
 use node::post::{Deleted, Post};
 use node::shard::home_of;
 use std::sync::Arc;
@@ -203,6 +204,10 @@ impl Backend for Hub {
 
     fn feedback(&self, ask: FeedbackAsk) {
         self.post(0, Post::Feedback(Box::new(ask)));
+    }
+
+    fn jobs(&self, ask: JobAsk) {
+        self.post(0, Post::Jobs(Box::new(ask)));
     }
 
     fn ask(&self, asked: Asked) {

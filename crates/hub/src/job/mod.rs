@@ -2,8 +2,8 @@
 //! selects.
 //!
 //! Owns the request ([`Plan`]), how far a job is with each of its devices ([`Job`]), all jobs and
-//! which of them are kept ([`Board`]), their bytes in the log ([`Record`]) and what those add up to,
-//! and the documents that services read. Refuses to know the devices, HTTP, and how a device is
+//! which of them are kept ([`Board`]), their bytes in the log ([`Record`]) and what those add up
+//! to, and the documents that services read. Refuses to know the devices, HTTP, and how a device is
 //! worked on: a [`method`](crate::method) or a [`patch`](crate::twin::patch).
 //!
 //! As in [`command`](crate::command), what is decided is a record and [`Board::heard`] makes it a

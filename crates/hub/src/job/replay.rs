@@ -31,8 +31,8 @@ impl Replay {
         self.board.heard(record, at, &mut self.needs);
     }
 
-    /// Everything was taken. What a condition has selected of devices before a job began is selected
-    /// anew.
+    /// Everything was taken. What a condition has selected of devices before a job began is
+    /// selected anew.
     pub fn finish(self) -> Found {
         let Self { mut board, needs } = self;
         let stale = board.drop_all_parts();

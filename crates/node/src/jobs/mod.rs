@@ -3,9 +3,9 @@
 //!
 //! [`asking`] is what services ask of jobs, [`keeping`] makes facts of what is decided and is a
 //! start, [`working`] begins jobs and goes through their devices, a few a turn, [`serving`] is the
-//! part of homes: which devices a condition selects, and what is done to one of them, by the ways
-//! that a service's own call takes. Reactor 0 and homes tell each other by [`Mail`]. Refuses to know
-//! HTTP.
+//! part of homes: which devices a condition selects, and what is done to one of them, by the
+//! ways that a service's own call takes. Reactor 0 and homes tell each other by [`Mail`]. Refuses
+//! to know HTTP.
 
 mod asking;
 mod keeping;

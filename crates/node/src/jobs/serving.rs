@@ -1,5 +1,5 @@
-//! At the home of devices: which of them a job has, and what is done to one. Refuses to know how far
-//! jobs are.
+//! At the home of devices: which of them a job has, and what is done to one. Refuses to know how
+//! far jobs are.
 
 use super::keeping::Then;
 use super::{Mail, Selection, Work};

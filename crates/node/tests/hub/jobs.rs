@@ -339,8 +339,8 @@ fn a_full_disk_makes_a_job_wait() {
     assert_eq!(code(get(&mut world, "k")), ErrorCode::JobNotFound);
 }
 
-/// Whatever crashes: an acknowledged job comes to its end, and each twin is written as often as jobs
-/// say that they have.
+/// Whatever crashes: an acknowledged job comes to its end, and each twin is written as often as
+/// jobs say that they have.
 #[test]
 fn random_histories_run_every_job_and_write_no_twin_twice() {
     let (mut crashes, mut ended) = (0, 0);

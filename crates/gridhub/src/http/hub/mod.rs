@@ -1,5 +1,5 @@
 //! The hub's service API (iot-hub C1 to C6): devices, modules, twins, queries, statistics, methods,
-//! commands and their feedback; and what devices ask by HTTP (D6).
+//! commands and their feedback, jobs; and what devices ask by HTTP (D6).
 //!
 //! Owns paths, headers, rights and pages, one file a noun. Refuses to know what becomes of a
 //! device: its home decides with crate `hub`, and [`refused`] writes down a refusal.
@@ -16,6 +16,7 @@ mod devicebound;
 mod event;
 mod feedback;
 mod identity;
+mod job;
 mod merge;
 mod message;
 mod method;
@@ -170,7 +171,24 @@ impl<B: Backend> Asked<'_, B> {
                 self.is(id).await?;
                 devicebound::settle(self, id, *lock).await
             }
-            _ => Err(HttpError::method_not_allowed(self.route.methods())),
+            _ => self.answer_jobs(body).await,
+        }
+    }
+
+    /// The same for jobs.
+    async fn answer_jobs(&self, body: Body) -> Answer {
+        let route = self.route;
+        if matches!(route, Route::Jobs | Route::Job(_) | Route::CancelJob(_)) {
+            // They read the registry, and use the service side.
+            self.may(&[Right::ServiceConnect])?;
+            self.may(&[Right::RegistryRead])?;
+        }
+        match (route, &self.head.method) {
+            (Route::Jobs, &Method::GET) => job::list(self).await,
+            (Route::Job(id), &Method::PUT) => job::plan(self, id, body).await,
+            (Route::Job(id), &Method::GET) => job::show(self, id).await,
+            (Route::CancelJob(id), &Method::POST) => job::cancel(self, id).await,
+            _ => Err(HttpError::method_not_allowed(route.methods())),
         }
     }
 
@@ -271,6 +289,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("/messages/serviceBound/feedback", "GET"),
     ("/messages/serviceBound/feedback/{lockToken}", "DELETE"),
     ("/messages/serviceBound/feedback/{lockToken}/abandon", "POST"),
+    ("/jobs/v2/query", "GET"),
+    ("/jobs/v2/{jobId}", "GET, PUT"),
+    ("/jobs/v2/{jobId}/cancel", "POST"),
     ("/admin/devices/{deviceId}/commands", "GET"),
     ("/statistics/devices", "GET"),
     ("/statistics/service", "GET"),

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use hub::LockToken;
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{DeviceId, IdentityId, ModuleId, NameError};
+use hub::job::JobId;
 
 use crate::http::query::percent_decode;
 
@@ -32,6 +33,12 @@ pub enum Route {
     FeedbackLocked(LockToken),
     /// `/messages/serviceBound/feedback/{lock}/abandon`.
     FeedbackAbandon(LockToken),
+    /// `/jobs/v2/query`: all of them.
+    Jobs,
+    /// `/jobs/v2/{id}`.
+    Job(JobId),
+    /// `/jobs/v2/{id}/cancel`.
+    CancelJob(JobId),
     /// `/devices/{id}/commands`.
     Commands(IdentityId),
     /// `/admin/devices/{id}/commands`.
@@ -90,6 +97,9 @@ impl Route {
             ["messages", "servicebound", "feedback", token, "abandon"] => {
                 Self::FeedbackAbandon(lock(unquoted(token))?)
             }
+            ["jobs", "v2", "query"] => Self::Jobs,
+            ["jobs", "v2", _] => Self::Job(job(segments[2])?),
+            ["jobs", "v2", _, "cancel"] => Self::CancelJob(job(segments[2])?),
             ["statistics", "devices"] => Self::DeviceStatistics,
             ["statistics", "service"] => Self::ServiceStatistics,
             ["admin", "devices", _, "commands"] => Self::Shown(id(segments[2], None)?),
@@ -130,6 +140,11 @@ impl Route {
             Self::FeedbackAbandon(token) => {
                 [&FEEDBACK.map(Cow::Borrowed)[..], &[lock(token), "abandon".into()]].concat()
             }
+            Self::Jobs => vec!["jobs".into(), "v2".into(), "query".into()],
+            Self::Job(id) => vec!["jobs".into(), "v2".into(), id.as_str().into()],
+            Self::CancelJob(id) => {
+                vec!["jobs".into(), "v2".into(), id.as_str().into(), "cancel".into()]
+            }
             Self::Send => DEVICE_BOUND.map(Cow::Borrowed).into(),
             Self::DeviceStatistics => vec!["statistics".into(), "devices".into()],
             Self::ServiceStatistics => vec!["statistics".into(), "service".into()],
@@ -145,11 +160,13 @@ impl Route {
             Self::Identity(_) => "GET, PUT, DELETE",
             Self::Twin(_) => "GET, PATCH, PUT",
             Self::Methods(_) | Self::Send | Self::Events(_) => "POST",
-            Self::Abandon(..) | Self::FeedbackAbandon(_) => "POST",
+            Self::Abandon(..) | Self::FeedbackAbandon(_) | Self::CancelJob(_) => "POST",
+            Self::Job(_) => "GET, PUT",
             Self::Commands(_) | Self::Locked(..) | Self::FeedbackLocked(_) => "DELETE",
             Self::Modules(_)
             | Self::DeviceBound(_)
             | Self::Feedback
+            | Self::Jobs
             | Self::DeviceStatistics
             | Self::ServiceStatistics
             | Self::Shown(_) => "GET",
@@ -180,6 +197,10 @@ fn id(device: &str, module: Option<&str>) -> Result<IdentityId, Refusal> {
         }
     };
     Ok(IdentityId { device, module })
+}
+
+fn job(segment: &str) -> Result<JobId, Refusal> {
+    JobId::parse(&decoded(segment, "job")?)
 }
 
 fn decoded(segment: &str, what: &str) -> Result<String, Refusal> {
@@ -254,6 +275,11 @@ mod tests {
                 Some(Route::FeedbackAbandon(held)),
             ),
             ("/messages/serviceBound/filenotifications", None),
+            ("/Jobs/V2/Query/", Some(Route::Jobs)),
+            ("/jobs/v2/J%3A1", Some(Route::Job(JobId::parse("J:1").unwrap()))),
+            ("/jobs/v2/query/Cancel", Some(Route::CancelJob(JobId::parse("query").unwrap()))),
+            ("/jobs/create", None),
+            ("/jobs/j1", None),
             ("/devices/d/modules/m/x", None),
             ("/statistics", None),
             ("/admin/sessions", None),

@@ -45,13 +45,17 @@ impl Homes {
             std::thread::spawn(move || {
                 let mut shard = shard(me, hub);
                 for post in posts {
-                    shard.begin(Now { mono_ms: 1, wall_ms: WALL_MS }, 0);
-                    shard.post_in(post);
-                    shard.end();
-                    for (other, inbox) in others.iter().enumerate() {
-                        if let Some(batch) = shard.take_post(other) {
-                            // Whoever is gone needs nothing more.
-                            let _ = inbox.send(Post::Publishes(batch));
+                    let mut post = Some(post);
+                    // As many turns as there is something to do at once.
+                    while post.is_some() || shard.wait_ms() == Some(0) {
+                        shard.begin(Now { mono_ms: 1, wall_ms: WALL_MS }, 0);
+                        post.take().into_iter().for_each(|post| shard.post_in(post));
+                        shard.end();
+                        for (other, inbox) in others.iter().enumerate() {
+                            if let Some(batch) = shard.take_post(other) {
+                                // Whoever is gone needs nothing more.
+                                let _ = inbox.send(Post::Publishes(batch));
+                            }
                         }
                     }
                 }

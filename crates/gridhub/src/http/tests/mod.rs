@@ -10,6 +10,7 @@ mod hostile;
 mod http2;
 mod hub;
 mod hub_feedback;
+mod hub_jobs;
 mod hub_messages;
 mod idempotency;
 mod publish;
