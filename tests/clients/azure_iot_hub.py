@@ -1,14 +1,21 @@
 """Azure's service SDK for Python, obeying: a JSON command a line on stdin, an answer on stdout.
 
-A command is {"call": method of IoTHubRegistryManager, "args": [...]}; an object with "model" in it
-becomes the SDK's model of that name, made of its "fields". The answer is {"result": ...}, or
-{"refused": status} when the hub refused. "error" means that the command could not be carried out.
+A command is {"call": method of IoTHubRegistryManager, "args": [...]}; with "of" it is one of that
+manager instead: "http_runtime" or "job". An object with "model" in it becomes the SDK's model of
+that name, made of its "fields". The answer is {"result": ...}, or {"refused": status} when the hub
+refused. "error" means that the command could not be carried out. What receives feedback gives
+nothing back in this SDK: its answer is what came over the wire, as the SDK has it.
 """
 import json
 import os
 import sys
 
-from azure.iot.hub import IoTHubRegistryManager, models
+from azure.iot.hub import (
+    IoTHubHttpRuntimeManager,
+    IoTHubJobManager,
+    IoTHubRegistryManager,
+    models,
+)
 from msrest.exceptions import HttpOperationError
 
 
@@ -33,8 +40,20 @@ def freeze(value):
     return value
 
 
-def carry_out(manager, command):
+def received(manager):
+    """As receive_feedback_notification() asks, with what it then drops."""
+    operations = manager.protocol.cloud_to_device_messages
+    response = operations.receive_feedback_notification(raw=True).response
+    body = response.json() if response.status_code == 200 else None
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return {"status": response.status_code, "headers": headers, "body": body}
+
+
+def carry_out(managers, command):
     try:
+        manager = managers[command.get("of", "registry")]
+        if command["call"] == "receive_feedback_notification" and command.get("raw"):
+            return {"result": received(manager)}
         method = getattr(manager, command["call"])
         return {"result": freeze(method(*thaw(command.get("args", []))))}
     except HttpOperationError as refused:
@@ -46,9 +65,13 @@ def carry_out(manager, command):
 def main():
     os.environ["REQUESTS_CA_BUNDLE"] = sys.argv[2]
     os.environ["NO_PROXY"] = "*"
-    manager = IoTHubRegistryManager.from_connection_string(sys.argv[1])
+    managers = {
+        "registry": IoTHubRegistryManager.from_connection_string(sys.argv[1]),
+        "http_runtime": IoTHubHttpRuntimeManager.from_connection_string(sys.argv[1]),
+        "job": IoTHubJobManager.from_connection_string(sys.argv[1]),
+    }
     for line in sys.stdin:
-        print(json.dumps(carry_out(manager, json.loads(line))), flush=True)
+        print(json.dumps(carry_out(managers, json.loads(line)), default=str), flush=True)
 
 
 main()

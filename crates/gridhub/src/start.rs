@@ -20,6 +20,8 @@ use anyhow::{Context, bail};
 use broker::access::Source;
 use engine::{Engine, LogEnd, Memory};
 use hub::channel::Found as FoundChannel;
+use hub::feedback::Outbox;
+use hub::job::Board;
 use hub::registry::Found as FoundDevice;
 use node::devices::home_of_device;
 use node::journal::{FoundRequest, FoundSession, SessionId};
@@ -73,6 +75,10 @@ struct Begin {
     devices: Vec<FoundDevice>,
     /// On reactor 0.
     telemetry: FoundChannel,
+    /// Likewise.
+    feedback: Outbox,
+    /// Likewise.
+    jobs: Board,
     rest: Arc<Found>,
 }
 
@@ -206,6 +212,8 @@ struct Restoring {
     sessions: Arc<Vec<FoundSession>>,
     devices: Vec<FoundDevice>,
     telemetry: FoundChannel,
+    feedback: Outbox,
+    jobs: Board,
     rest: Arc<Found>,
     authenticator: Arc<Authenticator>,
     clock: Clock,
@@ -213,9 +221,12 @@ struct Restoring {
 
 impl Restoring {
     fn run(self, shard: &mut Shard) -> usize {
-        let Self { sessions, devices, telemetry, rest, authenticator, clock } = self;
+        let Self { sessions, devices, telemetry, feedback, jobs, rest, .. } = self;
+        let (authenticator, clock) = (self.authenticator, self.clock);
         shard.restore_devices(devices);
         shard.restore_channel(telemetry);
+        shard.restore_feedback(feedback);
+        shard.restore_jobs(jobs);
         let principal = |owner: &node::journal::Owner<'_>| authenticator.recall(owner);
         let nobody = authenticator.nobody();
         let restored = Restored { sessions: &sessions, rest: &rest, principal: &principal, nobody };
@@ -235,6 +246,8 @@ impl Common {
             sessions: Arc::default(),
             devices: Vec::new(),
             telemetry: FoundChannel::default(),
+            feedback: Outbox::default(),
+            jobs: Board::default(),
             rest: Arc::default(),
         };
         (0..self.count).map(begin).collect()
@@ -279,6 +292,8 @@ impl Common {
             devices[home_of_device(device.identity.ids().device, self.count)].push(device);
         }
         let mut telemetry = std::mem::take(&mut found.channel);
+        let mut feedback = std::mem::take(&mut found.feedback);
+        let mut jobs = std::mem::take(&mut found.jobs);
         self.settings.interest.reserve(homes.iter().map(Vec::len).sum());
         let begin = |(me, (sessions, devices))| Begin {
             // Fewer than 65 reactors.
@@ -289,6 +304,8 @@ impl Common {
             sessions: Arc::new(sessions),
             devices,
             telemetry: std::mem::take(&mut telemetry),
+            feedback: std::mem::take(&mut feedback),
+            jobs: std::mem::take(&mut jobs),
             rest: Arc::clone(&rest),
         };
         homes.into_iter().zip(devices).enumerate().map(begin).collect()
@@ -300,7 +317,7 @@ impl Common {
         begin: Begin,
     ) -> anyhow::Result<(ReactorSettings, Settings, Restoring)> {
         let Begin { engine, log_end, clock_record, first_session, sessions, .. } = begin;
-        let Begin { devices, telemetry, rest, .. } = begin;
+        let Begin { devices, telemetry, feedback, jobs, rest, .. } = begin;
         let s = &self.settings;
         let settings = Settings {
             reactor: me,
@@ -340,7 +357,7 @@ impl Common {
         Ok((
             reactor,
             settings,
-            Restoring { sessions, devices, telemetry, rest, authenticator, clock },
+            Restoring { sessions, devices, telemetry, feedback, jobs, rest, authenticator, clock },
         ))
     }
 

@@ -163,6 +163,9 @@ impl Shard {
             Completion::None => self.homes.counters.lose(Loss::Storage),
             Completion::Command(written) => self.command_unwritten(*written, why),
             Completion::Device(written) => self.device_unwritten(*written, why),
+            Completion::Report(_) => self.not_reported(),
+            Completion::Job(written) => self.job_unwritten(*written, why),
+            Completion::Feedback(settling) => self.feedback_unsettled(*settling, why),
             Completion::Telemetry { link, packet_id } => {
                 self.homes.counters.publishes_refused.add(1);
                 self.telemetry_unstored(link, packet_id, why);

@@ -344,6 +344,9 @@ impl Shard {
             Completion::Kept(kept) => self.kept(kept, Sequence(sequence)),
             Completion::Command(written) => self.command_written(*written, Sequence(sequence)),
             Completion::Device(written) => self.device_written(*written, Sequence(sequence)),
+            Completion::Report(reporting) => self.reported(*reporting, Sequence(sequence)),
+            Completion::Job(written) => self.job_written(*written, Sequence(sequence)),
+            Completion::Feedback(settling) => self.feedback_settled(*settling, Sequence(sequence)),
             Completion::Telemetry { link, packet_id } => {
                 self.acknowledge(link, packet_id, QoS::AtLeastOnce, Reason::SUCCESS, None);
             }

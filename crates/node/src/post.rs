@@ -6,7 +6,9 @@ use crate::channel::GroupAsk;
 use crate::devices::{Asked, Counts, Page, Scan, Scanned, Shown};
 use crate::door::{Ingress, PublishRequest, Reply};
 use crate::durable::ReadAnswer;
+use crate::feedback::{FeedbackAsk, News};
 use crate::inspect::{SessionDetail, SessionSummary};
+use crate::jobs::{JobAsk, Mail as JobMail};
 use crate::link::LinkId;
 use crate::record::Record;
 use crate::session::Origin;
@@ -42,6 +44,10 @@ pub enum Post {
     Scan(Box<Scan>, Reply<Result<Scanned, Refused>>),
     /// Something of consumer groups: to reactor 0.
     Groups(Box<GroupAsk>),
+    /// Something of the feedback of commands: to reactor 0.
+    Feedback(Box<FeedbackAsk>),
+    /// Something of jobs: to reactor 0.
+    Jobs(Box<JobAsk>),
     /// The answer to an authentication.
     Authenticated(LinkId, AuthOutcome),
     /// All sessions at home here.
@@ -69,7 +75,8 @@ pub enum Deleted {
 }
 
 /// What one reactor has for another after a turn: accepted publishes, in order (small ones lie in
-/// one buffer), and the traffic of shared groups.
+/// one buffer), the traffic of shared groups, what has become of commands,
+/// and jobs.
 #[derive(Default)]
 pub struct PublishBatch {
     pub(crate) bytes: Vec<u8>,
@@ -78,6 +85,10 @@ pub struct PublishBatch {
     pub(crate) handouts: Vec<Handout>,
     /// What members report to groups there.
     pub(crate) mail: Vec<(MemberId, Mail)>,
+    /// What has become of commands; to reactor 0.
+    pub(crate) feedback: Vec<News>,
+    /// Of jobs, to reactor 0 and from it.
+    pub(crate) jobs: Vec<JobMail>,
     /// It is heard after the commit with this record.
     pub(crate) after: u64,
     /// Its bytes in the budget until it has arrived.
@@ -105,6 +116,8 @@ impl PublishBatch {
             + self.items.capacity() * size_of::<PostedPublish>()
             + self.handouts.capacity() * size_of::<Handout>()
             + self.mail.capacity() * size_of::<(MemberId, Mail)>()
+            + self.feedback.capacity() * size_of::<News>()
+            + self.jobs.capacity() * size_of::<JobMail>()
     }
 
     /// Bytes that wait in this batch; what `limits.post_bytes_max` bounds.
@@ -119,10 +132,13 @@ impl PublishBatch {
             + self.handouts.iter().map(|h| h.publication.bytes()).sum::<usize>()
             + self.handouts.len() * size_of::<Handout>()
             + self.mail.iter().map(|(_, mail)| size_of::<Mail>() + mail.bytes()).sum::<usize>()
+            + self.feedback.iter().map(|news| size_of::<News>() + news.bytes()).sum::<usize>()
+            + self.jobs.iter().map(|mail| size_of::<JobMail>() + mail.bytes()).sum::<usize>()
     }
 
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.handouts.is_empty() && self.mail.is_empty()
+        let is_quiet = self.handouts.is_empty() && self.mail.is_empty();
+        self.items.is_empty() && is_quiet && self.feedback.is_empty() && self.jobs.is_empty()
     }
 }

@@ -36,6 +36,8 @@ impl Shard {
             Post::DeviceCounts(reply) => reply(self.device_counts()),
             Post::Scan(scan, reply) => reply(self.scan(*scan)),
             Post::Groups(ask) => self.group_asked(*ask),
+            Post::Feedback(ask) => self.feedback_asked(*ask),
+            Post::Jobs(ask) => self.job_asked(*ask),
             Post::Sessions(reply) => reply(self.summaries()),
             Post::Session(client, reply) => reply(self.detail(&client)),
             Post::Disconnect(client, reply) => reply(self.disconnect_client(&client)),
@@ -63,6 +65,12 @@ impl Shard {
         // Before anything that they may get, and their news.
         self.router.take_joins();
         self.share_post(&mut batch);
+        if !batch.feedback.is_empty() {
+            self.outbox_hears(std::mem::take(&mut batch.feedback));
+        }
+        if !batch.jobs.is_empty() {
+            self.jobs_hear(std::mem::take(&mut batch.jobs));
+        }
         let mut bytes = batch.bytes.as_slice();
         for item in &batch.items {
             let source = match &item.content {

@@ -9,10 +9,12 @@ use crate::durable::{ClockTold, Endings, Watched};
 use crate::effect::Effect;
 use crate::facts::Heard;
 use crate::fanout::Fanout;
+use crate::feedback::Desk;
 use crate::frames::Frames;
 use crate::handover::Handover;
 use crate::homes::Homes;
 use crate::ingress::FANOUT_PENDING_MAX;
+use crate::jobs;
 use crate::journal::SessionId;
 use crate::keys::KeyRecords;
 use crate::link::{Link, LinkId, Pause, Phase};
@@ -20,11 +22,11 @@ use crate::meter::Sum;
 use crate::now::Now;
 use crate::perform::Perform;
 use crate::post::PublishBatch;
-use crate::record::bury;
 use crate::seldom::Seldom;
 use crate::session::Origin;
 use crate::settings::Settings;
 use crate::share::HandingOut;
+use crate::sweep::SWEEP_MS;
 use crate::timers::Timer;
 use broker::rate::SharedBucket;
 use broker::retained::Retained;
@@ -48,6 +50,10 @@ pub struct Shard {
     pub(crate) devices: Devices,
     /// What this reactor has of the telemetry channel.
     pub(crate) channel: Keeper,
+    /// The feedback of commands, on reactor 0.
+    pub(crate) feedback: Desk,
+    /// Jobs: all on reactor 0, their work here.
+    pub(crate) jobs: jobs::Desk,
     /// What the log has of the clock.
     pub(crate) clock: ClockTold,
     /// Messages of which somebody wants to hear how they are delivered.
@@ -90,6 +96,8 @@ impl Shard {
             endings: Endings::default(),
             devices: Devices::new(s.hub),
             channel: Keeper::default(),
+            feedback: Desk::default(),
+            jobs: jobs::Desk::default(),
             clock: ClockTold { at: s.clock_record },
             watched: Watched::default(),
             next_session: SessionId(s.first_session.0 + s.reactor as u64),
@@ -131,25 +139,15 @@ impl Shard {
                 Timer::Session(slot) => self.session_due(slot),
                 Timer::Token(link) => self.token_due(link),
                 Timer::Calls => self.calls_due(),
+                Timer::Feedback => self.feedback_due(),
+                Timer::Jobs => self.jobs.wake(),
                 Timer::Sweep => self.sweep(),
                 Timer::Progress => self.keep_progress(),
             }
         }
-    }
-
-    /// Retained messages that have expired are never given out; here their memory is freed.
-    fn sweep(&mut self) {
-        let now_ms = self.homes.now.wall_ms;
-        let Self { retained, keys, perform, .. } = self;
-        let swept = retained.expire(now_ms, SWEPT_AT_ONCE, |gone| {
-            if let Some(need) = keys.pass(bury(gone)) {
-                perform.need(need);
-            }
-        });
-        let more = swept == SWEPT_AT_ONCE;
-        self.keep_channel();
-        self.keep_clock();
-        self.homes.arm(Timer::Sweep, now_ms + if more { 1 } else { SWEEP_MS });
+        if self.jobs.take_due() {
+            self.jobs_due();
+        }
     }
 
     /// A new connection; `certificate` is the client's, verified by TLS.
@@ -182,6 +180,9 @@ impl Shard {
     /// A turn ends: what the log made a fact goes on, fan-out and hand-overs run their share.
     pub fn end(&mut self) {
         self.keep_begun();
+        if self.jobs.is_busy() {
+            self.jobs_end_turn();
+        }
         self.settle();
         let Self { homes, router, posts, full_posts, fanout, fanout_left, frames, .. } = self;
         let mut out = HandingOut { homes, router, posts, full_posts: *full_posts };
@@ -204,7 +205,8 @@ impl Shard {
         self.share_turn();
         self.tell_account();
         self.homes.end_notices();
-        self.work_left = more || !self.fanout.is_empty() || self.shares_left();
+        let has_work = self.shares_left() || self.jobs.has_work();
+        self.work_left = more || !self.fanout.is_empty() || has_work;
         self.show();
     }
 
@@ -372,9 +374,6 @@ impl Shard {
         }
     }
 }
-
-const SWEPT_AT_ONCE: usize = 1_000;
-const SWEEP_MS: u64 = 10_000;
 
 /// The home reactor of a client's session, the same on every reactor (core.md 3).
 pub fn home_of(client: &str, reactors: usize) -> usize {

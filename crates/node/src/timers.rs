@@ -19,6 +19,10 @@ pub(crate) enum Timer {
     Token(u32),
     /// Methods that wait for devices, domain clock.
     Calls,
+    /// Feedback of commands, domain clock.
+    Feedback,
+    /// Jobs, domain clock.
+    Jobs,
     /// What the log hears late of deliveries, real clock.
     Progress,
     /// Expired retained messages, domain clock.
@@ -54,9 +58,12 @@ impl Timers {
         }
         match timer {
             Timer::Link(_) | Timer::Progress => self.real.arm(timer, at_ms),
-            Timer::Session(_) | Timer::Token(_) | Timer::Calls | Timer::Sweep => {
-                self.domain.arm(timer, at_ms)
-            }
+            Timer::Session(_)
+            | Timer::Token(_)
+            | Timer::Calls
+            | Timer::Feedback
+            | Timer::Jobs
+            | Timer::Sweep => self.domain.arm(timer, at_ms),
         }
     }
 

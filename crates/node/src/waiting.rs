@@ -6,6 +6,8 @@ use crate::channel::Kept as ChannelKept;
 use crate::devices::{CommandWritten, Written};
 use crate::door::Reply;
 use crate::durable::Kept;
+use crate::feedback::{Reporting, Settling};
+use crate::jobs::JobWritten;
 use crate::journal::Publisher;
 use crate::link::LinkId;
 use crate::session::Origin;
@@ -73,6 +75,12 @@ pub(crate) enum Completion {
     Device(Box<Written>),
     /// A fact of a device's commands.
     Command(Box<CommandWritten>),
+    /// An end of a command, for its sender.
+    Report(Box<Reporting>),
+    /// What has become of such ends.
+    Feedback(Box<Settling>),
+    /// A record of jobs.
+    Job(Box<JobWritten>),
     /// A record of the telemetry channel itself.
     Channel(Box<ChannelKept>),
     /// How late it is.

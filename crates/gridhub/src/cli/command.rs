@@ -25,6 +25,8 @@ pub enum Command {
     List(List),
     /// End all commands that wait for a device
     Purge(Purge),
+    /// What has become of commands that were sent with --ack, once
+    Feedback(Feedback),
 }
 
 /// A command.
@@ -100,6 +102,16 @@ pub struct Purge {
     service: ServiceFlags,
 }
 
+/// What waits for their senders: shown, then gone.
+#[derive(Args)]
+pub struct Feedback {
+    /// Print one line of JSON an end
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    service: ServiceFlags,
+}
+
 impl Command {
     /// Asks the hub and prints what it says on stdout.
     pub fn run(self) -> anyhow::Result<()> {
@@ -107,6 +119,7 @@ impl Command {
             Self::Send(verb) => verb.run(),
             Self::List(verb) => verb.run(),
             Self::Purge(verb) => verb.run(),
+            Self::Feedback(verb) => verb.run(),
         }
     }
 }
@@ -197,6 +210,32 @@ impl Purge {
     }
 }
 
+impl Feedback {
+    /// A batch is over only when it was printed: who reads nothing of it gets it again.
+    fn run(self) -> anyhow::Result<()> {
+        let service = self.service.resolve()?;
+        let mut is_first = true;
+        loop {
+            let answer = service.ask(Method::Get, FEEDBACK, &[], None)?;
+            let Some(lock) = answer.header("etag").map(|etag| etag.trim_matches('"').to_owned())
+            else {
+                return Ok(());
+            };
+            let document = answer.json()?;
+            let ends = document.as_array().context("an answer that is no list")?;
+            if self.json {
+                say(&lines(ends))?;
+            } else {
+                let text = table(&ENDS, ends);
+                let head = text.find('\n').map_or(0, |end| end + 1);
+                say(if is_first { &text } else { &text[head..] })?;
+            }
+            is_first = false;
+            service.ask(Method::Delete, &format!("{FEEDBACK}/{lock}"), &[], None)?;
+        }
+    }
+}
+
 impl Ack {
     fn word(self) -> &'static str {
         match self {
@@ -225,6 +264,13 @@ fn property(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+const FEEDBACK: &str = "/messages/serviceBound/feedback";
+const ENDS: [(&str, &str); 4] = [
+    ("MESSAGE", "/originalMessageId"),
+    ("DEVICE", "/deviceId"),
+    ("OUTCOME", "/statusCode"),
+    ("ENDED", "/enqueuedTimeUtc"),
+];
 const BODY_CHARS_MAX: usize = 60;
 const COLUMNS: [(&str, &str); 6] = [
     ("NUMBER", "/sequenceNumber"),

@@ -5,6 +5,7 @@ use hub::identity::{Policies, Policy, PolicyError, Right, Rights};
 use hub::sas::{Key, SymmetricKeys};
 use serde::{Deserialize, Serialize};
 
+use super::feedback::FeedbackConfig;
 use super::mistake::Mistake;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
 use super::{Config, Profile};
@@ -21,6 +22,8 @@ pub struct HubConfig {
     pub policies: Vec<PolicyEntry>,
     /// The built-in endpoint.
     pub telemetry: TelemetryConfig,
+    /// What becomes of commands, for their senders.
+    pub feedback: FeedbackConfig,
     /// What goes there besides.
     pub routes: Vec<RouteEntry>,
     /// What is added on the way.
@@ -34,6 +37,7 @@ impl Default for HubConfig {
             fallback: true,
             policies: Vec::new(),
             telemetry: TelemetryConfig::default(),
+            feedback: FeedbackConfig::default(),
             routes: Vec::new(),
             enrichments: Vec::new(),
         }
@@ -141,6 +145,7 @@ pub fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     }
     mistakes.extend(hub.policies().err());
     mistakes.extend(hub.telemetry.settings().err());
+    mistakes.extend(hub.feedback.settings().err());
     mistakes.extend(hub.routing().err());
 }
 

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod duration;
+pub mod feedback;
 pub mod http;
 pub mod hub;
 pub mod limits;

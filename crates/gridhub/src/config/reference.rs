@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::duration::Interval;
+use super::feedback::FeedbackConfig;
 use super::hub::PolicyEntry;
 use super::registry::*;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
@@ -84,6 +85,7 @@ fn hub() -> HubConfig {
         }],
         fallback: true,
         telemetry: TelemetryConfig::default(),
+        feedback: FeedbackConfig::default(),
         routes: vec![RouteEntry {
             name: String::new(),
             source: String::new(),

@@ -10,7 +10,9 @@ use hub::query::Refused;
 use node::channel::GroupAsk;
 use node::devices::{self, Asked, Counts, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
+use node::feedback::FeedbackAsk;
 use node::inspect::{SessionDetail, SessionSummary};
+use node::jobs::JobAsk;
 use node::post::Deleted;
 use tokio::time::Duration;
 
@@ -60,6 +62,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Asks something of consumer groups. The answer comes by the request's own way, unless the
     /// server ends first.
     fn groups(&self, ask: GroupAsk);
+
+    /// Asks something of the feedback of commands, likewise.
+    fn feedback(&self, ask: FeedbackAsk);
+
+    /// Asks something of jobs, likewise.
+    fn jobs(&self, ask: JobAsk);
 
     /// Asks the home of a device. The answer comes by the request's own way, unless the server
     /// ends first.

@@ -42,16 +42,29 @@ pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
 
 /// What a hub has; nothing where there is none.
 async fn device_families<B: Backend>(backend: &B) -> Vec<Family> {
-    if backend.hub().is_none() {
-        return Vec::new();
-    }
+    let Some(hub) = backend.hub() else { return Vec::new() };
+    let room = &hub.feedback_room;
+    let mut families = vec![
+        Family {
+            name: "gridhub_hub_feedback_waiting",
+            help: "Ends of commands that wait for a reader of feedback.",
+            kind: Kind::Gauge,
+            samples: vec![(Vec::new(), room.taken())],
+        },
+        Family {
+            name: "gridhub_hub_feedback_dropped_total",
+            help: "Ends of commands that found no room (hub.feedback.items_max).",
+            kind: Kind::Counter,
+            samples: vec![(Vec::new(), room.dropped())],
+        },
+    ];
     // A reactor that does not answer must not take all other metrics with it.
     let Ok(Some(counts)) = timeout(PATIENCE, backend.device_counts()).await else {
-        return Vec::new();
+        return families;
     };
     let status = |status: &str, count| (vec![("status", status.to_owned())], count);
     let gauge = |name, help, samples| Family { name, help, kind: Kind::Gauge, samples };
-    vec![
+    families.extend([
         gauge(
             "gridhub_hub_devices",
             "Registered devices by status, modules not counted.",
@@ -62,7 +75,8 @@ async fn device_families<B: Backend>(backend: &B) -> Vec<Family> {
             "Devices that are connected.",
             vec![(Vec::new(), counts.connected)],
         ),
-    ]
+    ]);
+    families
 }
 
 /// A name may stand in the text once: samples of the same name go to the family that is there.

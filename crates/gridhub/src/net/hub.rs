@@ -18,7 +18,9 @@ use node::channel::GroupAsk;
 use node::counters::Counters;
 use node::devices::{Asked, Counts, Hub as Devices, Page, Scan, Scanned, Shown, home_of_device};
 use node::door::{Ingress, PublishRequest, Published, Reply};
+use node::feedback::FeedbackAsk;
 use node::inspect::{SessionDetail, SessionSummary};
+use node::jobs::JobAsk;
 use node::post::{Deleted, Post};
 use node::shard::home_of;
 use std::sync::Arc;
@@ -198,6 +200,14 @@ impl Backend for Hub {
 
     fn groups(&self, ask: GroupAsk) {
         self.post(0, Post::Groups(Box::new(ask)));
+    }
+
+    fn feedback(&self, ask: FeedbackAsk) {
+        self.post(0, Post::Feedback(Box::new(ask)));
+    }
+
+    fn jobs(&self, ask: JobAsk) {
+        self.post(0, Post::Jobs(Box::new(ask)));
     }
 
     fn ask(&self, asked: Asked) {

@@ -80,6 +80,8 @@ fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Resul
     let hosts = hub.hosts(&config.namespace.hostname);
     let mut devices = Devices::new(hosts, policies, principal, names);
     channel(config, hub, &mut devices)?;
+    let wrong = |mistake: Mistake| anyhow!("{}: {}", mistake.path, mistake.message);
+    devices.feedback = hub.feedback.settings().map_err(wrong)?;
     if config.namespace.profile == Profile::IotHub {
         devices.scope = Scope::Alone;
     }

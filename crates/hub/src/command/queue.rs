@@ -81,6 +81,13 @@ pub enum Settlement {
 #[error("the lock of the message has ended")]
 pub struct LockLost;
 
+/// A record that nobody is told of.
+impl From<Record> for Step {
+    fn from(record: Record) -> Self {
+        Self { record, reports: Vec::new() }
+    }
+}
+
 /// What an HTTP client is answered.
 impl From<LockLost> for Refusal {
     fn from(lost: LockLost) -> Self {

@@ -2,6 +2,7 @@
 
 use store::op::Sequence;
 
+use super::outbox::BATCH_PAUSE_MS;
 use super::record::Item;
 use crate::json::write_text;
 use crate::{LockToken, Moment};
@@ -46,10 +47,17 @@ impl Batch {
 
     pub fn deadline(&self, ttl_ms: u64) -> Option<u64> {
         match self.state {
-            State::Ready => Some(self.formed_ms.saturating_add(ttl_ms)),
+            State::Ready => Some(self.expires_ms(ttl_ms)),
             State::Locked { until_ms, .. } => Some(until_ms),
             State::Settling => None,
         }
+    }
+
+    /// When nobody can read it any more, by the last of its ends: when it was formed is not kept,
+    /// and a start must not make it younger.
+    pub fn expires_ms(&self, ttl_ms: u64) -> u64 {
+        let last_ms = self.kept.iter().map(|kept| kept.item.report.at_ms).max();
+        last_ms.unwrap_or_default().saturating_add(BATCH_PAUSE_MS).saturating_add(ttl_ms)
     }
 
     /// How often it was given back: as the one of its items that was most often.

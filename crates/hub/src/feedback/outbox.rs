@@ -10,7 +10,7 @@ use super::batch::{Batch, Kept, State};
 use super::record::{Item, Record};
 use super::settings::Settings;
 use crate::LockToken;
-use crate::command::{LockLost, Report};
+use crate::command::LockLost;
 use crate::identity::{DeviceId, Generation};
 
 /// All feedback that waits. What is decided is decided no second time until its record is
@@ -21,9 +21,6 @@ pub struct Outbox {
     open: Vec<Kept>,
     batches: VecDeque<Batch>,
     last_batch_ms: u64,
-    /// Ends on their way to the log.
-    writing: usize,
-    dropped: u64,
 }
 
 /// A batch for a reader.
@@ -40,23 +37,6 @@ pub struct Delivery {
 }
 
 impl Outbox {
-    /// A command of a device has ended: what goes to the log in one batch with the record of its
-    /// end. `None` = there is no room, which is counted.
-    pub fn report(
-        &mut self,
-        device: &DeviceId,
-        generation: Generation,
-        report: Report,
-        settings: &Settings,
-    ) -> Option<Record> {
-        if self.len() + self.writing >= settings.items_max as usize {
-            self.dropped += 1;
-            return None;
-        }
-        self.writing += 1;
-        Some(Record::Reported(Item { device: device.clone(), generation, report }))
-    }
-
     /// When [`turn`](Self::turn) is due, wall milliseconds.
     pub fn deadline(&self, settings: &Settings) -> Option<u64> {
         let batch = match self.open.len() {
@@ -80,8 +60,7 @@ impl Outbox {
         }
         self.unlock(now_ms);
         let expired = |batch: &&mut Batch| {
-            let expires_ms = batch.formed_ms.saturating_add(settings.ttl_ms);
-            batch.state == State::Ready && expires_ms <= now_ms
+            batch.state == State::Ready && batch.expires_ms(settings.ttl_ms) <= now_ms
         };
         let mut items = Vec::new();
         for batch in self.batches.iter_mut().filter(expired) {
@@ -101,8 +80,7 @@ impl Outbox {
         self.unlock(now_ms);
         let until_ms = now_ms.saturating_add(settings.lock_ms);
         let batch = self.batches.iter_mut().find(|batch| {
-            let expires_ms = batch.formed_ms.saturating_add(settings.ttl_ms);
-            batch.state == State::Ready && expires_ms > now_ms
+            batch.state == State::Ready && batch.expires_ms(settings.ttl_ms) > now_ms
         })?;
         batch.state = State::Locked { token, until_ms };
         let (body, deliveries) = (batch.body(), batch.deliveries());
@@ -155,9 +133,13 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// How many ends were dropped since the start because there was no room.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
+    /// Ends of devices that are gone are over at a start: gives their records, which nobody needs.
+    pub(super) fn bereave(&mut self, lives: impl Fn(&Item) -> bool) -> Vec<Need> {
+        let gone: Vec<Kept> = self.open.extract_if(.., |kept| !lives(&kept.item)).collect();
+        let mut needs: Vec<Need> = gone.iter().map(|kept| Need::Release(kept.at)).collect();
+        let abandons = gone.iter().filter_map(|kept| kept.abandoned_at).collect();
+        self.release_unnamed(abandons, &mut needs);
+        needs
     }
 
     /// A record of feedback is a fact, in the order of the log; a start lets all that are found be
@@ -165,7 +147,6 @@ impl Outbox {
     pub fn heard(&mut self, record: &Record, at: Sequence, needs: &mut Vec<Need>) {
         match record {
             Record::Reported(item) => {
-                self.writing = self.writing.saturating_sub(1);
                 let item = item.clone();
                 self.open.push(Kept { item, at, abandoned_at: None, deliveries: 0 });
             }
@@ -202,7 +183,7 @@ impl Outbox {
     /// A record could not be made a fact: all is as if it had not been decided.
     pub fn lost(&mut self, record: &Record) {
         match record {
-            Record::Reported(_) => self.writing = self.writing.saturating_sub(1),
+            Record::Reported(_) => {}
             Record::Abandoned { items, .. } | Record::Over { items } => self.unsettle(items),
         }
     }
@@ -262,7 +243,7 @@ fn over(mut items: Vec<Sequence>) -> Option<Record> {
 /// `Content-Type` of a batch (B2).
 pub const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
 const BATCH_ITEMS_MAX: usize = 64;
-const BATCH_PAUSE_MS: u64 = 15_000;
+pub(super) const BATCH_PAUSE_MS: u64 = 15_000;
 
 #[cfg(test)]
 #[path = "outbox_tests.rs"]

@@ -48,6 +48,9 @@ pub struct Item {
 }
 
 impl Record {
+    /// The kind of its records in the log.
+    pub const KIND: u8 = 35;
+
     /// Appends its durable form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let w = &mut Writer(out);

@@ -42,7 +42,7 @@ impl Settings {
 /// What `feedback.lockDurationAsIso8601` may be, PT5S to PT300S, in milliseconds.
 const LOCK_MS_RANGE: RangeInclusive<u64> = 5_000..=300_000;
 /// Ours.
-const ITEMS_RANGE: RangeInclusive<u64> = 64..=1_000_000;
+const ITEMS_RANGE: RangeInclusive<u64> = 64..=100_000;
 
 #[cfg(test)]
 mod tests {

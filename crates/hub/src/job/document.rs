@@ -2,7 +2,7 @@
 //! Refuses to know who reads them.
 
 use super::plan::Action;
-use super::state::{Device, Job, Phase, Progress, Response};
+use super::state::{Device, Job, Phase, Progress};
 use crate::Moment;
 use crate::json::write_text;
 
@@ -38,7 +38,9 @@ impl Job {
             Action::Twin { request, .. } => fields.raw("updateTwin", request),
         }
         fields.text("status", self.status(now_ms).as_str());
-        if let Phase::Ended { why: Some(why), .. } = self.phase {
+        if let Phase::Ended { end, .. } = self.phase
+            && let Some(why) = end.why()
+        {
             fields.text("failureReason", why);
             fields.text("statusMessage", why);
         }
@@ -57,15 +59,13 @@ impl Job {
         fields.end();
     }
 
-    /// Appends the record of each device, one after the other; `each` is told where one ends.
-    pub fn write_devices(&self, out: &mut Vec<u8>, mut each: impl FnMut(&mut Vec<u8>)) {
-        for device in &self.devices {
-            self.write_device(device, out);
-            each(out);
-        }
+    /// Appends the record of a device, by its number; whether there is one.
+    pub fn write_device(&self, number: u32, out: &mut Vec<u8>) -> bool {
+        let device = self.devices.get(number as usize);
+        device.inspect(|device| self.write_progress(device, out)).is_some()
     }
 
-    fn write_device(&self, device: &Device, out: &mut Vec<u8>) {
+    fn write_progress(&self, device: &Device, out: &mut Vec<u8>) {
         let created_ms = self.plan.created_ms;
         let is_over = matches!(self.phase, Phase::Ended { .. });
         let (status, since_ms, at_ms) = match device.progress {
@@ -87,7 +87,8 @@ impl Job {
         fields.moment("createdDateTimeUtc", created_ms);
         fields.moment("lastUpdatedDateTimeUtc", at_ms.or(since_ms).unwrap_or(created_ms));
         match &device.progress {
-            Progress::Succeeded { response: Some(Response { status, payload }), .. } => {
+            Progress::Succeeded { response: Some(response), .. } => {
+                let (status, payload) = (response.status, &response.payload);
                 let mut outcome = Fields::new(fields.value("outcome"));
                 let mut response = Fields::new(outcome.value("deviceMethodResponse"));
                 response.raw("status", status.to_string().as_bytes());

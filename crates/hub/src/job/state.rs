@@ -1,7 +1,9 @@
-//! How far a job is, with all and with each of its devices (iot-hub C7). Refuses to know how a
-//! device is worked on.
+//! How far a job is, with all and with each of its devices (iot-hub C7): a fold of its records.
+//! Refuses to know how a device is worked on.
 
-use super::limits::{KEPT_PAYLOAD_BYTES_MAX, WORK_MAX};
+use std::sync::Arc;
+
+use super::limits::{HISTORY_MS, KEPT_PAYLOAD_BYTES_MAX, WORK_MAX};
 use super::plan::Plan;
 use crate::errors::{ErrorCode, Refusal};
 use crate::identity::DeviceId;
@@ -10,12 +12,12 @@ use crate::method::Reply;
 /// A job that was accepted.
 #[derive(Debug, Clone)]
 pub struct Job {
-    pub(super) plan: Plan,
+    pub(super) plan: Arc<Plan>,
     pub(super) phase: Phase,
     pub(super) devices: Vec<Device>,
-    /// The first that nobody has begun with.
+    /// Nobody before it is to be begun with.
     next: usize,
-    working: usize,
+    counts: Statistics,
 }
 
 /// `status`.
@@ -35,6 +37,21 @@ pub enum Status {
     Cancelled,
 }
 
+/// How a job has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It is done with all devices, and has succeeded with one at least, or there was none.
+    Completed,
+    /// It has failed with every device.
+    AllFailed,
+    /// `maxExecutionTimeInSeconds` were over.
+    TimeOver,
+    /// Its condition selects more devices than jobs may have.
+    TooMany,
+    /// A service has cancelled it.
+    Cancelled,
+}
+
 /// What a device has answered to a method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -44,11 +61,15 @@ pub struct Response {
     pub payload: Box<[u8]>,
 }
 
+/// What has become of a device: what it has answered to a method, or nothing more for a twin; or
+/// why it has failed.
+pub type Outcome = Result<Option<Response>, Refusal>;
+
 /// A device to work on now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work<'j> {
-    /// Its number in the job, for [`Job::done`].
-    pub number: usize,
+    /// Its number in the job.
+    pub number: u32,
     /// Which.
     pub device: &'j DeviceId,
 }
@@ -72,7 +93,7 @@ pub struct Statistics {
 pub(super) enum Phase {
     Waiting,
     Running { since_ms: u64 },
-    Ended { status: Status, since_ms: Option<u64>, at_ms: u64, why: Option<&'static str> },
+    Ended { end: End, at_ms: u64 },
 }
 
 #[derive(Debug, Clone)]
@@ -85,8 +106,8 @@ pub(super) struct Device {
 pub(super) enum Progress {
     Pending,
     Running { since_ms: u64 },
-    Succeeded { since_ms: u64, at_ms: u64, response: Option<Response> },
-    Failed { since_ms: u64, at_ms: u64, refusal: Refusal },
+    Succeeded { since_ms: u64, at_ms: u64, response: Option<Box<Response>> },
+    Failed { since_ms: u64, at_ms: u64, refusal: Box<Refusal> },
 }
 
 /// What a job keeps of an answer.
@@ -125,14 +146,48 @@ impl Status {
     }
 }
 
+impl End {
+    /// The status that it leads to.
+    pub fn status(self) -> Status {
+        match self {
+            Self::Completed => Status::Completed,
+            Self::AllFailed | Self::TimeOver | Self::TooMany => Status::Failed,
+            Self::Cancelled => Status::Cancelled,
+        }
+    }
+
+    /// `failureReason`.
+    pub fn why(self) -> Option<&'static str> {
+        match self {
+            Self::Completed | Self::Cancelled => None,
+            Self::AllFailed => Some("all devices have failed"),
+            Self::TimeOver => Some("the time of the job is over"),
+            Self::TooMany => Some("jobs have as many devices as they may have"),
+        }
+    }
+
+    /// Its number in records.
+    pub(super) fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The other side of [`number`](Self::number).
+    pub(super) fn of_number(number: u8) -> Option<Self> {
+        let all =
+            [Self::Completed, Self::AllFailed, Self::TimeOver, Self::TooMany, Self::Cancelled];
+        all.into_iter().find(|end| end.number() == number)
+    }
+}
+
 impl Job {
     /// A job that waits for its time.
-    pub fn new(plan: Plan) -> Self {
-        Self { plan, phase: Phase::Waiting, devices: Vec::new(), next: 0, working: 0 }
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let (devices, counts) = (Vec::new(), Statistics::default());
+        Self { plan, phase: Phase::Waiting, devices, next: 0, counts }
     }
 
     /// What was asked for.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
@@ -142,65 +197,71 @@ impl Job {
             Phase::Waiting if now_ms < self.plan.start_ms => Status::Scheduled,
             Phase::Waiting => Status::Queued,
             Phase::Running { .. } => Status::Running,
-            Phase::Ended { status, .. } => status,
+            Phase::Ended { end, .. } => end.status(),
         }
     }
 
-    /// Begins with the devices that its condition selects now. A job that has begun or ended stays
-    /// as it is.
-    pub fn begin(&mut self, devices: Vec<DeviceId>, now_ms: u64) {
-        if self.phase != Phase::Waiting {
-            return;
-        }
-        let devices = devices.into_iter().map(|id| Device { id, progress: Progress::Pending });
-        self.devices = devices.collect();
-        self.phase = Phase::Running { since_ms: now_ms };
-        self.end_if_done(now_ms);
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ended { .. })
     }
 
-    /// The next device to work on; `None` = none is left, or enough are worked on.
-    pub fn next(&mut self, now_ms: u64) -> Option<Work<'_>> {
-        let number = self.next;
-        if !matches!(self.phase, Phase::Running { .. }) || self.working >= WORK_MAX {
-            return None;
-        }
-        let device = self.devices.get_mut(number)?;
-        device.progress = Progress::Running { since_ms: now_ms };
-        self.next += 1;
-        self.working += 1;
-        Some(Work { number, device: &device.id })
-    }
-
-    /// A device is done with, or has failed; also after the end of the job. What nobody works on
-    /// stays as it is.
-    pub fn done(&mut self, number: usize, outcome: Result<Option<Response>, Refusal>, now_ms: u64) {
-        let Some(device) = self.devices.get_mut(number) else { return };
-        let Progress::Running { since_ms } = device.progress else { return };
-        let at_ms = now_ms;
-        device.progress = match outcome {
-            Ok(response) => Progress::Succeeded { since_ms, at_ms, response },
-            Err(refusal) => Progress::Failed { since_ms, at_ms, refusal },
-        };
-        self.working -= 1;
-        self.end_if_done(now_ms);
-    }
-
-    /// When something happens to it without anybody's doing: it is to begin, or
-    /// [`turn`](Self::turn) is due. Wall milliseconds.
-    pub fn deadline(&self) -> Option<u64> {
+    /// When something happens to it without anybody's doing: it is to begin, its time is over, or
+    /// nobody needs to know of it any more. Wall milliseconds.
+    pub fn deadline(&self) -> u64 {
         let execution_ms = u64::from(self.plan.execution_time_s) * 1000;
         match self.phase {
-            Phase::Waiting => Some(self.plan.start_ms),
-            Phase::Running { since_ms } => Some(since_ms.saturating_add(execution_ms)),
-            Phase::Ended { .. } => None,
+            Phase::Waiting => self.plan.start_ms,
+            Phase::Running { since_ms } => since_ms.saturating_add(execution_ms),
+            Phase::Ended { at_ms, .. } => at_ms.saturating_add(HISTORY_MS),
         }
     }
 
-    /// Time has passed: a job that has taken too long ends.
-    pub fn turn(&mut self, now_ms: u64) {
-        let is_due = self.deadline().is_some_and(|deadline| deadline <= now_ms);
-        if is_due && matches!(self.phase, Phase::Running { .. }) {
-            self.end(Status::Failed, Some("the time of the job is over"), now_ms);
+    /// The next device to work on, which is in work from now on; `None` = none is left, or enough
+    /// are worked on.
+    pub fn next(&mut self, now_ms: u64) -> Option<Work<'_>> {
+        if !matches!(self.phase, Phase::Running { .. }) || self.counts.running >= WORK_MAX {
+            return None;
+        }
+        let waits = |device: &Device| matches!(device.progress, Progress::Pending);
+        let Some(distance) = self.devices[self.next..].iter().position(waits) else {
+            self.next = self.devices.len();
+            return None;
+        };
+        let place = self.next + distance;
+        self.next = place + 1;
+        self.count(place, -1);
+        self.devices[place].progress = Progress::Running { since_ms: now_ms };
+        self.count(place, 1);
+        Some(Work { number: u32::try_from(place).ok()?, device: &self.devices[place].id })
+    }
+
+    /// Nobody works on a device after all: it waits again.
+    pub fn lost(&mut self, number: u32) {
+        let place = number as usize;
+        if matches!(self.progress(place), Some(Progress::Running { .. })) {
+            self.set(place, Progress::Pending);
+            self.next = self.next.min(place);
+        }
+    }
+
+    /// Devices in work of which nobody knows more: after a start.
+    pub fn in_work(&self) -> impl Iterator<Item = (u32, u64)> {
+        let numbered = (0..).zip(&self.devices);
+        numbered.filter_map(|(number, device)| match device.progress {
+            Progress::Running { since_ms } => Some((number, since_ms)),
+            _ => None,
+        })
+    }
+
+    /// Whether it is to end now, and how.
+    pub fn end_due(&self, now_ms: u64) -> Option<End> {
+        let Phase::Running { .. } = self.phase else { return None };
+        let Statistics { devices, failed, running, pending, .. } = self.counts;
+        match running + pending {
+            0 if devices > 0 && failed == devices => Some(End::AllFailed),
+            0 => Some(End::Completed),
+            _ => (self.deadline() <= now_ms).then_some(End::TimeOver),
         }
     }
 
@@ -208,47 +269,77 @@ impl Job {
     ///
     /// # Errors
     /// OperationNotAllowedInCurrentState for a job that has ended.
-    pub fn cancel(&mut self, now_ms: u64) -> Result<(), Refusal> {
-        if matches!(self.phase, Phase::Ended { .. }) {
+    pub fn cancel(&self) -> Result<End, Refusal> {
+        if self.is_over() {
             let code = ErrorCode::OperationNotAllowedInCurrentState;
             return Err(Refusal::new(code, "the job has ended"));
         }
-        self.end(Status::Cancelled, None, now_ms);
-        Ok(())
+        Ok(End::Cancelled)
     }
 
     /// `deviceJobStatistics`.
     pub fn statistics(&self) -> Statistics {
-        let begun = Statistics { devices: self.devices.len(), ..Statistics::default() };
-        self.devices.iter().fold(begun, |mut all, device| {
-            *match device.progress {
-                Progress::Pending => &mut all.pending,
-                Progress::Running { .. } => &mut all.running,
-                Progress::Succeeded { .. } => &mut all.succeeded,
-                Progress::Failed { .. } => &mut all.failed,
-            } += 1;
-            all
-        })
+        self.counts
     }
 
-    fn end_if_done(&mut self, now_ms: u64) {
-        let is_done = self.working == 0 && self.next == self.devices.len();
-        if !is_done || !matches!(self.phase, Phase::Running { .. }) {
+    /// It has begun with these devices.
+    pub(super) fn begun(&mut self, devices: Vec<DeviceId>, since_ms: u64) {
+        let devices = devices.into_iter().map(|id| Device { id, progress: Progress::Pending });
+        self.devices = devices.collect();
+        let (devices, pending) = (self.devices.len(), self.devices.len());
+        self.counts = Statistics { devices, pending, ..Statistics::default() };
+        self.phase = Phase::Running { since_ms };
+    }
+
+    /// Devices are in work.
+    pub(super) fn asked(&mut self, numbers: &[u32], since_ms: u64) {
+        for number in numbers {
+            let place = *number as usize;
+            if matches!(self.progress(place), Some(Progress::Pending)) {
+                self.set(place, Progress::Running { since_ms });
+            }
+        }
+    }
+
+    /// A device is done with, once; also after the end of the job.
+    pub(super) fn done(&mut self, number: u32, (since_ms, at_ms): (u64, u64), outcome: Outcome) {
+        let place = number as usize;
+        let Some(Progress::Pending | Progress::Running { .. }) = self.progress(place) else {
             return;
-        }
-        let Statistics { devices, failed, .. } = self.statistics();
-        match devices > 0 && failed == devices {
-            true => self.end(Status::Failed, Some("all devices have failed"), now_ms),
-            false => self.end(Status::Completed, None, now_ms),
-        }
+        };
+        let progress = match outcome {
+            Ok(response) => {
+                Progress::Succeeded { since_ms, at_ms, response: response.map(Box::new) }
+            }
+            Err(refusal) => Progress::Failed { since_ms, at_ms, refusal: Box::new(refusal) },
+        };
+        self.set(place, progress);
     }
 
-    fn end(&mut self, status: Status, why: Option<&'static str>, at_ms: u64) {
-        let since_ms = match self.phase {
-            Phase::Running { since_ms } => Some(since_ms),
-            Phase::Waiting | Phase::Ended { .. } => None,
+    /// It has ended.
+    pub(super) fn ended(&mut self, end: End, at_ms: u64) {
+        self.phase = Phase::Ended { end, at_ms };
+    }
+
+    fn progress(&self, place: usize) -> Option<&Progress> {
+        self.devices.get(place).map(|device| &device.progress)
+    }
+
+    fn set(&mut self, place: usize, progress: Progress) {
+        self.count(place, -1);
+        self.devices[place].progress = progress;
+        self.count(place, 1);
+    }
+
+    fn count(&mut self, place: usize, by: isize) {
+        let counts = &mut self.counts;
+        let count = match self.devices[place].progress {
+            Progress::Pending => &mut counts.pending,
+            Progress::Running { .. } => &mut counts.running,
+            Progress::Succeeded { .. } => &mut counts.succeeded,
+            Progress::Failed { .. } => &mut counts.failed,
         };
-        self.phase = Phase::Ended { status, since_ms, at_ms, why };
+        *count = count.saturating_add_signed(by);
     }
 }
 

@@ -1,9 +1,11 @@
 //! What services ask of the home of a device, as plain data with the way back.
 
+use super::SCANNED_AT_ONCE;
 use super::known::Known;
 use super::methods::Ticket;
 use super::session::Way;
 use crate::door::Reply;
+use crate::jobs::Work;
 use crate::shard::Shard;
 use hub::command::{DeadLetter, Delivery, Settlement, Waiting};
 use hub::errors::{ErrorCode, Refusal};
@@ -175,6 +177,8 @@ pub(crate) enum Wish {
     GetTwin(Way),
     /// By the device itself: a write into what it reports (A14.3).
     PatchReported(Way, IfVersion, Box<[u8]>),
+    /// By a job: a write into tags and desired.
+    JobTwin(Box<Work>),
 }
 
 impl Shard {
@@ -198,7 +202,13 @@ impl Shard {
             Wish::GetTwin(way) | Wish::PatchReported(way, ..) => {
                 self.respond_failure(&way, Status::THROTTLED, TOO_MANY);
             }
+            Wish::JobTwin(work) => self.job_twin_refused(&work),
         }
+    }
+
+    /// A job wishes to write into a twin.
+    pub(crate) fn wish_job(&mut self, id: IdentityId, work: Box<Work>) {
+        self.wish(Job { id, wish: Wish::JobTwin(work) });
     }
 
     /// A page of the devices at home here.
@@ -307,5 +317,3 @@ impl Ask {
 }
 
 const TOO_MANY: &str = "too many requests for this device wait, try again";
-/// A scan of so many twins takes about as long as a burst of publishes.
-const SCANNED_AT_ONCE: usize = 1_000;

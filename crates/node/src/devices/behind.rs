@@ -46,7 +46,8 @@ impl Job {
             Wish::PatchReported(_, _, patch) => patch.len(),
             Wish::Service(Ask::WriteTwin(_, body, ..)) => body.len(),
             Wish::Service(Ask::Row(row, ..)) => row.twin.as_ref().map_or(0, |t| t.request.len()),
-            Wish::Service(_) | Wish::GetTwin(_) => 0,
+            // What a job writes is the same for all its devices.
+            Wish::Service(_) | Wish::GetTwin(_) | Wish::JobTwin(_) => 0,
         }
     }
 }

@@ -12,9 +12,7 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::waiting::Completion;
 use hub::classic::ToDevice;
-use hub::command::{
-    Ack, Claim, Content, Delivery, Holder, LockLost, Queue, Record, Settlement, Step,
-};
+use hub::command::{Claim, Content, Delivery, Holder, LockLost, Queue, Record, Settlement, Step};
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{Generation, IdentityId, not_found};
 use hub::plane::{Command, ToClient};
@@ -59,11 +57,6 @@ impl Shard {
             let text = "commands are for devices, a module has none";
             return reply(Err(Refusal::new(ErrorCode::ArgumentInvalid, text)));
         }
-        let ack = message.system.ack.as_deref().map_or(Ok(Ack::None), Ack::parse);
-        if !matches!(ack, Ok(Ack::None)) {
-            let text = "iothub-ack has to be none: this version gives no feedback";
-            return reply(Err(Refusal::new(ErrorCode::ArgumentInvalid, text)));
-        }
         let (now_ms, settings) = (self.homes.now.wall_ms, self.command_settings());
         let Some(queue) = self.queue(&id) else { return reply(Err(not_found(&id))) };
         match queue.enqueue(&message, &settings, now_ms) {
@@ -73,7 +66,7 @@ impl Shard {
                     Record::Abandoned { sequence, .. } => *sequence,
                     Record::Ended(ended) => ended.last_sequence,
                 };
-                self.write_command(id, record, Then::Sent(number, reply));
+                self.write_command(id, record.into(), Then::Sent(number, reply));
             }
             Err(refusal) => reply(Err(refusal)),
         }
@@ -83,12 +76,12 @@ impl Shard {
     pub(super) fn purge_commands(&mut self, id: IdentityId, reply: Reply<Result<u32, Refusal>>) {
         let now_ms = self.homes.now.wall_ms;
         let Some(queue) = self.queue(&id) else { return reply(Err(not_found(&id))) };
-        let Some(Step { record, .. }) = queue.purge(now_ms) else { return reply(Ok(0)) };
-        let count = match &record {
+        let Some(step) = queue.purge(now_ms) else { return reply(Ok(0)) };
+        let count = match &step.record {
             Record::Ended(ended) => u32::try_from(ended.sequences.len()).unwrap_or(u32::MAX),
             Record::Enqueued(_) | Record::Abandoned { .. } => 0,
         };
-        self.write_command(id, record, Then::Purged(count, reply));
+        self.write_command(id, step, Then::Purged(count, reply));
     }
 
     /// A device that comes by HTTP gets its next command (D6).
@@ -116,7 +109,7 @@ impl Shard {
         reply: Reply<Result<(), Refusal>>,
     ) {
         match self.settled(&id, Claim::Locked(token), how) {
-            Ok(record) => self.write_command(id, record, Then::Settled(reply)),
+            Ok(step) => self.write_command(id, step, Then::Settled(reply)),
             Err(lost) => reply(Err(lost.into())),
         }
     }
@@ -167,8 +160,8 @@ impl Shard {
         let _ = session.outbound.puback(a.packet_id);
         let claim = Claim::Sent { connection: number(link), sequence };
         // After its lock another may have it by now.
-        if let Ok(record) = self.settled(&id, claim, how) {
-            self.write_command(id.clone(), record, Then::Nobody);
+        if let Ok(step) = self.settled(&id, claim, how) {
+            self.write_command(id.clone(), step, Then::Nobody);
         }
         self.deliver_commands(&id);
         true
@@ -192,8 +185,8 @@ impl Shard {
         let Some(queue) = &mut known.commands else { return };
         let step = queue.turn(now_ms);
         let deadline = queue.deadline();
-        if let Some(Step { record, .. }) = step {
-            self.write_command(id.clone(), record, Then::Nobody);
+        if let Some(step) = step {
+            self.write_command(id.clone(), step, Then::Nobody);
         }
         self.await_device_id(id, deadline);
         self.deliver_commands(id);
@@ -239,7 +232,9 @@ impl Shard {
         then.refuse(&Refusal::new(ErrorCode::ServiceUnavailable, why));
     }
 
-    fn write_command(&mut self, id: IdentityId, record: Record, then: Then) {
+    /// To the log: a fact of a queue, and beside it what senders are told of it.
+    fn write_command(&mut self, id: IdentityId, step: Step, then: Then) {
+        let Step { record, reports } = step;
         let Some((identity, _)) = self.devices.known.get(Ids::from(&id)) else {
             return then.refuse(&not_found(&id));
         };
@@ -249,12 +244,15 @@ impl Shard {
         let entry = Entry::Device(DeviceEntry::Command(of, Cow::Borrowed(&record)));
         entry.encode(&mut payload);
         let kind = entry.kind();
+        let device = id.device.clone();
         let written = CommandWritten { id, generation, record, then };
-        if !self.perform.keeps() {
-            return self.command_written(written, Sequence(0));
+        if self.perform.keeps() {
+            let done = Completion::Command(Box::new(written));
+            self.perform.write_payload((kind, &payload), What::Own, done);
+        } else {
+            self.command_written(written, Sequence(0));
         }
-        let done = Completion::Command(Box::new(written));
-        self.perform.write_payload((kind, &payload), What::Own, done);
+        self.report_ends(&device, generation, reports);
     }
 
     fn settled(
@@ -262,10 +260,10 @@ impl Shard {
         id: &IdentityId,
         claim: Claim,
         how: Settlement,
-    ) -> Result<Record, LockLost> {
+    ) -> Result<Step, LockLost> {
         let (now_ms, settings) = (self.homes.now.wall_ms, self.command_settings());
         let queue = self.queue(id).ok_or(LockLost)?;
-        queue.settle(claim, how, &settings, now_ms).map(|step| step.record)
+        queue.settle(claim, how, &settings, now_ms)
     }
 
     /// The largest packet that a connection takes now; `None` = it has enough.
@@ -304,8 +302,8 @@ impl Shard {
         if qos == QoS::AtMostOnce {
             // Nobody will answer.
             let claim = Claim::Sent { connection: number(link), sequence: command.sequence };
-            if let Ok(record) = self.settled(id, claim, Settlement::Complete) {
-                self.write_command(id.clone(), record, Then::Nobody);
+            if let Ok(step) = self.settled(id, claim, Settlement::Complete) {
+                self.write_command(id.clone(), step, Then::Nobody);
             }
         }
     }

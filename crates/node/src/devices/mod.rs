@@ -41,9 +41,10 @@ pub(crate) use subscribing::{Subscribed, kept};
 pub(crate) use writing::Written;
 
 use hashbrown::HashMap;
-use hub::identity::{Activity, DeviceId, Generation, Identity, Packed};
+use hub::identity::{Activity, DeviceId, Generation, Identity, IdentityId, Packed};
+use hub::query::{Condition, TwinDocument, Verdict};
 use hub::registry::{Ids, Index};
-use hub::twin::Twin;
+use hub::twin::{About, Twin};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -74,6 +75,37 @@ impl Devices {
     pub fn sender(&self, ids: Ids<'_>) -> Option<Sender<'_>> {
         let (packed, known) = self.known.get(ids)?;
         Some(Sender { generation: packed.generation(), model_id: known.model_id() })
+    }
+
+    /// Which life of an identity this is.
+    pub fn known_generation(&self, ids: Ids<'_>) -> Option<Generation> {
+        self.known.get(ids).map(|(packed, _)| packed.generation())
+    }
+
+    /// The devices that a condition selects behind an id, and where that goes on: looks at so many
+    /// twins that others are not kept waiting.
+    pub fn select(
+        &self,
+        condition: &Condition,
+        after: Option<&IdentityId>,
+    ) -> (Vec<DeviceId>, Option<IdentityId>) {
+        let mut all = self.known.after(after.map(Ids::from));
+        let (mut found, mut next) = (Vec::new(), None);
+        for _ in 0..SCANNED_AT_ONCE {
+            let Some((packed, known)) = all.next() else { return (found, None) };
+            next = Some(packed);
+            if packed.ids().module.is_some() {
+                continue;
+            }
+            let (identity, activity) = (packed.unpack(), known.activity());
+            let about = About::of(&identity, &activity, known.model_id());
+            let twin = known.twin(identity.generation);
+            let document = TwinDocument { about: &about, twin: &twin };
+            if condition.verdict(&document) == Verdict::True {
+                found.push(identity.id().device);
+            }
+        }
+        (found, next.map(|packed| packed.unpack().id()))
     }
 
     /// The twin of an identity.
@@ -128,3 +160,6 @@ pub(crate) struct Seen {
 pub fn home_of_device(device: &str, reactors: usize) -> usize {
     crate::shard::home_of(device, reactors)
 }
+
+/// A scan of so many twins takes about as long as a burst of publishes.
+const SCANNED_AT_ONCE: usize = 1_000;

@@ -25,6 +25,7 @@ impl Shard {
             Wish::PatchReported(way, if_version, patch) => {
                 self.decide_reported(id, way, if_version, &patch);
             }
+            Wish::JobTwin(work) => self.decide_twin_of_job(id, &work),
         }
     }
 

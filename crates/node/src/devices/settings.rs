@@ -3,6 +3,7 @@
 use crate::channel::{Channel, ChannelSettings};
 use broker::access::Principal;
 use hub::command;
+use hub::feedback;
 use hub::identity::{Policies, Thumbprint};
 use hub::plane::Leniency;
 use hub::route::Routing;
@@ -21,6 +22,10 @@ pub struct Hub {
     pub skew_ms: u64,
     /// Bounds of commands.
     pub commands: command::Settings,
+    /// Bounds of their feedback.
+    pub feedback: feedback::Settings,
+    /// How much of it may wait.
+    pub feedback_room: feedback::Room,
     /// Whether there is something else than the hub.
     pub scope: Scope,
     /// Where telemetry goes.
@@ -73,6 +78,8 @@ impl Hub {
             leniency: Leniency::default(),
             skew_ms: SKEW_MS,
             commands: command::Settings::default(),
+            feedback: feedback::Settings::default(),
+            feedback_room: feedback::Room::default(),
             scope: Scope::WithBroker,
             channel: Arc::new(Channel::new(ChannelSettings::default())),
             routing: Routing::default(),

@@ -4,11 +4,13 @@ use super::TwinShown;
 use super::session::Way;
 use super::writing::{Effect, Shape, Then};
 use crate::door::Reply;
+use crate::jobs::Work;
 use crate::shard::Shard;
 use hub::IfMatch;
 use hub::classic::ToDevice;
 use hub::errors::Refusal;
 use hub::identity::{BulkRow, IdentityId, RowError, TwinRow, not_found};
+use hub::job::Action;
 use hub::plane::{Status, ToClient};
 use hub::registry::Ids;
 use hub::twin::{self, About, Change, IfVersion, Mode, Notification, Refused, Twin};
@@ -46,6 +48,21 @@ impl Shard {
             // It named no part: nothing has changed.
             Ok(None) => reply(self.twin_shown(&id)),
             Err(not) => reply(Err(not.refusal(&id))),
+        }
+    }
+
+    /// What a job says of it. That the device is done with goes to the log in this turn, and so in
+    /// the same batch: whatever crashes, the twin is written once.
+    pub(super) fn decide_twin_of_job(&mut self, id: IdentityId, work: &Work) {
+        let Action::Twin { request, if_match } = &work.plan.action else { return };
+        let now_ms = self.homes.now.wall_ms;
+        match self.change_twin(&id, |twin| twin::patch(twin, request, if_match, now_ms)) {
+            Ok(Some(effect)) => {
+                self.write(id, effect, Then::Beside);
+                self.job_twin_written(work);
+            }
+            Ok(None) => self.job_twin_decided(work, Ok(())),
+            Err(not) => self.job_twin_decided(work, Err(not.refusal(&id))),
         }
     }
 

@@ -54,6 +54,8 @@ pub(super) enum Then {
     Twin(Reply<Result<TwinShown, Refusal>>),
     /// A device that reported, and the `$version` of that.
     Reported(Way, u64),
+    /// Nobody: another record says of the same batch what is done.
+    Beside,
     /// A row of a bulk operation, with what it is about to write into its twin.
     Row(Box<BulkRow>, Option<Box<TwinRow>>, Reply<Result<(), RowError>>),
 }
@@ -117,6 +119,7 @@ impl Shard {
             Then::Ended(reply) => reply(Ok(())),
             Then::Twin(reply) => reply(self.twin_shown(&id)),
             Then::Reported(way, version) => self.respond_success(&way, Some(version), &[]),
+            Then::Beside => {}
             Then::Row(row, None, reply) => {
                 drop(row);
                 reply(Ok(()))
@@ -142,6 +145,7 @@ impl Shard {
             Then::Ended(reply) => reply(Err(refusal)),
             Then::Twin(reply) => reply(Err(refusal)),
             Then::Reported(way, _) => self.respond_failure(&way, Status::SERVER_BUSY, why),
+            Then::Beside => {}
             Then::Row(row, _, reply) => reply(Err(row.error(refusal))),
         }
         self.device_free(&id.device);
@@ -183,7 +187,10 @@ impl Shard {
         for id in &ended {
             self.stand_down(id, Loss::Deleted);
             self.tell_lifecycle(id, Lifecycle::Deleted);
-            let Some((_, known)) = self.devices.leave(Ids::from(id)) else { continue };
+            let Some((packed, known)) = self.devices.leave(Ids::from(id)) else { continue };
+            if id.module.is_none() {
+                self.feedback_ends(&id.device, packed.generation());
+            }
             oldest = oldest.min(known.first);
             known.records().for_each(|record| self.release_record(record));
         }

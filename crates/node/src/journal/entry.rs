@@ -27,11 +27,12 @@ use super::session_begun::SessionBegun;
 use super::session_ended::SessionEnded;
 use super::session_id::SessionId;
 use super::subscribed::{Subscribed, Unsubscribed};
+use std::borrow::Cow;
 use std::fmt;
 use store::log::{Hold, Kind};
 
 /// What one record says; borrows from its payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Entry<'a> {
     /// A publish.
     Message(Message<'a>),
@@ -63,6 +64,10 @@ pub enum Entry<'a> {
     Carried(Carried<'a>),
     /// The telemetry channel, beside its messages; kinds 33 and 34.
     Channel(hub::channel::Entry),
+    /// Feedback of commands; kind 35.
+    Feedback(Cow<'a, hub::feedback::Record>),
+    /// Jobs; kind 36.
+    Job(Cow<'a, hub::job::Record>),
 }
 
 /// Why a payload is no entry. None of ours is like that: the log is damaged, or of another
@@ -99,6 +104,14 @@ impl<'a> Entry<'a> {
         if hub::channel::Entry::KINDS.contains(&kind.0) {
             let entry = hub::channel::Entry::decode(kind.0, payload).map(Entry::Channel);
             return entry.map_err(|bad| of_hub(kind, bad));
+        }
+        if kind.0 == hub::feedback::Record::KIND {
+            let record = hub::feedback::Record::decode(payload).map(Cow::Owned);
+            return record.map(Entry::Feedback).map_err(|bad| of_hub(kind, bad));
+        }
+        if kind.0 == hub::job::Record::KIND {
+            let record = hub::job::Record::decode(payload).map(Cow::Owned);
+            return record.map(Entry::Job).map_err(|bad| of_hub(kind, bad));
         }
         let mut r = Reader::new(payload);
         let entry = match kind {
@@ -143,6 +156,8 @@ impl<'a> Entry<'a> {
             Self::Device(e) => e.encode(out),
             Self::Carried(e) => e.encode(out),
             Self::Channel(e) => e.encode(out),
+            Self::Feedback(e) => e.encode(out),
+            Self::Job(e) => e.encode(out),
         }
     }
 
@@ -164,6 +179,8 @@ impl<'a> Entry<'a> {
             Self::Device(e) => Kind(e.kind()),
             Self::Carried(_) => Carried::KIND,
             Self::Channel(e) => Kind(e.kind()),
+            Self::Feedback(_) => Kind(hub::feedback::Record::KIND),
+            Self::Job(_) => Kind(hub::job::Record::KIND),
         }
     }
 
@@ -189,7 +206,8 @@ impl<'a> Entry<'a> {
             Self::Progress(e) => Some(e.session),
             Self::Sent(e) => Some(e.session),
             Self::Released(e) => Some(e.session),
-            Self::Clock(_) | Self::GroupProgress(_) | Self::Device(_) | Self::Channel(_) => None,
+            Self::Clock(_) | Self::GroupProgress(_) => None,
+            Self::Device(_) | Self::Channel(_) | Self::Feedback(_) | Self::Job(_) => None,
             Self::Subscribed(e) => Some(e.session),
             Self::Unsubscribed(e) => Some(e.session),
             Self::Attached(e) => Some(e.session),

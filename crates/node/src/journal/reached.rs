@@ -64,7 +64,9 @@ impl Reached {
             | Entry::Clock(_)
             | Entry::GroupProgress(_)
             | Entry::Device(_)
-            | Entry::Channel(_) => {}
+            | Entry::Channel(_)
+            | Entry::Feedback(_)
+            | Entry::Job(_) => {}
         }
     }
 

@@ -7,6 +7,8 @@ mod certificates;
 mod classic;
 mod commands;
 mod device;
+mod feedback;
+mod jobs;
 mod methods;
 mod plane;
 mod registry;

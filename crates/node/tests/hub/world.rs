@@ -71,7 +71,8 @@ impl World {
         })
     }
 
-    fn making(make: MakeHub) -> Self {
+    /// In memory, with a hub of one's own.
+    pub fn making(make: MakeHub) -> Self {
         let engine = Engine::Memory(Memory::new(LogEnd::default()));
         Self::having(CrashDisk::new(1), engine, None, (Arc::new(make()), make))
     }
@@ -102,6 +103,8 @@ impl World {
         let mut world = Self::having(disk, engine, Some(committer), (hub, make));
         world.shard.restore_channel(std::mem::take(&mut found.channel));
         world.shard.restore_devices(std::mem::take(&mut found.devices));
+        world.shard.restore_feedback(std::mem::take(&mut found.feedback));
+        world.shard.restore_jobs(std::mem::take(&mut found.jobs));
         let shared = found.shared.iter().map(|(at, _)| *at).collect();
         let rest = Found {
             groups: std::mem::take(&mut found.groups),
@@ -241,7 +244,7 @@ impl World {
 
     /// One commit, and what follows.
     pub fn commit(&mut self) {
-        let Some(committer) = &mut self.committer else { return };
+        let Some(committer) = &mut self.committer else { return self.turn(|_| ()) };
         let told = &mut self.told;
         committer.step(
             |fact, needs| {

@@ -14,6 +14,10 @@ pub enum Continuation {
     Behind { id: IdentityId, left: Option<u32> },
     /// At this row of what is counted together, from 0.
     Row(u32),
+    /// Behind a job, or behind a device of one.
+    Job { job: u64, device: u32 },
+    /// Likewise; `left` rows of a `TOP`.
+    JobOfTop { job: u64, device: u32, left: u32 },
 }
 
 impl Continuation {
@@ -31,6 +35,17 @@ impl Continuation {
                 bytes.push(ROW);
                 bytes.extend_from_slice(&at.to_be_bytes());
             }
+            Self::Job { job, device } => {
+                bytes.push(JOB);
+                bytes.extend_from_slice(&device.to_be_bytes());
+                bytes.extend_from_slice(&job.to_be_bytes());
+            }
+            Self::JobOfTop { job, device, left } => {
+                bytes.push(JOB_OF_TOP);
+                bytes.extend_from_slice(&device.to_be_bytes());
+                bytes.extend_from_slice(&job.to_be_bytes());
+                bytes.extend_from_slice(&left.to_be_bytes());
+            }
         }
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -40,13 +55,17 @@ impl Continuation {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let rest = bytes.strip_prefix(&[VERSION])?.strip_prefix(&mark(query))?;
         let (kind, rest) = rest.split_first()?;
-        let (number, id) = rest.split_first_chunk::<4>()?;
+        let (number, rest) = rest.split_first_chunk::<4>()?;
         let number = u32::from_be_bytes(*number);
-        let id = || IdentityId::parse(std::str::from_utf8(id).ok()?).ok();
+        let job = || Some(u64::from_be_bytes(*rest.first_chunk::<8>()?));
+        let left = || Some(u32::from_be_bytes(rest.get(8..)?.try_into().ok()?));
+        let id = || IdentityId::parse(std::str::from_utf8(rest).ok()?).ok();
         match *kind {
             BEHIND => Some(Self::Behind { id: id()?, left: None }),
             BEHIND_OF_TOP => Some(Self::Behind { id: id()?, left: Some(number) }),
-            ROW if rest.len() == 4 => Some(Self::Row(number)),
+            ROW if rest.is_empty() => Some(Self::Row(number)),
+            JOB if rest.len() == 8 => Some(Self::Job { job: job()?, device: number }),
+            JOB_OF_TOP => Some(Self::JobOfTop { job: job()?, device: number, left: left()? }),
             _ => None,
         }
     }
@@ -62,6 +81,8 @@ const VERSION: u8 = 1;
 const BEHIND: u8 = 0;
 const BEHIND_OF_TOP: u8 = 1;
 const ROW: u8 = 2;
+const JOB: u8 = 3;
+const JOB_OF_TOP: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -74,6 +95,8 @@ mod tests {
             Continuation::Behind { id: id.clone(), left: None },
             Continuation::Behind { id, left: Some(0) },
             Continuation::Row(7),
+            Continuation::Job { job: 1 << 40, device: 7 },
+            Continuation::JobOfTop { job: 1 << 40, device: 7, left: 3 },
         ] {
             let token = at.token("q");
             assert_eq!(Continuation::parse(&token, "q"), Some(at.clone()));

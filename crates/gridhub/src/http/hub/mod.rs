@@ -1,5 +1,5 @@
 //! The hub's service API (iot-hub C1 to C6): devices, modules, twins, queries, statistics, methods,
-//! commands; and what devices ask by HTTP (D6).
+//! commands and their feedback, jobs; and what devices ask by HTTP (D6).
 //!
 //! Owns paths, headers, rights and pages, one file a noun. Refuses to know what becomes of a
 //! device: its home decides with crate `hub`, and [`refused`] writes down a refusal.
@@ -14,7 +14,9 @@ mod command;
 mod continuation;
 mod devicebound;
 mod event;
+mod feedback;
 mod identity;
+mod job;
 mod merge;
 mod message;
 mod method;
@@ -128,7 +130,7 @@ impl<B: Backend> Asked<'_, B> {
         }
     }
 
-    /// The same for methods and commands.
+    /// The same for methods, commands and their feedback.
     async fn answer_messages(&self, body: Body) -> Answer {
         match (self.route, &self.head.method) {
             (Route::Methods(id), &Method::POST) => {
@@ -142,6 +144,15 @@ impl<B: Backend> Asked<'_, B> {
             (Route::Commands(id), &Method::DELETE) => {
                 self.may(&[Right::ServiceConnect])?;
                 command::purge(self, id).await
+            }
+            (Route::Feedback, &Method::GET) => {
+                self.may(&[Right::ServiceConnect])?;
+                feedback::receive(self).await
+            }
+            (Route::FeedbackLocked(lock), &Method::DELETE)
+            | (Route::FeedbackAbandon(lock), &Method::POST) => {
+                self.may(&[Right::ServiceConnect])?;
+                feedback::settle(self, *lock).await
             }
             (Route::Shown(id), &Method::GET) => {
                 self.allowed(&[Right::ServiceConnect])?;
@@ -160,7 +171,24 @@ impl<B: Backend> Asked<'_, B> {
                 self.is(id).await?;
                 devicebound::settle(self, id, *lock).await
             }
-            _ => Err(HttpError::method_not_allowed(self.route.methods())),
+            _ => self.answer_jobs(body).await,
+        }
+    }
+
+    /// The same for jobs.
+    async fn answer_jobs(&self, body: Body) -> Answer {
+        let route = self.route;
+        if matches!(route, Route::Jobs | Route::Job(_) | Route::CancelJob(_)) {
+            // They read the registry, and use the service side.
+            self.may(&[Right::ServiceConnect])?;
+            self.may(&[Right::RegistryRead])?;
+        }
+        match (route, &self.head.method) {
+            (Route::Jobs, &Method::GET) => job::list(self).await,
+            (Route::Job(id), &Method::PUT) => job::plan(self, id, body).await,
+            (Route::Job(id), &Method::GET) => job::show(self, id).await,
+            (Route::CancelJob(id), &Method::POST) => job::cancel(self, id).await,
+            _ => Err(HttpError::method_not_allowed(route.methods())),
         }
     }
 
@@ -258,6 +286,12 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("/twins/{deviceId}/methods", "POST"),
     ("/twins/{deviceId}/modules/{moduleId}/methods", "POST"),
     ("/messages/deviceBound", "POST"),
+    ("/messages/serviceBound/feedback", "GET"),
+    ("/messages/serviceBound/feedback/{lockToken}", "DELETE"),
+    ("/messages/serviceBound/feedback/{lockToken}/abandon", "POST"),
+    ("/jobs/v2/query", "GET"),
+    ("/jobs/v2/{jobId}", "GET, PUT"),
+    ("/jobs/v2/{jobId}/cancel", "POST"),
     ("/admin/devices/{deviceId}/commands", "GET"),
     ("/statistics/devices", "GET"),
     ("/statistics/service", "GET"),

@@ -13,7 +13,7 @@ use node::devices::Scan;
 
 use super::continuation::Continuation;
 use super::merge::Merge;
-use super::{Answer, Asked, asking, json};
+use super::{Answer, Asked, asking, job, json};
 use crate::http::backend::Backend;
 use crate::http::error::HttpError;
 
@@ -38,14 +38,13 @@ pub async fn run<B: Backend>(asked: &Asked<'_, B>, body: Body) -> Answer {
         Refusal::new(ErrorCode::IotHubFormatError, text)
     })?;
     let query = Arc::new(Query::parse(&text).map_err(Refusal::from)?);
-    if query.source() == Source::Jobs {
-        let text = "devices.jobs cannot be queried: there are no jobs in this version";
-        return Err(Refusal::new(ErrorCode::InvalidOperation, text).into());
-    }
     let from = match asked.header(&CONTINUATION)?.filter(|token| !token.is_empty()) {
         None => None,
         Some(token) => Some(Continuation::parse(token, &text).ok_or_else(not_of_it)?),
     };
+    if query.source() == Source::Jobs {
+        return job::rows(asked, (&query, &text), from, count).await;
+    }
     let backend = &asked.app.backend;
     let page = match (query.tally(), from) {
         (None, None) => found(backend, &query, None, query.top(), count).await?,
@@ -133,7 +132,7 @@ async fn counted<B: Backend>(
     Ok(Page { rows: all.into_iter().skip(skip).take(count).collect(), next })
 }
 
-fn page_rows(header: Option<&str>) -> Result<usize, HttpError> {
+pub(super) fn page_rows(header: Option<&str>) -> Result<usize, HttpError> {
     let Some(text) = header else { return Ok(PAGE_ROWS_USUAL) };
     let rows = text.trim().parse::<u32>().ok().filter(|rows| *rows > 0);
     let rows = rows.and_then(|rows| usize::try_from(rows).ok());
@@ -143,23 +142,23 @@ fn page_rows(header: Option<&str>) -> Result<usize, HttpError> {
     })
 }
 
-fn not_of_it() -> HttpError {
+pub(super) fn not_of_it() -> HttpError {
     let text = format!("header {CONTINUATION} is not one of this query; send it as it was given");
     Refusal::new(ErrorCode::ArgumentInvalid, text).into()
 }
 
-fn array(rows: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn array(rows: &[Vec<u8>]) -> Vec<u8> {
     let mut text = vec![b'['];
     text.extend_from_slice(&rows.join(&b','));
     text.push(b']');
     text
 }
 
-const MAX_ITEM_COUNT: HeaderName = HeaderName::from_static("x-ms-max-item-count");
-const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation");
-const ITEM_TYPE: HeaderName = HeaderName::from_static("x-ms-item-type");
+pub(super) const MAX_ITEM_COUNT: HeaderName = HeaderName::from_static("x-ms-max-item-count");
+pub(super) const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation");
+pub(super) const ITEM_TYPE: HeaderName = HeaderName::from_static("x-ms-item-type");
 const PAGE_ROWS_USUAL: usize = 100;
 /// Who wants more gets so many, and the rest behind a continuation.
 const PAGE_ROWS_MAX: usize = 1000;
 /// Where rows are large a page has fewer of them.
-const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;

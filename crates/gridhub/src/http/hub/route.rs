@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use hub::LockToken;
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{DeviceId, IdentityId, ModuleId, NameError};
+use hub::job::JobId;
 
 use crate::http::query::percent_decode;
 
@@ -26,6 +27,18 @@ pub enum Route {
     Methods(IdentityId),
     /// `/messages/deviceBound`: what services send to devices.
     Send,
+    /// `/messages/serviceBound/feedback`: what becomes of that.
+    Feedback,
+    /// `/messages/serviceBound/feedback/{lock}`.
+    FeedbackLocked(LockToken),
+    /// `/messages/serviceBound/feedback/{lock}/abandon`.
+    FeedbackAbandon(LockToken),
+    /// `/jobs/v2/query`: all of them.
+    Jobs,
+    /// `/jobs/v2/{id}`.
+    Job(JobId),
+    /// `/jobs/v2/{id}/cancel`.
+    CancelJob(JobId),
     /// `/devices/{id}/commands`.
     Commands(IdentityId),
     /// `/admin/devices/{id}/commands`.
@@ -77,6 +90,16 @@ impl Route {
             ["twins", _, "modules", _] => Self::Twin(module()?),
             ["twins", _, "modules", _, "methods"] => Self::Methods(module()?),
             ["messages", "devicebound"] => Self::Send,
+            ["messages", "servicebound", "feedback"] => Self::Feedback,
+            ["messages", "servicebound", "feedback", token] => {
+                Self::FeedbackLocked(lock(unquoted(token))?)
+            }
+            ["messages", "servicebound", "feedback", token, "abandon"] => {
+                Self::FeedbackAbandon(lock(unquoted(token))?)
+            }
+            ["jobs", "v2", "query"] => Self::Jobs,
+            ["jobs", "v2", _] => Self::Job(job(segments[2])?),
+            ["jobs", "v2", _, "cancel"] => Self::CancelJob(job(segments[2])?),
             ["statistics", "devices"] => Self::DeviceStatistics,
             ["statistics", "service"] => Self::ServiceStatistics,
             ["admin", "devices", _, "commands"] => Self::Shown(id(segments[2], None)?),
@@ -110,6 +133,18 @@ impl Route {
             Self::Abandon(id, token) => {
                 [of("devices", id, &DEVICE_BOUND), vec![lock(token), "abandon".into()]].concat()
             }
+            Self::Feedback => FEEDBACK.map(Cow::Borrowed).into(),
+            Self::FeedbackLocked(token) => {
+                [&FEEDBACK.map(Cow::Borrowed)[..], &[lock(token)]].concat()
+            }
+            Self::FeedbackAbandon(token) => {
+                [&FEEDBACK.map(Cow::Borrowed)[..], &[lock(token), "abandon".into()]].concat()
+            }
+            Self::Jobs => vec!["jobs".into(), "v2".into(), "query".into()],
+            Self::Job(id) => vec!["jobs".into(), "v2".into(), id.as_str().into()],
+            Self::CancelJob(id) => {
+                vec!["jobs".into(), "v2".into(), id.as_str().into(), "cancel".into()]
+            }
             Self::Send => DEVICE_BOUND.map(Cow::Borrowed).into(),
             Self::DeviceStatistics => vec!["statistics".into(), "devices".into()],
             Self::ServiceStatistics => vec!["statistics".into(), "service".into()],
@@ -124,10 +159,14 @@ impl Route {
             Self::Query(_) => "POST, GET, PUT, DELETE",
             Self::Identity(_) => "GET, PUT, DELETE",
             Self::Twin(_) => "GET, PATCH, PUT",
-            Self::Methods(_) | Self::Send | Self::Events(_) | Self::Abandon(..) => "POST",
-            Self::Commands(_) | Self::Locked(..) => "DELETE",
+            Self::Methods(_) | Self::Send | Self::Events(_) => "POST",
+            Self::Abandon(..) | Self::FeedbackAbandon(_) | Self::CancelJob(_) => "POST",
+            Self::Job(_) => "GET, PUT",
+            Self::Commands(_) | Self::Locked(..) | Self::FeedbackLocked(_) => "DELETE",
             Self::Modules(_)
             | Self::DeviceBound(_)
+            | Self::Feedback
+            | Self::Jobs
             | Self::DeviceStatistics
             | Self::ServiceStatistics
             | Self::Shown(_) => "GET",
@@ -143,6 +182,12 @@ fn lock(text: &str) -> Result<LockToken, Refusal> {
     })
 }
 
+/// Without the quotes of the `ETag` that it was, as some clients send it.
+fn unquoted(text: &str) -> &str {
+    let text = text.strip_prefix("%22").or(text.strip_prefix('"')).unwrap_or(text);
+    text.strip_suffix("%22").or(text.strip_suffix('"')).unwrap_or(text)
+}
+
 fn id(device: &str, module: Option<&str>) -> Result<IdentityId, Refusal> {
     let device = DeviceId::parse(&decoded(device, "device")?).map_err(|why| bad("device", why))?;
     let module = match module {
@@ -152,6 +197,10 @@ fn id(device: &str, module: Option<&str>) -> Result<IdentityId, Refusal> {
         }
     };
     Ok(IdentityId { device, module })
+}
+
+fn job(segment: &str) -> Result<JobId, Refusal> {
+    JobId::parse(&decoded(segment, "job")?)
 }
 
 fn decoded(segment: &str, what: &str) -> Result<String, Refusal> {
@@ -168,6 +217,7 @@ fn bad(what: &str, why: NameError) -> Refusal {
 
 const MODULES: &str = "modules";
 const DEVICE_BOUND: [&str; 2] = ["messages", "devicebound"];
+const FEEDBACK: [&str; 3] = ["messages", "servicebound", "feedback"];
 /// `/devices/{id}/messages/devicebound/{lock}/abandon`.
 const SEGMENTS_MAX: usize = 6;
 
@@ -215,7 +265,21 @@ mod tests {
             (&format!("/devices/d/messages/devicebound/{LOCK}/abandon/x"), None),
             ("/devices/d/messages/Events", Some(Route::Events(id("d")))),
             ("/devices/d/modules/m/messages/events", None),
-            ("/messages/serviceBound/feedback", None),
+            ("/messages/serviceBound/feedback", Some(Route::Feedback)),
+            (
+                &format!("/messages/SERVICEBOUND/feedback/%22{LOCK}%22/"),
+                Some(Route::FeedbackLocked(held)),
+            ),
+            (
+                &format!("/messages/servicebound/Feedback/{LOCK}/Abandon"),
+                Some(Route::FeedbackAbandon(held)),
+            ),
+            ("/messages/serviceBound/filenotifications", None),
+            ("/Jobs/V2/Query/", Some(Route::Jobs)),
+            ("/jobs/v2/J%3A1", Some(Route::Job(JobId::parse("J:1").unwrap()))),
+            ("/jobs/v2/query/Cancel", Some(Route::CancelJob(JobId::parse("query").unwrap()))),
+            ("/jobs/create", None),
+            ("/jobs/j1", None),
             ("/devices/d/modules/m/x", None),
             ("/statistics", None),
             ("/admin/sessions", None),

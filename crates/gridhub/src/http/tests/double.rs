@@ -15,7 +15,9 @@ use mqtt::reason::Reason;
 use node::channel::GroupAsk;
 use node::devices::{Asked, Counts, Hub, Page, Scan, Scanned, Shown};
 use node::door::{PublishRequest, Published};
+use node::feedback::FeedbackAsk;
 use node::inspect::{SessionDetail, SessionSummary};
+use node::jobs::JobAsk;
 use node::post::{Deleted, Post};
 use tokio::sync::Semaphore;
 use tokio::time::Duration;
@@ -156,6 +158,16 @@ impl Backend for Arc<Double> {
     fn groups(&self, ask: GroupAsk) {
         let homes = self.homes.as_ref().expect("nobody asks where there is no hub");
         homes.post(0, Post::Groups(Box::new(ask)));
+    }
+
+    fn feedback(&self, ask: FeedbackAsk) {
+        let homes = self.homes.as_ref().expect("nobody asks where there is no hub");
+        homes.post(0, Post::Feedback(Box::new(ask)));
+    }
+
+    fn jobs(&self, ask: JobAsk) {
+        let homes = self.homes.as_ref().expect("nobody asks where there is no hub");
+        homes.post(0, Post::Jobs(Box::new(ask)));
     }
 
     fn ask(&self, asked: Asked) {

@@ -39,21 +39,30 @@ impl Homes {
             Box::new(principal),
             Box::new(|_| None),
         ));
-        let spawn = |me| {
-            let (post, posts) = channel::<Post>();
-            let hub = Arc::clone(&hub);
+        let (all, inboxes): (Vec<_>, Vec<_>) = (0..HOMES).map(|_| channel::<Post>()).unzip();
+        for (me, posts) in inboxes.into_iter().enumerate() {
+            let (hub, others) = (Arc::clone(&hub), all.clone());
             std::thread::spawn(move || {
                 let mut shard = shard(me, hub);
                 for post in posts {
-                    shard.begin(Now { mono_ms: 1, wall_ms: WALL_MS }, 0);
-                    shard.post_in(post);
-                    shard.end();
+                    let mut post = Some(post);
+                    // As many turns as there is something to do at once.
+                    while post.is_some() || shard.wait_ms() == Some(0) {
+                        shard.begin(Now { mono_ms: 1, wall_ms: WALL_MS }, 0);
+                        post.take().into_iter().for_each(|post| shard.post_in(post));
+                        shard.end();
+                        for (other, inbox) in others.iter().enumerate() {
+                            if let Some(batch) = shard.take_post(other) {
+                                // Whoever is gone needs nothing more.
+                                let _ = inbox.send(Post::Publishes(batch));
+                            }
+                        }
+                    }
                 }
             });
-            post
-        };
+        }
         let feed = Feed::new(Arc::clone(&hub.channel), None);
-        Homes { posts: (0..HOMES).map(spawn).collect(), hub, feed }
+        Homes { posts: all, hub, feed }
     }
 
     pub fn of(&self, device: &str) -> usize {

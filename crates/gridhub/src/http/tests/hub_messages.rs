@@ -134,7 +134,6 @@ async fn what_is_no_command_is_refused() {
         assert_eq!(refused(&reply), (status, code.into()), "{more}");
     }
     for (more, code) in [
-        ("iothub-ack: full\r\n", "ArgumentInvalid"),
         ("iothub-ack: some\r\n", "ArgumentInvalid"),
         ("iothub-expiry: soon\r\n", "ArgumentInvalid"),
         ("iothub-expiry: 2025-11-21T09:59:59Z\r\n", "InvalidMessageExpiryTime"),

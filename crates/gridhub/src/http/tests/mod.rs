@@ -9,6 +9,8 @@ mod homes;
 mod hostile;
 mod http2;
 mod hub;
+mod hub_feedback;
+mod hub_jobs;
 mod hub_messages;
 mod idempotency;
 mod publish;

@@ -52,6 +52,8 @@ pub struct Replay {
     groups: Groups,
     devices: hub::registry::Replay,
     channel: hub::channel::Replay,
+    feedback: hub::feedback::Replay,
+    jobs: hub::job::Replay,
     clock: Option<(u64, Sequence)>,
     needs: Needs,
 }
@@ -77,6 +79,10 @@ pub struct Found {
     pub devices: Vec<hub::registry::Found>,
     /// The telemetry channel, beside its messages.
     pub channel: hub::channel::Found,
+    /// Feedback of commands that nobody has read.
+    pub feedback: hub::feedback::Outbox,
+    /// Jobs.
+    pub jobs: hub::job::Board,
     /// The highest domain clock; 0 without one.
     pub clock_ms: u64,
     /// The record that says so.
@@ -174,6 +180,8 @@ impl Replay {
         match entry {
             Entry::Device(device) => self.devices.take(at, device),
             Entry::Channel(channel) => self.channel.take(at, channel),
+            Entry::Feedback(record) => self.feedback.take(at, &record),
+            Entry::Job(record) => self.jobs.take(at, record.into_owned()),
             Entry::Message(ref message) => self.message(at, message, &entry),
             Entry::Clock(clock) => self.clock(at, clock),
             Entry::GroupProgress(ref group) => self.groups.take(at, group, &mut self.needs),
@@ -185,7 +193,8 @@ impl Replay {
 
     /// Everything was taken.
     pub fn finish(self) -> Found {
-        let Self { sessions, topics, requests, groups, devices, channel, clock, mut needs } = self;
+        let Self { sessions, topics, requests, groups, devices, channel, feedback, .. } = self;
+        let (jobs, clock, mut needs) = (self.jobs, self.clock, self.needs);
         let clock_ms = clock.map_or(0, |(wall_ms, _)| wall_ms);
         let next_session = sessions.next_id();
         let Living { sessions, replaced, ends: mut tombstones, carried } =
@@ -200,6 +209,12 @@ impl Replay {
         let (channel, of_channel) = channel.finish();
         tombstones.extend(of_channel.tombstones);
         of_channel.stale.into_iter().for_each(|at| needs.let_go(at));
+        let of_feedback = feedback.finish(|item| is_there(&devices, item));
+        tombstones.extend(of_feedback.tombstones);
+        of_feedback.stale.into_iter().for_each(|at| needs.let_go(at));
+        let of_jobs = jobs.finish();
+        tombstones.extend(of_jobs.tombstones);
+        of_jobs.stale.into_iter().for_each(|at| needs.let_go(at));
         tombstones.sort_unstable_by_key(|(_, at)| *at);
         let (stale, shared) = needs.finish();
         let clock_record = clock.map(|(_, at)| at);
@@ -211,6 +226,8 @@ impl Replay {
             groups: groups.finish(),
             devices,
             channel,
+            feedback: of_feedback.outbox,
+            jobs: of_jobs.board,
             clock_ms,
             clock_record,
             next_session,
@@ -251,6 +268,13 @@ impl Replay {
             }
         }
     }
+}
+
+/// Whether the device of an end is among `devices`, in the same life.
+fn is_there(devices: &[hub::registry::Found], item: &hub::feedback::Item) -> bool {
+    let wanted = (item.device.as_str(), None);
+    let place = devices.binary_search_by(|found| found.identity.names().cmp(&wanted));
+    place.is_ok_and(|at| devices[at].identity.generation() == item.generation)
 }
 
 #[cfg(test)]

@@ -115,7 +115,9 @@ impl Sessions {
             | Entry::GroupProgress(_)
             | Entry::Carried(_)
             | Entry::Device(_)
-            | Entry::Channel(_) => {}
+            | Entry::Channel(_)
+            | Entry::Feedback(_)
+            | Entry::Job(_) => {}
         }
     }
 
