@@ -18,6 +18,10 @@ pub mod topics;
 pub mod websocket;
 mod websocket_oracle;
 
+use self::hub::{
+    bag as hub_bag, plane as hub_plane, query as hub_query, sas as hub_sas, twin as hub_twin,
+};
+
 /// A property of any bytes: returns when it holds, panics when it does not.
 pub type Check = fn(&[u8]);
 
@@ -29,9 +33,9 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("journal", journal::check),
     ("topics", topics::check),
     ("websocket", websocket::check),
-    ("hub_twin", hub::twin::check),
-    ("hub_query", hub::query::check),
-    ("hub_sas", hub::sas::check),
-    ("hub_bag", hub::bag::check),
-    ("hub_plane", hub::plane::check),
+    ("hub_twin", hub_twin::check),
+    ("hub_query", hub_query::check),
+    ("hub_sas", hub_sas::check),
+    ("hub_bag", hub_bag::check),
+    ("hub_plane", hub_plane::check),
 ];
