@@ -132,8 +132,8 @@ fn python_schedules_follows_and_cancels_jobs() {
     );
     let cancelled = call(&mut sdk, "cancel_scheduled_job", json!(["later"]));
     assert_eq!(cancelled["status"], "cancelled");
-    // Its query_scheduled_jobs is left out: it reads one object of the answer, where Node's SDK reads
-    // the array with its continuation in a header, which is what the hub gives.
+    // Its query_scheduled_jobs is left out: it wants one object, where Node's SDK wants an array
+    // and a continuation in a header, which is what the hub gives.
     let missing = json!({"of": "job", "call": "get_scheduled_job", "args": ["none"]});
     assert_eq!(sdk.ask(&missing)["refused"], 404);
 }
