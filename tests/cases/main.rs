@@ -15,6 +15,7 @@ mod http_matrix;
 mod http_more;
 mod http_retained;
 mod hub_devices;
+mod hub_faults;
 mod hub_plane;
 mod hub_sdk;
 mod hub_service;

@@ -1,6 +1,7 @@
 //! PUBLISH from a client, and what it is answered (MQTT 5, 4.3).
 
 use crate::counters::Loss;
+use crate::devices::{Said, Strikes};
 use crate::ingress::{Verdict, Who};
 use crate::link::LinkId;
 use crate::pace::Step;
@@ -80,8 +81,11 @@ impl Shard {
                 return Err(RECEIVE_MAXIMUM);
             }
         }
-        if session.device.is_some() && self.device_publish(id, slot, p, topic) {
-            return Ok(());
+        if session.device.is_some() {
+            let (bytes, strikes) = (packet.bytes, Strikes::May);
+            if self.device_publish(&Said { link: id, slot, p, topic, bytes, strikes }) {
+                return Ok(());
+            }
         }
         if self.homes.pace.is_some()
             && let Some(why) = self.too_fast(link, p, packet.bytes.len())?

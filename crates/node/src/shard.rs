@@ -131,6 +131,7 @@ impl Shard {
                 Timer::Session(slot) => self.session_due(slot),
                 Timer::Token(link) => self.token_due(link),
                 Timer::Calls => self.calls_due(),
+                Timer::Late => self.late_due(),
                 Timer::Sweep => self.sweep(),
                 Timer::Progress => self.keep_progress(),
             }

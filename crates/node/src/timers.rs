@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Token(u32),
     /// Methods that wait for devices, domain clock.
     Calls,
+    /// What faults have put off, domain clock.
+    Late,
     /// What the log hears late of deliveries, real clock.
     Progress,
     /// Expired retained messages, domain clock.
@@ -54,7 +56,7 @@ impl Timers {
         }
         match timer {
             Timer::Link(_) | Timer::Progress => self.real.arm(timer, at_ms),
-            Timer::Session(_) | Timer::Token(_) | Timer::Calls | Timer::Sweep => {
+            Timer::Session(_) | Timer::Token(_) | Timer::Calls | Timer::Late | Timer::Sweep => {
                 self.domain.arm(timer, at_ms)
             }
         }

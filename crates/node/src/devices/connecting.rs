@@ -3,7 +3,7 @@
 
 use super::claimed::Claimed;
 use super::session::DeviceSession;
-use super::{Hub, home_of_device};
+use super::{After, Hub, Strikes, faults, home_of_device};
 use crate::connect::Applicant;
 use crate::effect::{Adoption, Effect, Linger};
 use crate::link::{LinkId, Phase};
@@ -11,8 +11,10 @@ use crate::opening::Opening;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::timers::Timer;
+use broker::access::Principal;
 use hub::classic::UserName;
 use hub::event::Link;
+use hub::fault::{self, Operation};
 use hub::identity::{IdentityId, Loss};
 use hub::plane::{ConnectRefused, Hello, Method, NotRenewed, Renewal, Told, session_expiry};
 use hub::registry::Ids;
@@ -93,7 +95,7 @@ impl Shard {
         let Some(l) = self.homes.links.at_mut(link) else { return };
         l.version = opening.version;
         if home == self.homes.me {
-            return self.admit(link, &opening);
+            return self.admit(link, &opening, Strikes::May);
         }
         l.phase = Phase::Closing;
         self.homes.moving.push(id);
@@ -102,20 +104,43 @@ impl Shard {
     }
 
     /// Judges who a CONNECT says to be, at home.
-    pub(crate) fn admit(&mut self, link: u32, opening: &Opening) {
+    pub(crate) fn admit(&mut self, link: u32, opening: &Opening, strikes: Strikes) {
         let (Some(claimed), Some(hub)) = (&opening.device, self.devices.hub.clone()) else {
             return;
         };
         match claimed.judge(&self.devices, &hub, self.homes.now) {
             Ok(expires_at_ms) => {
                 let principal = hub.principal(opening.client.as_str(), expires_at_ms);
-                self.attach(link, opening, &principal);
+                let id = &claimed.id;
+                match strikes {
+                    Strikes::May => self.attach_unless(link, opening, id, &principal),
+                    Strikes::Has => self.attach(link, opening, &principal),
+                }
             }
             Err(not) => {
                 let client = opening.client.as_str();
                 self.homes.refused(client, Reason::NOT_AUTHORIZED, not.rule(), not.why());
                 let refused = ConnectRefused::NotAuthorized;
                 self.refuse_device(link, &Applicant::from(opening), &refused);
+            }
+        }
+    }
+
+    /// A device gets its session, unless a fault is against it.
+    fn attach_unless(&mut self, link: u32, o: &Opening, id: &IdentityId, who: &Arc<Principal>) {
+        match self.strike(Operation::Connect, id, 0, |_| true) {
+            None => self.attach(link, o, who),
+            Some(fault::Effect::Delay(by_ms)) => self.put_connect_off(by_ms, link, o),
+            Some(fault::Effect::Status(status)) => {
+                let refused = faults::refused(status);
+                let why = faults::FAULT.to_owned();
+                self.homes.refused(o.client.as_str(), refused.reason(), faults::RULE, why);
+                self.refuse_device(link, &Applicant::from(o), &refused);
+            }
+            Some(fault::Effect::DropAfterAck) => {
+                let mut ends = o.clone();
+                ends.device.iter_mut().for_each(|claimed| claimed.after = After::Ends);
+                self.attach(link, &ends, who);
             }
         }
     }

@@ -14,7 +14,9 @@ mod commands;
 mod connecting;
 mod deadlines;
 mod events;
+mod faults;
 mod known;
+mod late;
 mod methods;
 mod publishing;
 mod registry;
@@ -33,8 +35,11 @@ use behind::Behind;
 pub(crate) use claimed::Claimed;
 pub(crate) use commands::CommandWritten;
 use deadlines::Deadlines;
+pub(crate) use faults::{After, Strikes};
 use known::{Heard, Known};
+use late::Later;
 pub use methods::Ticket;
+pub(crate) use publishing::Said;
 pub(crate) use session::DeviceSession;
 pub use settings::{CertificateNames, Hub, MakePrincipal, ReadCertificate, Scope};
 pub(crate) use subscribing::{Subscribed, kept};
@@ -56,13 +61,15 @@ pub(crate) struct Devices {
     deadlines: Deadlines,
     /// Devices of which a write is on its way to the log, with what waits behind it.
     busy: HashMap<DeviceId, Behind, foldhash::fast::RandomState>,
+    /// What faults have put off.
+    later: Later,
 }
 
 impl Devices {
     pub fn new(hub: Option<Arc<Hub>>) -> Self {
         let (known, busy) = (Index::default(), HashMap::default());
         let (counts, deadlines) = (Counts::default(), Deadlines::default());
-        Self { hub, known, counts, deadlines, busy }
+        Self { hub, known, counts, deadlines, busy, later: Later::default() }
     }
 
     /// Whether there is nothing but the hub.

@@ -1,6 +1,6 @@
 //! What the session of a device has beside an ordinary one. Refuses to know the identity's state.
 
-use super::CertificateNames;
+use super::{After, CertificateNames};
 use crate::auth::Chain;
 use crate::journal::Subscription;
 use crate::link::LinkId;
@@ -50,6 +50,8 @@ pub(crate) struct Proved {
 pub(crate) struct Way {
     pub link: LinkId,
     pub to: To,
+    /// What becomes of the connection once it is answered.
+    pub after: After,
 }
 
 /// What the answer names.

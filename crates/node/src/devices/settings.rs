@@ -3,6 +3,7 @@
 use crate::channel::{Channel, ChannelSettings};
 use broker::access::Principal;
 use hub::command;
+use hub::fault::Faults;
 use hub::identity::{Policies, Thumbprint};
 use hub::plane::Leniency;
 use hub::route::Routing;
@@ -27,6 +28,8 @@ pub struct Hub {
     pub channel: Arc<Channel>,
     /// Which of it, and what else.
     pub routing: Routing,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
     /// Who a device is to the broker: its name, and when its proof ends.
     principal: MakePrincipal,
     /// What a certificate (DER) says of itself.
@@ -76,6 +79,7 @@ impl Hub {
             scope: Scope::WithBroker,
             channel: Arc::new(Channel::new(ChannelSettings::default())),
             routing: Routing::default(),
+            faults: Faults::default(),
             principal,
             read_certificate,
             registered: AtomicU64::new(0),

@@ -7,6 +7,7 @@ mod certificates;
 mod classic;
 mod commands;
 mod device;
+mod faults;
 mod methods;
 mod plane;
 mod registry;

@@ -72,7 +72,7 @@ fn bodies(world: &mut World) -> Vec<Vec<String>> {
     all.map(|partition| read(partition).records.iter().map(|(_, p)| body(p)).collect()).collect()
 }
 
-fn count(world: &mut World) -> usize {
+pub fn count(world: &mut World) -> usize {
     bodies(world).iter().map(Vec::len).sum()
 }
 

@@ -4,6 +4,7 @@
 mod admin;
 mod batch;
 mod double;
+mod faults;
 mod first_device;
 mod homes;
 mod hostile;
