@@ -3,13 +3,13 @@
 use super::After;
 use super::asking::{Job, Wish};
 use super::faults::FAULT;
-use super::publishing::Said;
+use super::publishing::{GET_TWIN, Kind, PATCH_REPORTED, Said, TELEMETRY};
 use super::session::{Proved, To, Way};
 use crate::channel::{NotTaken, Sent};
 use crate::shard::Shard;
 use crate::waiting::Completion;
 use hub::classic::{BaseVersion, NoPublication, Publication, telemetry};
-use hub::fault::{Effect, Operation};
+use hub::fault::Effect;
 use hub::identity::IdentityId;
 use hub::method::{Answer, Rid};
 use hub::plane::{Method, Status, Told};
@@ -39,14 +39,19 @@ impl Shard {
         true
     }
 
-    /// Does what is asked for, or what a fault makes of it.
+    /// Does what is asked for, or what a bound or a fault makes of it.
     fn classic_operate(
         &mut self,
         said: &Said<'_>,
         id: IdentityId,
         publication: Publication<'_>,
     ) -> Result<(), String> {
-        let struck = self.strike_publish(said, &id, fault_of(&publication));
+        let kind = kind_of(&publication);
+        let throttled = kind.and_then(|(_, kind)| self.throttle_publish(said, &id, kind));
+        let struck = match throttled {
+            None => self.strike_publish(said, &id, kind.map(|(operation, _)| operation)),
+            Some(_) => None,
+        };
         let after = match struck {
             Some(Effect::Delay(by_ms)) => {
                 self.put_publish_off(by_ms, said);
@@ -55,18 +60,18 @@ impl Shard {
             Some(Effect::DropAfterAck) => After::Ends,
             Some(Effect::Status(_)) | None => After::Stays,
         };
-        let status = match struck {
-            Some(Effect::Status(status)) => Some(status),
-            _ => None,
+        let denied = match struck {
+            Some(Effect::Status(status)) => Some((status, FAULT)),
+            _ => throttled,
         };
         if let Publication::Telemetry { bag } = publication {
-            return match status {
+            return match denied {
                 // It has no other way to be told (D4).
-                Some(_) => Err(FAULT.to_owned()),
+                Some((_, why)) => Err(why.to_owned()),
                 None => self.classic_telemetry(said, &id, bag, after),
             };
         }
-        self.classic_asked(said, id, publication, (status, after));
+        self.classic_asked(said, id, publication, (denied, after));
         // Python's SDK answers methods at QoS 1.
         self.answer_device(said.link, said.p, Reason::SUCCESS, Told::NOTHING);
         Ok(())
@@ -77,16 +82,16 @@ impl Shard {
         said: &Said<'_>,
         id: IdentityId,
         asked: Publication<'_>,
-        (status, after): (Option<Status>, After),
+        (denied, after): (Option<(Status, &'static str)>, After),
     ) {
         let (link, body) = (said.link, said.p.payload);
         let way = |rid: &str| Way { link, to: To::Rid(rid.into()), after };
-        match (asked, status) {
+        match (asked, denied) {
             (
                 Publication::TwinGet { rid } | Publication::PatchReported { rid, .. },
-                Some(status),
+                Some(denied),
             ) => {
-                self.respond_fault(&id, &way(rid), status);
+                self.respond_denied(&id, &way(rid), denied);
             }
             (Publication::Telemetry { .. }, _) => {}
             (Publication::TwinGet { rid }, None) => {
@@ -134,11 +139,11 @@ impl Shard {
     }
 }
 
-fn fault_of(publication: &Publication<'_>) -> Option<Operation> {
+fn kind_of(publication: &Publication<'_>) -> Option<Kind> {
     match publication {
-        Publication::Telemetry { .. } => Some(Operation::SendTelemetry),
-        Publication::TwinGet { .. } => Some(Operation::GetTwin),
-        Publication::PatchReported { .. } => Some(Operation::PatchTwinReported),
+        Publication::Telemetry { .. } => Some(TELEMETRY),
+        Publication::TwinGet { .. } => Some(GET_TWIN),
+        Publication::PatchReported { .. } => Some(PATCH_REPORTED),
         Publication::MethodResponse { .. } => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::claimed::Claimed;
 use super::session::DeviceSession;
-use super::{After, Hub, Strikes, faults, home_of_device};
+use super::{After, Hub, Metered, Strikes, faults, home_of_device};
 use crate::connect::Applicant;
 use crate::effect::{Adoption, Effect, Linger};
 use crate::link::{LinkId, Phase};
@@ -128,6 +128,12 @@ impl Shard {
 
     /// A device gets its session, unless a fault is against it.
     fn attach_unless(&mut self, link: u32, o: &Opening, id: &IdentityId, who: &Arc<Principal>) {
+        if let Some(throttled) = self.throttle(Metered::Connects, id, 0) {
+            self.homes.counters.connects_throttled.add(1);
+            let (refused, why) = (ConnectRefused::RateLimited, throttled.why().to_owned());
+            self.homes.refused(o.client.as_str(), refused.reason(), "iot-hub A5", why);
+            return self.refuse_device(link, &Applicant::from(o), &refused);
+        }
         match self.strike(Operation::Connect, id, 0, |_| true) {
             None => self.attach(link, o, who),
             Some(fault::Effect::Delay(by_ms)) => self.put_connect_off(by_ms, link, o),
@@ -147,7 +153,12 @@ impl Shard {
 
     fn refuse_device(&mut self, link: u32, a: &Applicant<'_>, refused: &ConnectRefused) {
         if a.version() == Version::V311 {
-            return self.answer_refused(link, a, refused.reason(), refused.why());
+            let reason = match refused {
+                // Whatever is wrong with it is 5 (D1).
+                ConnectRefused::BadRequest(_) => Reason::NOT_AUTHORIZED,
+                _ => refused.reason(),
+            };
+            return self.answer_refused(link, a, reason, refused.why());
         }
         self.homes.counters.connects_refused.add(1);
         let trace_id = self.ids.trace();

@@ -5,7 +5,6 @@ use super::asking::Received;
 use super::late::Late;
 use super::publishing::Said;
 use super::session::{To, Way};
-use super::telling::Sent;
 use crate::counters::Loss;
 use crate::detach::WillFate;
 use crate::door::Reply;
@@ -15,16 +14,14 @@ use crate::shard::Shard;
 use crate::timers::Timer;
 use crate::waiting::Completion;
 use hub::LockToken;
-use hub::classic::ToDevice;
 use hub::command::{Delivery, Settlement};
 use hub::errors::Refusal;
 use hub::fault::{Effect, Operation};
 use hub::identity::IdentityId;
-use hub::plane::{ConnectRefused, Status, ToClient};
+use hub::plane::{ConnectRefused, Status};
 use hub::registry::Ids;
-use hub::twin::Notification;
 use mqtt::qos::QoS;
-use mqtt::wire::{Packet, Version, decode, frame};
+use mqtt::wire::{Packet, decode, frame};
 
 /// Whether a fault may strike an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,50 +141,10 @@ impl Shard {
             && let Ok(Packet::Publish(p)) = decode(f, version)
         {
             let strikes = Strikes::Has;
-            self.device_publish(&Said { link, slot, p: &p, topic, bytes, strikes });
+            let p = &p;
+            self.device_publish(&Said { link, slot, p, topic, bytes, too_fast: None, strikes });
         }
         self.unpause(self.homes.origin(slot), Pause::Fault);
-    }
-
-    /// A device hears what it has missed of its desired properties, if it is there and wants to.
-    pub(super) fn tell_missed(&mut self, id: &IdentityId, since: u64) {
-        let twin = self.devices.twin_of(Ids::from(id));
-        if let Some(missed) = twin.and_then(|twin| twin.catch_up(since)) {
-            self.tell_desired(id, &missed);
-        }
-    }
-
-    /// A notification of desired properties, unless it is lost or late.
-    pub(super) fn notify_desired(&mut self, id: &IdentityId, notification: &Notification) {
-        if !self.online(id).is_some_and(|(_, hears)| hears.desired())
-            || self.devices.later.holds_desired(id)
-        {
-            // What is told later tells this too.
-            return;
-        }
-        match self.strike(Operation::ReceiveDesired, id, 0, |_| true) {
-            Some(Effect::DropAfterAck) => self.homes.counters.lose(Loss::Fault),
-            Some(Effect::Delay(by_ms)) => {
-                let since = notification.version.saturating_sub(1);
-                self.put_off(by_ms, Late::Desired(id.clone(), since), 0);
-            }
-            _ => self.tell_desired(id, notification),
-        }
-    }
-
-    fn tell_desired(&mut self, id: &IdentityId, notification: &Notification) {
-        let online = self.online(id).filter(|(_, hears)| hears.desired());
-        let Some((link, hears)) = online else { return };
-        let Notification { version, payload } = notification;
-        // Who does not get it reads the twin again.
-        let _: Sent = match hears.version() {
-            Version::V5 => {
-                self.tell_client(link, &ToClient::Desired { version: *version }, payload)
-            }
-            Version::V311 => {
-                self.tell_device(link, &ToDevice::Desired { version: *version }, payload)
-            }
-        };
     }
 
     /// What a device settles a command with, as far as faults let it: `None` = it is not heard.
@@ -266,10 +223,15 @@ impl Shard {
         self.complete_in_place(self.homes.origin(slot), completion);
     }
 
-    /// The response that a fault gives instead of a twin.
-    pub(super) fn respond_fault(&mut self, id: &IdentityId, way: &Way, status: Status) {
-        let client = id.to_string();
-        self.homes.refused(&client, status.ack_reason(), RULE, format!("status {status}"));
+    /// The response that a bound or a fault gives instead of a twin.
+    pub(super) fn respond_denied(
+        &mut self,
+        id: &IdentityId,
+        way: &Way,
+        (status, why): (Status, &'static str),
+    ) {
+        let said = format!("status {status}: {why}");
+        self.homes.refused(&id.to_string(), status.ack_reason(), "iot-hub A13", said);
         match (&way.to, status) {
             // D2 has no word for it but that it is done.
             (To::Rid(_), Status::NOT_MODIFIED) => {
@@ -277,7 +239,7 @@ impl Shard {
                 let version = twin.map(|twin| twin.reported().version());
                 self.respond_success(way, version, &[]);
             }
-            _ => self.respond_failure(way, status, FAULT),
+            _ => self.respond_failure(way, status, why),
         }
     }
 

@@ -71,6 +71,7 @@ impl Shard {
         let Some(id) = device.map(|device| device.id.clone()) else { return };
         let Some((link, hears)) = self.online(&id) else { return };
         let now_ms = self.homes.now.wall_ms;
+        self.tell_since(slot, &id);
         self.deliver_commands(&id);
         let Some(calls) = self.calls(&id).filter(|calls| !calls.is_empty()) else { return };
         let sent = calls.online(number(link), now_ms, |name| hears.method(name.as_str()));

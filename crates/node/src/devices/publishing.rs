@@ -3,7 +3,7 @@
 use super::asking::{Job, Wish};
 use super::faults::FAULT;
 use super::session::{Hears, To, Way};
-use super::{After, Strikes};
+use super::{After, Metered, Strikes};
 use crate::channel::{NotTaken, Sent};
 use crate::link::LinkId;
 use crate::shard::Shard;
@@ -29,6 +29,8 @@ pub(crate) struct Said<'p> {
     pub topic: &'p str,
     /// The whole packet.
     pub bytes: &'p [u8],
+    /// Why its connection publishes too fast, if it does.
+    pub too_fast: Option<&'static str>,
     pub strikes: Strikes,
 }
 
@@ -65,13 +67,39 @@ impl Shard {
                 return self.judge_device(link, p, verdict, &why, correlation);
             }
         };
-        let struck = self.strike_publish(said, &id, fault_of(&operation));
+        let kind = kind_of(&operation);
+        if let Some((status, why)) =
+            kind.and_then(|(_, kind)| self.throttle_publish(said, &id, kind))
+        {
+            return self.fail_operation(said, &id, &operation, (status, why));
+        }
+        let struck = self.strike_publish(said, &id, kind.map(|(operation, _)| operation));
         match struck {
             Some(Effect::Delay(by_ms)) => self.put_publish_off(by_ms, said),
-            Some(Effect::Status(status)) => self.fail_operation(said, &id, &operation, status),
+            Some(Effect::Status(status)) => {
+                self.fail_operation(said, &id, &operation, (status, FAULT));
+            }
             Some(Effect::DropAfterAck) => self.operate(said, id, operation, After::Ends),
             None => self.operate(said, id, operation, After::Stays),
         }
+    }
+
+    /// Why a PUBLISH has to wait, if it has to.
+    pub(super) fn throttle_publish(
+        &mut self,
+        said: &Said<'_>,
+        id: &IdentityId,
+        kind: Metered,
+    ) -> Option<(Status, &'static str)> {
+        if said.strikes == Strikes::Has {
+            // It was counted when it came.
+            return None;
+        }
+        if let Some(why) = said.too_fast {
+            return Some((Status::THROTTLED, why));
+        }
+        let throttled = self.throttle(kind, id, said.p.payload.len())?;
+        Some((throttled.status(), throttled.why()))
     }
 
     /// What strikes a PUBLISH that asks for this operation.
@@ -93,6 +121,8 @@ impl Shard {
                 let packet_id = p.packet_id.filter(|_| p.qos > QoS::AtMostOnce);
                 let acknowledge = |packet_id| Completion::Telemetry { link, packet_id };
                 let completion = packet_id.map_or(Completion::None, acknowledge);
+                // Until it is acknowledged it counts against the Receive Maximum (A9).
+                self.owes_telemetry(link, packet_id, 1);
                 if after == After::Ends {
                     return self.lose_telemetry(slot, completion);
                 }
@@ -100,6 +130,7 @@ impl Shard {
                 let sent = Sent { sender: &id, auth_method: None, message: &message };
                 let taken = self.take_telemetry(origin, &sent, completion);
                 if let Err(NotTaken { status, why }) = taken {
+                    self.owes_telemetry(link, packet_id, -1);
                     let verdict = failure(Interaction::MessageAck, status, p.qos);
                     self.judge_device(link, p, verdict, why, None);
                 }
@@ -122,23 +153,23 @@ impl Shard {
         }
     }
 
-    /// An operation has an outcome that a fault gives it.
+    /// An operation has the outcome that a bound or a fault gives it.
     fn fail_operation(
         &mut self,
         said: &Said<'_>,
         id: &IdentityId,
         operation: &Operation<'_>,
-        status: Status,
+        (status, why): (Status, &'static str),
     ) {
         let Said { link, p, .. } = *said;
         match operation {
             Operation::GetTwin(correlation) | Operation::PatchReported { correlation, .. } => {
                 let (to, after) = (To::Correlation(*correlation), After::Stays);
-                self.respond_fault(id, &Way { link, to, after }, status);
+                self.respond_denied(id, &Way { link, to, after }, (status, why));
             }
             Operation::Telemetry(_) | Operation::Response(_) => {
                 let verdict = failure(Interaction::MessageAck, status, p.qos);
-                self.judge_device(link, p, verdict, FAULT, None);
+                self.judge_device(link, p, verdict, why, None);
             }
         }
     }
@@ -186,12 +217,20 @@ impl Shard {
             self.homes.refused(&client, Reason::QUOTA_EXCEEDED, "disk", why.to_owned());
             return self.disconnect(link.slot, Reason::QUOTA_EXCEEDED, "telemetry was not stored");
         }
+        self.owes_telemetry(link, Some(packet_id), -1);
         let verdict = failure(Interaction::MessageAck, Status::SERVER_BUSY, QoS::AtLeastOnce);
         let trace_id = self.ids.trace();
         if let Verdict::Ack { reason, .. } = verdict {
             self.homes.refused(&client, reason, "disk", format!("{why} (trace {trace_id})"));
             let told = verdict.told(&trace_id, why);
             self.answer_packet((link, packet_id, QoS::AtLeastOnce), reason, told);
+        }
+    }
+
+    /// So many acknowledgements more or less are owed.
+    fn owes_telemetry(&mut self, link: LinkId, packet_id: Option<PacketId>, more: i16) {
+        if let (Some(_), Some((l, ..))) = (packet_id, self.homes.attached(link.slot)) {
+            l.uncommitted = l.uncommitted.saturating_add_signed(more);
         }
     }
 
@@ -239,14 +278,20 @@ impl Shard {
     }
 }
 
-fn fault_of(operation: &Operation<'_>) -> Option<fault::Operation> {
+fn kind_of(operation: &Operation<'_>) -> Option<Kind> {
     match operation {
-        Operation::Telemetry(_) => Some(fault::Operation::SendTelemetry),
-        Operation::GetTwin(_) => Some(fault::Operation::GetTwin),
-        Operation::PatchReported { .. } => Some(fault::Operation::PatchTwinReported),
-        // It is a method's, and that is struck where the method is.
+        Operation::Telemetry(_) => Some(TELEMETRY),
+        Operation::GetTwin(_) => Some(GET_TWIN),
+        Operation::PatchReported { .. } => Some(PATCH_REPORTED),
+        // It is a method's, and that is struck and counted where the method is.
         Operation::Response(_) => None,
     }
 }
 
+/// As what faults and bounds know an operation.
+pub(super) type Kind = (fault::Operation, Metered);
+
+pub(super) const TELEMETRY: Kind = (fault::Operation::SendTelemetry, Metered::Telemetry);
+pub(super) const GET_TWIN: Kind = (fault::Operation::GetTwin, Metered::TwinReads);
+pub(super) const PATCH_REPORTED: Kind = (fault::Operation::PatchTwinReported, Metered::TwinUpdates);
 const LATE: &str = "nobody waits for this response";

@@ -57,6 +57,7 @@ impl Shard {
             Ask::HangUp(ticket) => self.hang_up(&id, ticket),
             Ask::Modules(reply) => reply(self.modules(&id)),
             Ask::Twin(reply) => reply(self.twin_shown(&id)),
+            Ask::TwinHistory(reply) => reply(self.twin_history(&id)),
             Ask::WriteTwin(mode, body, if_match, reply) => {
                 self.decide_twin(id, mode, &body, &if_match, reply);
             }

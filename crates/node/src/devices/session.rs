@@ -22,6 +22,8 @@ pub(crate) struct DeviceSession {
     pub hears: Hears,
     /// Commands that it was sent on this connection and has not answered.
     pub sent: Vec<(PacketId, u64)>,
+    /// It is about to hear what it has missed of its desired properties since this version.
+    pub missed: Option<u64>,
 }
 
 /// What a device hears of, in the words of its protocol.
@@ -66,7 +68,7 @@ pub(crate) enum To {
 impl DeviceSession {
     /// A session that begins.
     pub fn new(id: IdentityId, version: Version) -> Self {
-        Self { id, proved: None, hears: Hears::nothing(version), sent: Vec::new() }
+        Self { id, proved: None, hears: Hears::nothing(version), sent: Vec::new(), missed: None }
     }
 
     /// One of an earlier run, if its client identifier is a device's.
@@ -89,6 +91,7 @@ impl DeviceSession {
             self.hears = Hears::nothing(version);
         }
         self.proved = Some(proved.clone());
+        self.missed = None;
     }
 
     /// Whether a filter is the hub's, and not the broker's.

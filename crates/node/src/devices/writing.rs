@@ -106,6 +106,8 @@ impl Shard {
                 if let Some(notification) = heard {
                     self.notify_desired(&id, &notification);
                 }
+                let (Shape::Change(record) | Shape::Whole(record)) = shape;
+                self.remember_change(&id, record);
             }
         }
         match then {
@@ -184,6 +186,7 @@ impl Shard {
             self.stand_down(id, Loss::Deleted);
             self.tell_lifecycle(id, Lifecycle::Deleted);
             let Some((_, known)) = self.devices.leave(Ids::from(id)) else { continue };
+            self.devices.forget_history(&known);
             oldest = oldest.min(known.first);
             known.records().for_each(|record| self.release_record(record));
         }

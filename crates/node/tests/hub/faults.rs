@@ -129,10 +129,10 @@ fn twins_have_every_outcome_on_demand() {
 fn a_connect_has_every_outcome_on_demand() {
     let mut world = with_device(World::in_memory());
     for (status, plane, classic) in [
-        (Status::BAD_REQUEST, "CONNACK 131 status=0100 reason", 5),
-        (Status::NOT_AUTHORIZED, "CONNACK 135 status=0101 trace-id", 5),
-        (Status::THROTTLED, "CONNACK 159 status=0501", 3),
-        (Status::SERVER_BUSY, "CONNACK 137 status=0603", 3),
+        (Status::BAD_REQUEST, "CONNACK 131 status=0100 reason", 135),
+        (Status::NOT_AUTHORIZED, "CONNACK 135 status=0101 trace-id", 135),
+        (Status::THROTTLED, "CONNACK 159 status=0501", 136),
+        (Status::SERVER_BUSY, "CONNACK 137 status=0603", 136),
     ] {
         fault(&world, Operation::Connect, Effect::Status(status), 2);
         assert_eq!(Hello::new("d1").connect(&mut world).1, [plane, "closed"]);

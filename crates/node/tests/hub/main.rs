@@ -11,5 +11,8 @@ mod faults;
 mod methods;
 mod plane;
 mod registry;
+mod tables;
 mod telemetry;
+mod throttles;
+mod twins;
 mod world;

@@ -16,6 +16,7 @@ mod publish;
 mod refusals;
 mod retained;
 mod telemetry;
+mod throttles;
 mod tls;
 mod wire;
 
