@@ -1,7 +1,7 @@
 //! Faults on purpose, as somebody uses them who tests what his device does when the hub fails.
 use crate::hub_service::ask;
 use e2e::device::Device;
-use e2e::{Server, Verb};
+use e2e::{Foreign, Server, Verb};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -32,6 +32,9 @@ fn puback(device: &mut Device) -> (u8, String) {
 
 #[test]
 fn a_device_meets_what_was_asked_for_and_no_more() {
+    if !Foreign::Curl.ready() {
+        return;
+    }
     let server = Server::new();
     let fault = add(
         &server,
@@ -71,7 +74,8 @@ fn a_device_meets_what_was_asked_for_and_no_more() {
     device.send("4", &[]);
     let paused = || {
         let shown = told(server.verb(&["session", "show", "device1", "--json"]));
-        serde_json::from_str::<Value>(&shown).unwrap()["pausedBy"] == json!(["fault"])
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        (shown["pausedBy"] == json!(["fault"])).then_some(())
     };
     e2e::until("the device waits", paused);
     assert_eq!(ask(&server, "POST", "/admin/clock", &[], r#"{"advance":"1h"}"#).status, 200);

@@ -14,6 +14,7 @@ mod event_grid;
 mod http_matrix;
 mod http_more;
 mod http_retained;
+mod hub_bounds;
 mod hub_devices;
 mod hub_faults;
 mod hub_plane;

@@ -93,8 +93,12 @@ impl Shard {
     /// Puts a CONNECT off: nothing more is decoded of the connection meanwhile.
     pub(super) fn put_connect_off(&mut self, by_ms: u32, link: u32, o: &crate::opening::Opening) {
         let id = self.homes.link_id(link);
+        let deadline_ms = u64::from(self.homes.limits.connect_deadline_s) * 1_000;
         if let Some(l) = self.homes.links.at_mut(link) {
             l.phase = Phase::Authenticating(Box::new(o.clone()));
+            let ends_ms = l.last_seen_ms + deadline_ms;
+            // Another reactor may have accepted it, and had the deadline.
+            self.homes.arm(Timer::Link(link), ends_ms);
             self.put_off(by_ms, Late::Connect(id), 0);
         }
     }

@@ -150,6 +150,13 @@ fn a_connect_has_every_outcome_on_demand() {
     world.advance(1);
     assert_eq!(device.hear(&mut world), ["CONNACK 0"]);
     assert_eq!(device.request(&mut world, GET, "").len(), 1);
+    // CONNECT has its deadline all the same.
+    fault(&world, Operation::Connect, Effect::Delay(40_000), 1);
+    let (mut device, _) = Hello::new("d1").connect(&mut world);
+    world.advance(30_001);
+    assert_eq!(device.hear(&mut world), ["closed"]);
+    world.advance(10_000);
+    assert_eq!(device.hear(&mut world), Vec::<String>::new());
 }
 
 /// With a log CONNACK waits for it, and the end for CONNACK.
