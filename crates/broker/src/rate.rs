@@ -4,10 +4,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many a second, and so many at once after silence. Both at least 1.
+/// So many a while, and so many at once after silence. Both at least 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate {
-    per_second: u64,
+    count: u64,
+    per_us: u64,
     burst: u64,
 }
 
@@ -22,17 +23,32 @@ pub struct SharedBucket(AtomicU64);
 impl Rate {
     /// `None` for 0 a second, which stands for any number.
     pub fn new(per_second: u32, burst: u32) -> Option<Self> {
-        let (per_second, burst) = (u64::from(per_second), u64::from(burst.max(1)));
-        (per_second > 0).then_some(Self { per_second, burst })
+        let (count, burst) = (u64::from(per_second), u64::from(burst.max(1)));
+        (count > 0).then_some(Self { count, per_us: 1_000_000, burst })
+    }
+
+    /// So many in so many seconds, all of them at once after silence. `None` for 0.
+    pub fn over(count: u32, seconds: u32) -> Option<Self> {
+        let per_us = u64::from(seconds.max(1)) * 1_000_000;
+        (count > 0).then_some(Self { count: count.into(), per_us, burst: count.into() })
     }
 
     /// When a bucket that is full at `full_at_us` is full once `n` are taken at `now_us`; more
     /// than it ever holds is given out of a full one. `None` = it does not hold so many.
     fn after(self, full_at_us: u64, n: u64, now_us: u64) -> Option<u64> {
-        let cost_us = |n: u64| n.saturating_mul(1_000_000) / self.per_second;
         let missing_us = full_at_us.saturating_sub(now_us);
-        let fits = missing_us + cost_us(n.min(self.burst)) <= cost_us(self.burst);
-        fits.then(|| now_us + missing_us + cost_us(n))
+        let fits = self.wait_us(full_at_us, n, now_us) == 0;
+        fits.then(|| now_us + missing_us + self.cost_us(n))
+    }
+
+    /// Microseconds until such a bucket holds `n`.
+    fn wait_us(self, full_at_us: u64, n: u64, now_us: u64) -> u64 {
+        let missing_us = full_at_us.saturating_sub(now_us);
+        (missing_us + self.cost_us(n.min(self.burst))).saturating_sub(self.cost_us(self.burst))
+    }
+
+    fn cost_us(self, n: u64) -> u64 {
+        n.saturating_mul(self.per_us) / self.count
     }
 }
 
@@ -42,6 +58,11 @@ impl Bucket {
         let after = rate.after(self.0, n, now_us);
         self.0 = after.unwrap_or(self.0);
         after.is_some()
+    }
+
+    /// Microseconds until it holds `n`.
+    pub fn wait_us(self, rate: Rate, n: u64, now_us: u64) -> u64 {
+        rate.wait_us(self.0, n, now_us)
     }
 
     /// Whether nothing was taken lately.
@@ -55,6 +76,11 @@ impl SharedBucket {
     pub fn take(&self, rate: Rate, n: u64, now_us: u64) -> bool {
         let after = |full_at_us| rate.after(full_at_us, n, now_us);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).is_ok()
+    }
+
+    /// As [`Bucket::wait_us`].
+    pub fn wait_us(&self, rate: Rate, n: u64, now_us: u64) -> u64 {
+        rate.wait_us(self.0.load(Ordering::Relaxed), n, now_us)
     }
 }
 
@@ -86,5 +112,10 @@ mod tests {
             assert_eq!(shared.take(rate, n, at_ms * 1_000), given, "{n} at {at_ms}, shared");
         }
         assert!(!bucket.is_full(6_400_000) && bucket.is_full(10_000_000));
+        let minute = Rate::over(6, 60).unwrap();
+        let mut bucket = Bucket::default();
+        assert!(bucket.take(minute, 6, 0) && !bucket.take(minute, 1, 9_999_999));
+        assert_eq!(bucket.wait_us(minute, 2, 1_000_000), 19_000_000);
+        assert!(bucket.take(minute, 1, 10_000_000));
     }
 }

@@ -46,12 +46,19 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// One sentence that names what to change. Never holds a key or a path.
     pub message: Box<str>,
+    /// Seconds after which it may go well, where that is known.
+    pub retry_after_s: Option<u32>,
 }
 
 impl Refusal {
     /// A refusal with its sentence.
     pub fn new(code: ErrorCode, message: impl Into<Box<str>>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_after_s: None }
+    }
+
+    /// The same, to be tried again after so many seconds.
+    pub fn after(self, seconds: u32) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod classic;
 pub mod command;
 pub mod errors;
 pub mod event;
+pub mod fault;
 pub mod feedback;
 pub mod identity;
 pub mod job;

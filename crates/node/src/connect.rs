@@ -3,6 +3,7 @@
 //! Understand, ask about the credentials, move to the session's home, take over, answer.
 
 use crate::auth::{AuthOutcome, AuthRequest, Certificate};
+use crate::devices::{After, Strikes};
 use crate::effect::{Adoption, Effect, Linger, Notice};
 use crate::gate::MEMORY_FULL;
 use crate::link::LinkId;
@@ -98,7 +99,7 @@ impl Shard {
         let (slot, generation) = self.homes.links.insert(link);
         match &adoption.principal {
             Some(principal) => self.attach(slot, &adoption.opening, principal),
-            None => self.admit(slot, &adoption.opening),
+            None => self.admit(slot, &adoption.opening, Strikes::May),
         }
         LinkId { slot, generation }
     }
@@ -174,6 +175,9 @@ impl Shard {
             self.homes.read_more(slot);
             self.homes.tell_groups(slot);
             self.device_listens(slot);
+        }
+        if o.device.as_ref().is_some_and(|claimed| claimed.after == After::Ends) {
+            self.cut(id);
         }
     }
 

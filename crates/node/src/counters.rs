@@ -1,5 +1,6 @@
 //! What a reactor counts: plain stores by one writer, added up over the reactors when read.
 
+use crate::link::PAUSES;
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,9 +41,9 @@ pub struct Counters {
     /// Sessions that ended by expiry.
     pub sessions_expired: Count,
     /// Publishers that were not read for a while, by cause (`Pause::ALL`).
-    pub pauses: [Count; 3],
+    pub pauses: [Count; PAUSES],
     /// Gauge: publishers that are not read now, by cause.
-    pub paused: [Count; 3],
+    pub paused: [Count; PAUSES],
     /// Times a reactor found another one's post full.
     pub posts_filled: Count,
     /// Times the memory for data came to its mark.
@@ -53,6 +54,10 @@ pub struct Counters {
     pub publishes_throttled: Count,
     /// Times newcomers had to wait because too many connections had not sent their CONNECT.
     pub crowds: Count,
+    /// Operations of a hub that came too fast, or too many of a day.
+    pub operations_throttled: Count,
+    /// Times a fault struck.
+    pub faults: Count,
     /// Gauge: connections whose CONNECT has not come.
     pub openings: Count,
     /// Gauge: open connections.
@@ -104,6 +109,8 @@ pub enum Loss {
     Unrouted,
     /// Such a message that is too large with what enrichments add.
     Enriched,
+    /// What a fault has lost on purpose.
+    Fault,
 }
 
 impl Loss {
@@ -122,6 +129,7 @@ impl Loss {
         Self::Storage,
         Self::Unrouted,
         Self::Enriched,
+        Self::Fault,
     ];
 
     /// The label in metrics.
@@ -140,6 +148,7 @@ impl Loss {
             Self::Storage => "storage",
             Self::Unrouted => "unrouted",
             Self::Enriched => "enriched",
+            Self::Fault => "fault",
         }
     }
 }
@@ -209,4 +218,4 @@ fn place(version: Version, qos: QoS) -> usize {
     usize::from(version == Version::V5) * 3 + usize::from(qos.bits())
 }
 
-const DROPS: usize = 13;
+const DROPS: usize = 14;

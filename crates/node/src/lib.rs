@@ -63,7 +63,7 @@ mod waiting;
 mod will;
 
 pub use durable::{Found, ReadAnswer, ReadJob, Restored, answer};
-pub use link::{LinkId, Pause};
+pub use link::{LinkId, PAUSES, Pause};
 pub use resume::resume;
 pub use settings::Settings;
 pub use shard::Shard;

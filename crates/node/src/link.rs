@@ -83,7 +83,11 @@ pub(crate) struct Flags {
     pub mq_isdp: bool,
 }
 
-/// Why a connection is not read: too much of what it published waits somewhere.
+/// How many causes there are not to read a connection.
+pub const PAUSES: usize = 4;
+
+/// Why a connection is not read: too much of what it published waits somewhere, or a fault has put
+/// it off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pause {
     /// For the log.
@@ -92,11 +96,13 @@ pub enum Pause {
     Fanout = 2,
     /// For another reactor.
     Post = 4,
+    /// Until what a fault has put off has happened.
+    Fault = 8,
 }
 
 impl Pause {
     /// Every cause, in the order of its number.
-    pub const ALL: [Self; 3] = [Self::Log, Self::Fanout, Self::Post];
+    pub const ALL: [Self; PAUSES] = [Self::Log, Self::Fanout, Self::Post, Self::Fault];
 
     /// The label in metrics.
     pub fn name(self) -> &'static str {
@@ -104,6 +110,7 @@ impl Pause {
             Self::Log => "log",
             Self::Fanout => "fanout",
             Self::Post => "post",
+            Self::Fault => "fault",
         }
     }
 

@@ -1,6 +1,7 @@
 //! PUBLISH from a client, and what it is answered (MQTT 5, 4.3).
 
 use crate::counters::Loss;
+use crate::devices::{Said, Strikes};
 use crate::ingress::{Verdict, Who};
 use crate::link::LinkId;
 use crate::pace::Step;
@@ -80,12 +81,18 @@ impl Shard {
                 return Err(RECEIVE_MAXIMUM);
             }
         }
-        if session.device.is_some() && self.device_publish(id, slot, p, topic) {
-            return Ok(());
+        let is_device = session.device.is_some();
+        let too_fast = match self.homes.pace {
+            Some(_) => self.too_fast(link, p, packet.bytes.len())?,
+            None => None,
+        };
+        if is_device {
+            let (bytes, strikes) = (packet.bytes, Strikes::May);
+            if self.device_publish(&Said { link: id, slot, p, topic, bytes, too_fast, strikes }) {
+                return Ok(());
+            }
         }
-        if self.homes.pace.is_some()
-            && let Some(why) = self.too_fast(link, p, packet.bytes.len())?
-        {
+        if let Some(why) = too_fast {
             let refused = Verdict::Refused(Reason::QUOTA_EXCEEDED, why);
             return self.after_publish(id, slot, p, topic, &refused);
         }

@@ -141,6 +141,7 @@ impl Shard {
                 Timer::Calls => self.calls_due(),
                 Timer::Feedback => self.feedback_due(),
                 Timer::Jobs => self.jobs.wake(),
+                Timer::Late => self.late_due(),
                 Timer::Sweep => self.sweep(),
                 Timer::Progress => self.keep_progress(),
             }

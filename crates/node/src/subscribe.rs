@@ -11,6 +11,7 @@ use broker::limits::{SharedSubscriptions, SubscriptionIdentifiers};
 use broker::subscription::{
     FilterId, NumbersSpent, Receiver, ReceiverOptions, SessionRef, Unsubscribed,
 };
+use hub::plane::Since;
 use mqtt::error::Wrong;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
@@ -49,11 +50,13 @@ impl Shard {
         let mut said = None;
         let mut handovers = Vec::new();
         let mut kept = Vec::new();
+        let since = Since::of(s.properties);
         for (at, r) in s.filters.iter().enumerate() {
             let outcome = if at >= limits.filters_per_subscribe_max {
                 Err((Reason::QUOTA_EXCEEDED, "event-grid 10", TOO_MANY.to_owned()))
             } else {
-                self.subscribe_one(slot, &principal, &r, s.subscription_id.unwrap_or(0))
+                let id = s.subscription_id.unwrap_or(0);
+                self.subscribe_one(slot, &principal, &r, (id, since))
             };
             match outcome {
                 Ok(Granted { qos, handover, subscription }) => {
@@ -103,10 +106,10 @@ impl Shard {
         slot: u32,
         principal: &Arc<Principal>,
         r: &Requested<'r>,
-        id: u32,
+        (id, since): (u32, Since),
     ) -> Result<Granted<'r>, (Reason, &'static str, String)> {
         let handover = None;
-        match self.device_subscribe(slot, r) {
+        match self.device_subscribe(slot, r, since) {
             Subscribed::Elsewhere => self.subscribe(slot, principal, r, id),
             Subscribed::Granted(qos, subscription) => {
                 let subscription = self.durable(slot).map(|_| subscription);
@@ -115,8 +118,8 @@ impl Shard {
             Subscribed::Implicit => {
                 Ok(Granted { qos: QoS::AtMostOnce, handover, subscription: None })
             }
-            Subscribed::Refused(reason) => {
-                Err((reason, "iot-hub A10", format!("'{}' is no filter of the hub", r.text)))
+            Subscribed::Refused(reason, why) => {
+                Err((reason, "iot-hub A10", format!("'{}': {why}", r.text)))
             }
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Feedback,
     /// Jobs, domain clock.
     Jobs,
+    /// What faults have put off, domain clock.
+    Late,
     /// What the log hears late of deliveries, real clock.
     Progress,
     /// Expired retained messages, domain clock.
@@ -61,6 +63,7 @@ impl Timers {
             Timer::Session(_)
             | Timer::Token(_)
             | Timer::Calls
+            | Timer::Late
             | Timer::Feedback
             | Timer::Jobs
             | Timer::Sweep => self.domain.arm(timer, at_ms),

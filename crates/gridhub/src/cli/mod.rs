@@ -9,6 +9,7 @@ mod connection;
 mod dev;
 mod device;
 mod endpoint;
+mod fault;
 mod http_client;
 mod incoming;
 mod method;
@@ -83,6 +84,9 @@ enum Verb {
     /// Send commands to devices, and look at their queues
     #[command(subcommand)]
     Command(command::Command),
+    /// Let things go wrong on purpose, to test what clients do then
+    #[command(subcommand)]
+    Fault(fault::Fault),
     /// Copy what a server keeps into one file, while it runs or without one
     Backup(backup::Backup),
     /// Put a backup into an empty data directory
@@ -109,6 +113,7 @@ pub fn run() -> ExitCode {
         Verb::Telemetry(verb) => verb.run(),
         Verb::Method(verb) => verb.run(),
         Verb::Command(verb) => verb.run(),
+        Verb::Fault(verb) => verb.run(),
         Verb::Backup(verb) => verb.run(),
         Verb::Restore(verb) => verb.run(),
         Verb::Repair(verb) => verb.run(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::feedback::FeedbackConfig;
 use super::mistake::Mistake;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
+use super::throttles::{DeviceThrottles, HubThrottles};
 use super::{Config, Profile};
 
 /// A hub. Where the section is absent there is none.
@@ -28,6 +29,14 @@ pub struct HubConfig {
     pub routes: Vec<RouteEntry>,
     /// What is added on the way.
     pub enrichments: Vec<EnrichmentEntry>,
+    /// How much all may do together.
+    pub throttles: HubThrottles,
+    /// How much each device and module may do.
+    pub device_throttles: DeviceThrottles,
+    /// Changes of each twin that are remembered.
+    pub twin_history_changes_max: usize,
+    /// Bytes of all of them together.
+    pub twin_history_bytes_max: usize,
 }
 
 impl Default for HubConfig {
@@ -40,6 +49,10 @@ impl Default for HubConfig {
             feedback: FeedbackConfig::default(),
             routes: Vec::new(),
             enrichments: Vec::new(),
+            throttles: HubThrottles::default(),
+            device_throttles: DeviceThrottles::default(),
+            twin_history_changes_max: 10,
+            twin_history_bytes_max: 16 * 1024 * 1024,
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod registry;
 pub mod registry_check;
 pub mod show;
 pub mod telemetry;
+pub mod throttles;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

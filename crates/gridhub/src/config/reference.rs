@@ -10,6 +10,7 @@ use super::feedback::FeedbackConfig;
 use super::hub::PolicyEntry;
 use super::registry::*;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
+use super::throttles::{DeviceThrottles, HubThrottles};
 use super::*;
 
 /// A configuration with every key present. Without `..Default`: a new key does not compile here
@@ -98,6 +99,10 @@ fn hub() -> HubConfig {
             value: String::new(),
             endpoints: vec![],
         }],
+        throttles: HubThrottles::default().effective(Profile::Open),
+        device_throttles: DeviceThrottles::default(),
+        twin_history_changes_max: 1,
+        twin_history_bytes_max: 1,
     }
 }
 

@@ -15,6 +15,9 @@ pub fn show(config: &Config) -> Result<String, String> {
         policy.primary_key = MASK.into();
         policy.secondary_key = MASK.into();
     }
+    if let Some(hub) = &mut shown.hub {
+        hub.throttles = hub.throttles.effective(config.namespace.profile);
+    }
     shown.process = config.process.effective();
     shown.limits = config.limits.effective(config.namespace.profile);
     shown.http = config.http.effective(config.namespace.profile);

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use hyper::Uri;
 
 use super::app::App;
@@ -23,6 +23,13 @@ pub fn router<B: Backend>(app: App<B>) -> Router {
         .route(BACKUP, post(admin::backup::handle::<B>))
         .route(CLOCK, post(admin::clock::handle::<B>))
         .route(DURABILITY, get(admin::durability::handle::<B>))
+        .route(
+            FAULTS,
+            get(admin::fault::list::<B>)
+                .post(admin::fault::add::<B>)
+                .delete(admin::fault::clear::<B>),
+        )
+        .route(FAULT, delete(admin::fault::remove::<B>))
         .route(SESSIONS, get(admin::session::list::<B>))
         .route(SESSION, get(admin::session::show::<B>).delete(admin::session::delete::<B>))
         .route(SESSION_DISCONNECT, post(admin::session::disconnect::<B>))
@@ -57,6 +64,8 @@ const RETAINED_MESSAGE: &str = "/mqtt/retainedMessages/message";
 const BACKUP: &str = "/admin/backup";
 const CLOCK: &str = "/admin/clock";
 const DURABILITY: &str = "/admin/durability";
+const FAULTS: &str = "/admin/faults";
+const FAULT: &str = "/admin/faults/{id}";
 const SESSIONS: &str = "/admin/sessions";
 const SESSION: &str = "/admin/sessions/{name}";
 const SESSION_DISCONNECT: &str = "/admin/sessions/{name}/disconnect";
@@ -80,6 +89,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     (BACKUP, "POST"),
     (CLOCK, "POST"),
     (DURABILITY, "GET, HEAD"),
+    (FAULTS, "GET, HEAD, POST, DELETE"),
+    (FAULT, "DELETE"),
     (SESSIONS, "GET, HEAD"),
     (SESSION, "GET, HEAD, DELETE"),
     (SESSION_DISCONNECT, "POST"),

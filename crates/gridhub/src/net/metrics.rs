@@ -6,8 +6,8 @@ use broker::budget::Budget;
 use broker::retained::Retained;
 use mqtt::qos::QoS;
 use mqtt::wire::Version;
-use node::Pause;
 use node::counters::{Count, Counters, Loss};
+use node::{PAUSES, Pause};
 use std::sync::Arc;
 
 /// All metrics of the data plane.
@@ -83,7 +83,7 @@ fn memory(budget: &Budget, index_bytes: usize) -> [Level; 5] {
 }
 
 fn pauses(reactors: &[Arc<Counters>]) -> [Family; 3] {
-    let causes = |of: fn(&Counters) -> &[Count; 3]| -> Vec<Sample> {
+    let causes = |of: fn(&Counters) -> &[Count; PAUSES]| -> Vec<Sample> {
         let sum = |at: usize| reactors.iter().map(|c| of(c)[at].get()).sum();
         let sample = |why: Pause| (vec![("cause", why.name().into())], sum(why.place()));
         Pause::ALL.map(sample).into()
@@ -141,7 +141,7 @@ fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sampl
 type Plain = (&'static str, &'static str, fn(&Counters) -> &Count);
 
 /// What only grows.
-const TOTALS: [Plain; 18] = [
+const TOTALS: [Plain; 19] = [
     ("gridhub_mqtt_failed_connects_total", "CONNECT refused.", |c| &c.connects_refused),
     ("gridhub_mqtt_denied_publishes_total", "Publishes without permission.", |c| {
         &c.publishes_denied
@@ -160,6 +160,7 @@ const TOTALS: [Plain; 18] = [
     ("gridhub_mqtt_connections_lost_total", "Ended without DISCONNECT.", |c| &c.connections_lost),
     ("gridhub_mqtt_taken_over_total", "Connections taken over.", |c| &c.taken_over),
     ("gridhub_mqtt_sessions_expired_total", "Sessions ended by expiry.", |c| &c.sessions_expired),
+    ("gridhub_hub_faults_total", "Times a fault of /admin/faults struck.", |c| &c.faults),
     (
         "gridhub_log_carried_messages_total",
         "Messages long under way that were written to the log again.",

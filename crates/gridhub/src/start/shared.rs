@@ -14,7 +14,7 @@ use broker::subscription::Interest;
 use hub::identity::Thumbprint;
 use node::channel::Channel;
 use node::counters::Counters;
-use node::devices::{self, Hub as Devices, MakePrincipal, ReadCertificate, Scope};
+use node::devices::{self, Hub as Devices, MakePrincipal, ReadCertificate, Scope, TwinHistory};
 use node::keys::KeyRecords;
 use std::sync::Arc;
 
@@ -82,6 +82,11 @@ fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Resul
     channel(config, hub, &mut devices)?;
     let wrong = |mistake: Mistake| anyhow!("{}: {}", mistake.path, mistake.message);
     devices.feedback = hub.feedback.settings().map_err(wrong)?;
+    devices.throttles = hub.bounds(config.namespace.profile);
+    devices.twin_history = TwinHistory {
+        changes_max: hub.twin_history_changes_max,
+        bytes_max: hub.twin_history_bytes_max,
+    };
     if config.namespace.profile == Profile::IotHub {
         devices.scope = Scope::Alone;
     }

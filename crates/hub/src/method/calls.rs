@@ -126,6 +126,11 @@ impl<C> Calls<C> {
         Some((self.all.remove(place).caller, answer.into()))
     }
 
+    /// Whether somebody waits for this answer.
+    pub fn awaits(&self, connection: u64, rid: Rid) -> bool {
+        self.all.iter().any(|call| call.rid == rid && call.is_sent_by(connection))
+    }
+
     /// A connection is gone: what was sent by it gets no answer.
     pub fn disconnected(&mut self, connection: u64) -> Vec<(C, Outcome)> {
         let gone = self.all.extract_if(.., |call| call.is_sent_by(connection));

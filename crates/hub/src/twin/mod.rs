@@ -16,6 +16,7 @@ mod change;
 mod document;
 #[cfg(test)]
 mod examples;
+mod history;
 mod if_version;
 mod limits;
 mod merge;
@@ -31,6 +32,7 @@ mod tree;
 pub use about::About;
 pub use change::{Change, Notification, patch, patch_reported, replace};
 pub(crate) use document::{write_capabilities, write_texts, write_thumbprints};
+pub use history::History;
 pub use if_version::IfVersion;
 pub use limits::*;
 pub use metadata::{Versions, write_metadata};

@@ -172,7 +172,7 @@ impl Shard {
     }
 
     /// What waits for nothing follows behind what this publisher waits for.
-    fn complete_in_place(&mut self, origin: Origin, completion: Completion) {
+    pub(crate) fn complete_in_place(&mut self, origin: Origin, completion: Completion) {
         if self.perform.holds(origin) {
             self.perform.keep_place(Waiting::answer(origin, completion));
         } else {

@@ -1,9 +1,9 @@
 //! What services ask of the home of a device, as plain data with the way back.
 
-use super::SCANNED_AT_ONCE;
 use super::known::Known;
 use super::methods::Ticket;
 use super::session::Way;
+use super::{Metered, SCANNED_AT_ONCE};
 use crate::door::Reply;
 use crate::jobs::Work;
 use crate::shard::Shard;
@@ -42,6 +42,8 @@ pub enum Ask {
     Modules(Reply<Result<Vec<Shown>, Refusal>>),
     /// Its twin (C4, GET).
     Twin(Reply<Result<TwinShown, Refusal>>),
+    /// The last changes of its twin, as JSON.
+    TwinHistory(Reply<Result<Vec<u8>, Refusal>>),
     /// A command, whose number is answered (C6).
     Send(Box<Sending>, Reply<Result<u64, Refusal>>),
     /// The end of all commands that wait (C6); how many there were.
@@ -185,6 +187,11 @@ impl Shard {
     /// A service asks something of a device at home here.
     pub(crate) fn asked(&mut self, asked: Asked) {
         let Asked { id, ask } = asked;
+        if let Some((kind, bytes)) = ask.metered()
+            && let Some(throttled) = self.throttle(kind, &id, bytes)
+        {
+            return ask.refuse(throttled.into());
+        }
         if ask.is_momentary() {
             return self.decide_ask(id, ask);
         }
@@ -294,6 +301,18 @@ impl Counts {
 }
 
 impl Ask {
+    /// As what it is counted, and its bytes. Identities are counted where they are asked for.
+    fn metered(&self) -> Option<(Metered, usize)> {
+        match self {
+            Self::Twin(_) => Some((Metered::TwinReads, 0)),
+            Self::WriteTwin(_, body, ..) => Some((Metered::TwinUpdates, body.len())),
+            Self::Send(sending, _) => Some((Metered::Commands, sending.body.len())),
+            Self::Event(sending, ..) => Some((Metered::Telemetry, sending.body.len())),
+            Self::Invoke(request, ..) => Some((Metered::MethodBytes, request.payload.len())),
+            _ => None,
+        }
+    }
+
     /// Answers with a refusal.
     pub(crate) fn refuse(self, refusal: Refusal) {
         match self {
@@ -302,6 +321,7 @@ impl Ask {
             Self::Delete(_, reply) => reply(Err(refusal)),
             Self::Row(row, _, reply) => reply(Err(row.error(refusal))),
             Self::Modules(reply) => reply(Err(refusal)),
+            Self::TwinHistory(reply) => reply(Err(refusal)),
             Self::Invoke(.., reply) => reply(Err(refusal.into())),
             Self::HangUp(_) => {}
             Self::Send(_, reply) => reply(Err(refusal)),

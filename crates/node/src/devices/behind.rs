@@ -59,13 +59,15 @@ const BYTES_MAX: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::devices::After;
     use crate::devices::session::{To, Way};
     use crate::link::LinkId;
     use hub::identity::IdentityId;
     use hub::twin::IfVersion;
 
     fn job(bytes: usize) -> Job {
-        let way = Way { link: LinkId { slot: 0, generation: 0 }, to: To::Rid("1".into()) };
+        let (link, to) = (LinkId { slot: 0, generation: 0 }, To::Rid("1".into()));
+        let way = Way { link, to, after: After::Stays };
         let patch = vec![b' '; bytes].into();
         let id = IdentityId::parse("d").unwrap();
         Job { id, wish: Wish::PatchReported(way, IfVersion::Any, patch) }

@@ -1,7 +1,7 @@
 //! Who says to be which device, owned until the home of that device has judged it.
 
 use super::session::Proved;
-use super::{CertificateNames, Devices, Hub};
+use super::{After, CertificateNames, Devices, Hub};
 use crate::auth::{Certificate, Chain};
 use crate::now::Now;
 use crate::shard::Shard;
@@ -24,6 +24,8 @@ pub(crate) struct Claimed {
     proof: Proof,
     /// The model that it says to be of.
     pub model_id: Option<Box<str>>,
+    /// What becomes of the connection behind CONNACK.
+    pub after: After,
 }
 
 /// What is to be judged.
@@ -75,7 +77,7 @@ impl Claimed {
         };
         let certificate = names(hub, certificate);
         let proved = Proved { method, policy, host, certificate };
-        Ok(Self { id, proved, proof, model_id: None })
+        Ok(Self { id, proved, proof, model_id: None, after: After::Stays })
     }
 
     /// Takes what a CONNECT of MQTT 3.1.1 says (D1).
@@ -112,14 +114,20 @@ impl Claimed {
             _ => None,
         };
         let proved = Proved { method, policy, host: None, certificate };
-        Ok(Self { id: name.id, proved, proof, model_id })
+        Ok(Self { id: name.id, proved, proof, model_id, after: After::Stays })
     }
 
     /// Who shows a token by HTTP (D6): of the device, or of a policy.
     pub fn by_token(id: &IdentityId, text: &str) -> Self {
         let policy = policy_of(text);
         let proved = Proved { method: Method::Sas, policy, host: None, certificate: None };
-        Self { id: id.clone(), proved, proof: Proof::Token(text.into()), model_id: None }
+        Self {
+            id: id.clone(),
+            proved,
+            proof: Proof::Token(text.into()),
+            model_id: None,
+            after: After::Stays,
+        }
     }
 
     /// The same identity with the claim of a re-authentication (iot-hub A8).
@@ -128,7 +136,7 @@ impl Claimed {
             Claim::X509 => Proof::Certificate,
             Claim::Sas(signature) => Proof::of(signature),
         };
-        Self { id: id.clone(), proved: proved.clone(), proof, model_id: None }
+        Self { id: id.clone(), proved: proved.clone(), proof, model_id: None, after: After::Stays }
     }
 
     /// Judges it. Gives the domain time from which on it is good no more; `None` = it is for as

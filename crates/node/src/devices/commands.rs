@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::waiting::Completion;
 use hub::classic::ToDevice;
-use hub::command::{Claim, Content, Delivery, Holder, LockLost, Queue, Record, Settlement, Step};
+use hub::command::{Claim, Delivery, Holder, LockLost, Queue, Record, Settlement, Step};
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{Generation, IdentityId, not_found};
 use hub::plane::{Command, ToClient};
@@ -96,7 +96,8 @@ impl Shard {
         let Some(queue) = self.queue(id) else { return reply(Err(not_found(id))) };
         let delivery = queue.deliver(Holder::Lock(token), lock_ms, now_ms, |_| true);
         let deadline = queue.deadline();
-        reply(Ok(delivery.map(|delivery| Received { token, delivery })));
+        let received = delivery.map(|delivery| Received { token, delivery });
+        self.hand_out(id, received, reply);
         self.await_device_id(id, deadline);
     }
 
@@ -127,6 +128,9 @@ impl Shard {
         let Some((link, hears)) = self.online(id) else { return };
         let Some(qos) = hears.commands() else { return };
         let (now_ms, lock_ms) = (self.homes.now.wall_ms, self.command_settings().lock_ms);
+        if self.devices.later.holds_commands(id, link) {
+            return;
+        }
         while let Some(max) = self.room(link, qos) {
             let Some(queue) = self.queue(id) else { return };
             let holder = Holder::Connection(number(link));
@@ -135,11 +139,10 @@ impl Shard {
             };
             let delivery = queue.deliver(holder, lock_ms, now_ms, fits);
             let deadline = queue.deadline();
-            let Some(Delivery { content, deliveries, .. }) = delivery else {
-                return self.await_device_id(id, deadline);
-            };
-            self.send_to(link, id, &hears, (&content, deliveries), qos);
             self.await_device_id(id, deadline);
+            let Some(delivery) = delivery else { return };
+            let Some(delivery) = self.unless_late(id, (link, qos), delivery) else { return };
+            self.send_to(link, id, &hears, &delivery, qos);
         }
     }
 
@@ -158,6 +161,10 @@ impl Shard {
         let id = device.id.clone();
         // It was sent, so it is there.
         let _ = session.outbound.puback(a.packet_id);
+        let Some(how) = self.settlement(&id, how) else {
+            self.cut(link);
+            return true;
+        };
         let claim = Claim::Sent { connection: number(link), sequence };
         // After its lock another may have it by now.
         if let Ok(step) = self.settled(&id, claim, how) {
@@ -275,15 +282,15 @@ impl Shard {
         (!waits && !is_full).then_some(session.packet_max as usize)
     }
 
-    fn send_to(
+    pub(super) fn send_to(
         &mut self,
         link: LinkId,
         id: &IdentityId,
         hears: &Hears,
-        (content, deliveries): (&Content, u32),
+        delivery: &Delivery,
         qos: QoS,
     ) {
-        let command = content.read();
+        let (command, deliveries) = (delivery.content.read(), delivery.deliveries);
         let Some((_, _, session)) = self.homes.attached(link.slot) else { return };
         let packet_id = match qos {
             QoS::AtMostOnce => None,

@@ -3,7 +3,7 @@
 
 use super::claimed::Claimed;
 use super::session::DeviceSession;
-use super::{Hub, home_of_device};
+use super::{After, Hub, Metered, Strikes, faults, home_of_device};
 use crate::connect::Applicant;
 use crate::effect::{Adoption, Effect, Linger};
 use crate::link::{LinkId, Phase};
@@ -11,8 +11,10 @@ use crate::opening::Opening;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::timers::Timer;
+use broker::access::Principal;
 use hub::classic::UserName;
 use hub::event::Link;
+use hub::fault::{self, Operation};
 use hub::identity::{IdentityId, Loss};
 use hub::plane::{ConnectRefused, Hello, Method, NotRenewed, Renewal, Told, session_expiry};
 use hub::registry::Ids;
@@ -93,7 +95,7 @@ impl Shard {
         let Some(l) = self.homes.links.at_mut(link) else { return };
         l.version = opening.version;
         if home == self.homes.me {
-            return self.admit(link, &opening);
+            return self.admit(link, &opening, Strikes::May);
         }
         l.phase = Phase::Closing;
         self.homes.moving.push(id);
@@ -102,14 +104,18 @@ impl Shard {
     }
 
     /// Judges who a CONNECT says to be, at home.
-    pub(crate) fn admit(&mut self, link: u32, opening: &Opening) {
+    pub(crate) fn admit(&mut self, link: u32, opening: &Opening, strikes: Strikes) {
         let (Some(claimed), Some(hub)) = (&opening.device, self.devices.hub.clone()) else {
             return;
         };
         match claimed.judge(&self.devices, &hub, self.homes.now) {
             Ok(expires_at_ms) => {
                 let principal = hub.principal(opening.client.as_str(), expires_at_ms);
-                self.attach(link, opening, &principal);
+                let id = &claimed.id;
+                match strikes {
+                    Strikes::May => self.attach_unless(link, opening, id, &principal),
+                    Strikes::Has => self.attach(link, opening, &principal),
+                }
             }
             Err(not) => {
                 let client = opening.client.as_str();
@@ -120,9 +126,39 @@ impl Shard {
         }
     }
 
+    /// A device gets its session, unless a fault is against it.
+    fn attach_unless(&mut self, link: u32, o: &Opening, id: &IdentityId, who: &Arc<Principal>) {
+        if let Some(throttled) = self.throttle(Metered::Connects, id, 0) {
+            self.homes.counters.connects_throttled.add(1);
+            let (refused, why) = (ConnectRefused::RateLimited, throttled.why().to_owned());
+            self.homes.refused(o.client.as_str(), refused.reason(), "iot-hub A5", why);
+            return self.refuse_device(link, &Applicant::from(o), &refused);
+        }
+        match self.strike(Operation::Connect, id, 0, |_| true) {
+            None => self.attach(link, o, who),
+            Some(fault::Effect::Delay(by_ms)) => self.put_connect_off(by_ms, link, o),
+            Some(fault::Effect::Status(status)) => {
+                let refused = faults::refused(status);
+                let why = faults::FAULT.to_owned();
+                self.homes.refused(o.client.as_str(), refused.reason(), faults::RULE, why);
+                self.refuse_device(link, &Applicant::from(o), &refused);
+            }
+            Some(fault::Effect::DropAfterAck) => {
+                let mut ends = o.clone();
+                ends.device.iter_mut().for_each(|claimed| claimed.after = After::Ends);
+                self.attach(link, &ends, who);
+            }
+        }
+    }
+
     fn refuse_device(&mut self, link: u32, a: &Applicant<'_>, refused: &ConnectRefused) {
         if a.version() == Version::V311 {
-            return self.answer_refused(link, a, refused.reason(), refused.why());
+            let reason = match refused {
+                // Whatever is wrong with it is 5 (D1).
+                ConnectRefused::BadRequest(_) => Reason::NOT_AUTHORIZED,
+                _ => refused.reason(),
+            };
+            return self.answer_refused(link, a, reason, refused.why());
         }
         self.homes.counters.connects_refused.add(1);
         let trace_id = self.ids.trace();

@@ -1,5 +1,7 @@
 //! What is known of an identity beside its record: its twin, and what was heard of it.
 
+use super::Used;
+use super::history::Remembered;
 use super::methods::Invoker;
 use broker::subscription::SessionRef;
 use hub::command::Queue;
@@ -22,6 +24,8 @@ pub(crate) struct Known {
     pub commands: Option<Box<Queue>>,
     /// What was heard of it since the start.
     pub heard: Option<Box<Heard>>,
+    /// The last changes of its twin since then.
+    pub history: Option<Box<Remembered>>,
 }
 
 /// A twin and its records.
@@ -44,12 +48,14 @@ pub(crate) struct Heard {
     pub calls: Calls<Invoker>,
     /// Of the last connection that named one.
     pub model_id: Box<str>,
+    /// What it has used up, where that is bounded.
+    pub used: Option<Box<Used>>,
 }
 
 impl Known {
     /// One that begins with the record `at`.
     pub fn new(at: Sequence) -> Self {
-        Self { at, first: at, twin: None, commands: None, heard: None }
+        Self { at, first: at, twin: None, commands: None, heard: None, history: None }
     }
 
     /// Its twin: the one it began with, where nobody has written into it.

@@ -1,13 +1,17 @@
 //! Direct methods (iot-hub B3, C5): a service asks, the device answers now or not at all.
 
 use super::asking::Ask;
+use super::faults::{FAULT, is_delay, is_status};
+use super::late::Late;
 use super::session::{DeviceSession, Hears};
 use super::telling::Sent as Told;
+use crate::counters;
 use crate::door::Reply;
 use crate::link::LinkId;
 use crate::shard::Shard;
 use crate::timers::Timer;
 use hub::classic::ToDevice;
+use hub::fault::{Effect, Operation};
 use hub::identity::{IdentityId, Loss, Packed, Status, not_found};
 use hub::method::{Answer, Calls, Failed, Online, Outcome, Request, Rid, Sent};
 use hub::plane::ToClient;
@@ -38,6 +42,9 @@ impl Shard {
         if status == Some(Status::Disabled) {
             return (invoker.reply)(Err(Failed::disabled()));
         }
+        if let Some(Effect::Status(status)) = self.strike(METHOD, id, 0, is_status) {
+            return (invoker.reply)(Err(METHOD.refusal(status, FAULT).into()));
+        }
         let hears = self.online(id).filter(|(_, hears)| hears.method(request.name.as_str()));
         let online = hears.map_or(Online::No, |(link, _)| Online::By(number(link)));
         let (rid, now_ms) = (Rid(self.ids.number()), self.homes.now.wall_ms);
@@ -64,6 +71,7 @@ impl Shard {
         let Some(id) = device.map(|device| device.id.clone()) else { return };
         let Some((link, hears)) = self.online(&id) else { return };
         let now_ms = self.homes.now.wall_ms;
+        self.tell_since(slot, &id);
         self.deliver_commands(&id);
         let Some(calls) = self.calls(&id).filter(|calls| !calls.is_empty()) else { return };
         let sent = calls.online(number(link), now_ms, |name| hears.method(name.as_str()));
@@ -81,6 +89,15 @@ impl Shard {
         answer: Answer,
     ) -> bool {
         let (Some(rid), Some(calls)) = (rid, self.calls(id)) else { return false };
+        if !calls.awaits(number(link), rid) {
+            return false;
+        }
+        if self.strike(METHOD, id, 0, |effect| effect == Effect::DropAfterAck).is_some() {
+            // Who has asked waits as long as the method may take.
+            self.homes.counters.lose(counters::Loss::Fault);
+            return true;
+        }
+        let Some(calls) = self.calls(id) else { return false };
         let answered = calls.answered(number(link), rid, answer);
         let is_awaited = answered.is_some();
         answered.into_iter().for_each(Invoker::told);
@@ -137,25 +154,44 @@ impl Shard {
     }
 
     fn send_method(&mut self, id: &IdentityId, all: impl IntoIterator<Item = Sent>) {
-        for Sent { rid, name, payload } in all {
+        for sent in all {
             let Some((link, hears)) = self.online(id) else { return };
-            let told = match hears.version() {
-                Version::V5 => {
-                    let correlation = rid.correlation();
-                    let to = ToClient::Method { correlation, name: name.as_str() };
-                    self.tell_client(link, &to, &payload)
+            let bytes = sent.payload.len();
+            match self.strike(METHOD, id, bytes, is_delay) {
+                Some(Effect::Delay(by_ms)) => {
+                    self.put_off(by_ms, Late::Method(id.clone(), link, sent), bytes);
                 }
-                Version::V311 => {
-                    let to = ToDevice::Method { name: name.as_str(), rid: &rid.to_string() };
-                    self.tell_device(link, &to, &payload)
-                }
-            };
-            if told != Told::Yes
-                && let Some(calls) = self.calls(id)
-            {
-                let unsent = calls.unsent(number(link), rid);
-                unsent.into_iter().for_each(Invoker::told);
+                _ => self.send_one_method(id, (link, &hears), &sent),
             }
+        }
+    }
+
+    /// A request that a fault had put off goes, if somebody waits for its answer still.
+    pub(super) fn send_method_late(&mut self, id: &IdentityId, to: LinkId, sent: &Sent) {
+        let Some((link, hears)) = self.online(id).filter(|(link, _)| *link == to) else { return };
+        if self.calls(id).is_some_and(|calls| calls.awaits(number(link), sent.rid)) {
+            self.send_one_method(id, (link, &hears), sent);
+        }
+    }
+
+    fn send_one_method(&mut self, id: &IdentityId, (link, hears): (LinkId, &Hears), sent: &Sent) {
+        let Sent { rid, name, payload } = sent;
+        let told = match hears.version() {
+            Version::V5 => {
+                let correlation = rid.correlation();
+                let to = ToClient::Method { correlation, name: name.as_str() };
+                self.tell_client(link, &to, payload)
+            }
+            Version::V311 => {
+                let to = ToDevice::Method { name: name.as_str(), rid: &rid.to_string() };
+                self.tell_device(link, &to, payload)
+            }
+        };
+        if told != Told::Yes
+            && let Some(calls) = self.calls(id)
+        {
+            let unsent = calls.unsent(number(link), *rid);
+            unsent.into_iter().for_each(Invoker::told);
         }
     }
 
@@ -204,6 +240,8 @@ impl Ask {
         )
     }
 }
+
+const METHOD: Operation = Operation::ReceiveMethods;
 
 /// A connection's number, which no other has.
 pub(super) fn number(link: LinkId) -> u64 {

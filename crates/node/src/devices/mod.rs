@@ -13,8 +13,12 @@ mod classic;
 mod commands;
 mod connecting;
 mod deadlines;
+mod desired;
 mod events;
+mod faults;
+mod history;
 mod known;
+mod late;
 mod methods;
 mod publishing;
 mod registry;
@@ -23,6 +27,7 @@ mod session;
 mod settings;
 mod subscribing;
 mod telling;
+mod throttles;
 mod twins;
 mod writing;
 
@@ -33,11 +38,16 @@ use behind::Behind;
 pub(crate) use claimed::Claimed;
 pub(crate) use commands::CommandWritten;
 use deadlines::Deadlines;
+pub(crate) use faults::{After, Strikes};
 use known::{Heard, Known};
+use late::Later;
 pub use methods::Ticket;
+pub(crate) use publishing::Said;
 pub(crate) use session::DeviceSession;
-pub use settings::{CertificateNames, Hub, MakePrincipal, ReadCertificate, Scope};
+pub use settings::{CertificateNames, Hub, MakePrincipal, ReadCertificate, Scope, TwinHistory};
 pub(crate) use subscribing::{Subscribed, kept};
+use throttles::Used;
+pub use throttles::{Bounds, By, Metered, Throttled, Throttles, Whose};
 pub(crate) use writing::Written;
 
 use hashbrown::HashMap;
@@ -57,13 +67,17 @@ pub(crate) struct Devices {
     deadlines: Deadlines,
     /// Devices of which a write is on its way to the log, with what waits behind it.
     busy: HashMap<DeviceId, Behind, foldhash::fast::RandomState>,
+    /// What faults have put off.
+    later: Later,
+    /// Bytes of the histories of all twins here.
+    history_bytes: usize,
 }
 
 impl Devices {
     pub fn new(hub: Option<Arc<Hub>>) -> Self {
         let (known, busy) = (Index::default(), HashMap::default());
         let (counts, deadlines) = (Counts::default(), Deadlines::default());
-        Self { hub, known, counts, deadlines, busy }
+        Self { hub, known, counts, deadlines, busy, later: Later::default(), history_bytes: 0 }
     }
 
     /// Whether there is nothing but the hub.

@@ -1,5 +1,6 @@
 //! Identities: what becomes of them, decided with what is registered (iot-hub C3).
 
+use super::Strikes;
 use super::asking::{Ask, Job, Wish};
 use super::methods::Invoker;
 use super::writing::{Effect, Then};
@@ -45,11 +46,11 @@ impl Shard {
             Ask::Send(sending, reply) => self.send_command(id, &sending, reply),
             Ask::Purge(reply) => self.purge_commands(id, reply),
             Ask::Receive(lock_ms, reply) => self.receive_command(&id, lock_ms, reply),
-            Ask::Settle(token, how, reply) => self.settle_command(id, token, how, reply),
+            Ask::Settle(token, how, reply) => self.settle_unless_lost(id, (token, how), reply),
             Ask::Commands(reply) => reply(self.commands_shown(&id)),
             Ask::Verify(token, reply) => reply(self.verify_token(&id, &token)),
             Ask::Event(sending, auth_method, reply) => {
-                self.take_event(&id, &sending, auth_method, reply);
+                self.take_event(&id, *sending, auth_method, (reply, Strikes::May));
             }
             Ask::Invoke(request, ticket, reply) => {
                 self.invoke(&id, *request, Invoker { ticket, reply });
@@ -57,6 +58,7 @@ impl Shard {
             Ask::HangUp(ticket) => self.hang_up(&id, ticket),
             Ask::Modules(reply) => reply(self.modules(&id)),
             Ask::Twin(reply) => reply(self.twin_shown(&id)),
+            Ask::TwinHistory(reply) => reply(self.twin_history(&id)),
             Ask::WriteTwin(mode, body, if_match, reply) => {
                 self.decide_twin(id, mode, &body, &if_match, reply);
             }

@@ -13,7 +13,8 @@ impl Shard {
             }
             self.await_device(&identity, commands.as_ref().and_then(|queue| queue.deadline()));
             let twin = twin.map(|twin| Box::new(KeptTwin::from(*twin)));
-            self.devices.enter(identity, Known { at, first, twin, commands, heard: None });
+            self.devices
+                .enter(identity, Known { at, first, twin, commands, heard: None, history: None });
         }
     }
 }

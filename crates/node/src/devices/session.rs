@@ -1,6 +1,6 @@
 //! What the session of a device has beside an ordinary one. Refuses to know the identity's state.
 
-use super::CertificateNames;
+use super::{After, CertificateNames};
 use crate::auth::Chain;
 use crate::journal::Subscription;
 use crate::link::LinkId;
@@ -22,6 +22,8 @@ pub(crate) struct DeviceSession {
     pub hears: Hears,
     /// Commands that it was sent on this connection and has not answered.
     pub sent: Vec<(PacketId, u64)>,
+    /// It is about to hear what it has missed of its desired properties since this version.
+    pub missed: Option<u64>,
 }
 
 /// What a device hears of, in the words of its protocol.
@@ -50,6 +52,8 @@ pub(crate) struct Proved {
 pub(crate) struct Way {
     pub link: LinkId,
     pub to: To,
+    /// What becomes of the connection once it is answered.
+    pub after: After,
 }
 
 /// What the answer names.
@@ -64,7 +68,7 @@ pub(crate) enum To {
 impl DeviceSession {
     /// A session that begins.
     pub fn new(id: IdentityId, version: Version) -> Self {
-        Self { id, proved: None, hears: Hears::nothing(version), sent: Vec::new() }
+        Self { id, proved: None, hears: Hears::nothing(version), sent: Vec::new(), missed: None }
     }
 
     /// One of an earlier run, if its client identifier is a device's.
@@ -87,6 +91,7 @@ impl DeviceSession {
             self.hears = Hears::nothing(version);
         }
         self.proved = Some(proved.clone());
+        self.missed = None;
     }
 
     /// Whether a filter is the hub's, and not the broker's.

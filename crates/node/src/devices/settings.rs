@@ -1,8 +1,10 @@
 //! What all homes of a hub share.
 
+use super::Throttles;
 use crate::channel::{Channel, ChannelSettings};
 use broker::access::Principal;
 use hub::command;
+use hub::fault::Faults;
 use hub::feedback;
 use hub::identity::{Policies, Thumbprint};
 use hub::plane::Leniency;
@@ -32,12 +34,33 @@ pub struct Hub {
     pub channel: Arc<Channel>,
     /// Which of it, and what else.
     pub routing: Routing,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+    /// How much it may do.
+    pub throttles: Throttles,
+    /// How much is remembered of changes of twins.
+    pub twin_history: TwinHistory,
     /// Who a device is to the broker: its name, and when its proof ends.
     principal: MakePrincipal,
     /// What a certificate (DER) says of itself.
     read_certificate: ReadCertificate,
     /// Devices and modules that are registered or about to be.
     registered: AtomicU64,
+}
+
+/// How much is remembered of changes of twins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TwinHistory {
+    /// Of each twin, at most so many changes.
+    pub changes_max: usize,
+    /// Of all twins together, bytes.
+    pub bytes_max: usize,
+}
+
+impl Default for TwinHistory {
+    fn default() -> Self {
+        Self { changes_max: 10, bytes_max: 16 << 20 }
+    }
 }
 
 /// What a namespace with a hub has beside it (product.md 1).
@@ -83,6 +106,9 @@ impl Hub {
             scope: Scope::WithBroker,
             channel: Arc::new(Channel::new(ChannelSettings::default())),
             routing: Routing::default(),
+            faults: Faults::default(),
+            throttles: Throttles::default(),
+            twin_history: TwinHistory::default(),
             principal,
             read_certificate,
             registered: AtomicU64::new(0),

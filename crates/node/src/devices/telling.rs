@@ -1,5 +1,6 @@
 //! What the hub publishes to a device (iot-hub A14, D2): encoded, measured, written.
 
+use super::After;
 use super::session::{Hears, To, Way};
 use crate::counters::Loss;
 use crate::link::LinkId;
@@ -42,6 +43,7 @@ impl Shard {
         if sent == Sent::TooLarge {
             self.respond_failure(way, Status::SERVER_ERROR, "the response is larger than you take");
         }
+        self.answered(way);
     }
 
     /// A response that says why not. One that does not take even this gets nothing.
@@ -66,6 +68,13 @@ impl Shard {
                 self.tell_twin_response(way.link, &to, &body)
             }
         };
+        self.answered(way);
+    }
+
+    fn answered(&mut self, way: &Way) {
+        if way.after == After::Ends {
+            self.cut(way.link);
+        }
     }
 
     /// To a client of MQTT 5, at QoS 0.

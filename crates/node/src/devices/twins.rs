@@ -7,14 +7,12 @@ use crate::door::Reply;
 use crate::jobs::Work;
 use crate::shard::Shard;
 use hub::IfMatch;
-use hub::classic::ToDevice;
 use hub::errors::Refusal;
 use hub::identity::{BulkRow, IdentityId, RowError, TwinRow, not_found};
 use hub::job::Action;
-use hub::plane::{Status, ToClient};
+use hub::plane::Status;
 use hub::registry::Ids;
-use hub::twin::{self, About, Change, IfVersion, Mode, Notification, Refused, Twin};
-use mqtt::wire::Version;
+use hub::twin::{self, About, Change, IfVersion, Mode, Refused, Twin};
 
 impl Shard {
     /// A twin as services read it.
@@ -122,24 +120,6 @@ impl Shard {
                 self.respond_failure(&way, status, &refused.to_string());
             }
         }
-    }
-
-    /// A device hears of its desired properties, if it is there and wants to (B1.7).
-    pub(super) fn notify_desired(&mut self, id: &IdentityId, notification: &Notification) {
-        let Some((link, hears)) = self.online(id) else { return };
-        if !hears.desired() {
-            return;
-        }
-        let Notification { version, payload } = notification;
-        // Who does not get it reads the twin again.
-        let _ = match hears.version() {
-            Version::V5 => {
-                self.tell_client(link, &ToClient::Desired { version: *version }, payload)
-            }
-            Version::V311 => {
-                self.tell_device(link, &ToDevice::Desired { version: *version }, payload)
-            }
-        };
     }
 
     /// Decides a write into a twin; nothing, if it changes nothing.

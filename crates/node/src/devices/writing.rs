@@ -108,6 +108,8 @@ impl Shard {
                 if let Some(notification) = heard {
                     self.notify_desired(&id, &notification);
                 }
+                let (Shape::Change(record) | Shape::Whole(record)) = shape;
+                self.remember_change(&id, record);
             }
         }
         match then {
@@ -191,6 +193,7 @@ impl Shard {
             if id.module.is_none() {
                 self.feedback_ends(&id.device, packed.generation());
             }
+            self.devices.forget_history(&known);
             oldest = oldest.min(known.first);
             known.records().for_each(|record| self.release_record(record));
         }

@@ -210,19 +210,58 @@ impl Device {
         self.say(world, &bytes)
     }
 
+    /// Under a topic alias; without a topic the alias stands for it.
+    pub fn publish_as(
+        &mut self,
+        world: &mut World,
+        (topic, qos): (&str, QoS),
+        alias: u16,
+        payload: &[u8],
+    ) -> Heard {
+        let mut bytes = Vec::new();
+        PublishOut {
+            version: self.version,
+            dup: false,
+            qos,
+            retain: false,
+            topic,
+            packet_id: u16::from(qos > QoS::AtMostOnce) * 9,
+            alias,
+            send_topic: !topic.is_empty(),
+            subscription_ids: &[],
+            properties: &[],
+            expiry: None,
+            payload,
+        }
+        .encode(&mut bytes);
+        self.say(world, &bytes)
+    }
+
     /// A request at QoS 0 with correlation `c`.
     pub fn request(&mut self, world: &mut World, topic: &str, payload: &str) -> Heard {
         self.publish(world, (topic, QoS::AtMostOnce), (Some(b"c"), &[]), payload.as_bytes())
     }
 
     pub fn subscribe(&mut self, world: &mut World, filters: &[(&str, QoS)]) -> Heard {
+        self.subscribe_saying(world, filters, &[])
+    }
+
+    /// SUBSCRIBE with user properties.
+    pub fn subscribe_saying(
+        &mut self,
+        world: &mut World,
+        filters: &[(&str, QoS)],
+        user: &[(&str, &str)],
+    ) -> Heard {
+        let said = user_properties(user);
         let (mut raw, mut bytes) = (Vec::new(), Vec::new());
         for (filter, qos) in filters {
             let options = SubscribeOptions { qos: *qos, ..SubscribeOptions::default() };
             Filters::push(&mut raw, filter, options, self.version).unwrap();
         }
         let filters = Filters::parse(&raw, self.version).unwrap();
-        let (packet_id, properties) = (PacketId::FIRST, Properties::EMPTY);
+        let properties = Properties::parse(&said, Place::Subscribe).unwrap();
+        let packet_id = PacketId::FIRST;
         let s = Subscribe { packet_id, subscription_id: None, properties, filters };
         s.encode(self.version, &mut bytes).unwrap();
         self.say(world, &bytes)
@@ -239,12 +278,27 @@ impl Device {
 
     /// PUBACK to a command, with a status where it is given.
     pub fn puback(&mut self, world: &mut World, id: u16, status: Option<&str>) -> Heard {
+        self.settle(world, id, if status.is_none() { 0 } else { 131 }, status)
+    }
+
+    /// PUBACK with this reason.
+    pub fn settle(
+        &mut self,
+        world: &mut World,
+        id: u16,
+        reason: u8,
+        status: Option<&str>,
+    ) -> Heard {
         let user: Vec<(&str, &str)> = status.iter().map(|status| ("status", *status)).collect();
         let raw = user_properties(&user);
-        let reason = match status {
-            None => Reason::SUCCESS,
-            Some(_) => Reason::IMPLEMENTATION_SPECIFIC_ERROR,
-        };
+        let all = [
+            Reason::SUCCESS,
+            Reason::NO_MATCHING_SUBSCRIBERS,
+            Reason::IMPLEMENTATION_SPECIFIC_ERROR,
+            Reason::NOT_AUTHORIZED,
+            Reason::QUOTA_EXCEEDED,
+        ];
+        let reason = all.into_iter().find(|known| known.code() == reason).unwrap();
         let packet_id = PacketId::new(id).unwrap();
         let properties = Properties::parse(&raw, Place::Ack).unwrap();
         let mut bytes = Vec::new();

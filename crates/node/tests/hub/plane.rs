@@ -134,63 +134,6 @@ fn each_filter_has_its_code() {
     assert_eq!(heard, ["UNSUBACK [0, 17, 0, 17]"]);
 }
 
-/// A11: the mistakes that a home answers, at QoS 0 and at QoS 1.
-#[test]
-fn each_mistake_has_its_answer() {
-    let mut world = with_device(World::in_memory());
-    let long = [7; 17];
-    let (long, c): (Option<&[u8]>, Option<&[u8]>) = (Some(&long), Some(b"c"));
-    let end = |text: &str| vec![text.to_owned(), "closed".to_owned()];
-    let only = |text: &str| vec![text.to_owned()];
-    let bad = [("colour", "red")];
-    let get = "$iothub/twin/get";
-    let rows = [
-        (
-            "$iothub/x",
-            None,
-            &[][..],
-            end("DISCONNECT 144 reason"),
-            only("PUBACK 131 status=0504 reason"),
-        ),
-        (
-            "$iothub/commands",
-            None,
-            &[],
-            end("DISCONNECT 131 status=0102 reason"),
-            only("PUBACK 131 status=0102 reason"),
-        ),
-        (
-            get,
-            None,
-            &[],
-            end("DISCONNECT 131 status=0100 reason"),
-            only("PUBACK 131 status=0100 reason"),
-        ),
-        (
-            get,
-            long,
-            &[],
-            end("DISCONNECT 131 status=0100 reason"),
-            end("DISCONNECT 131 status=0100 reason"),
-        ),
-        (
-            get,
-            c,
-            &bad,
-            only("$iothub/responses 63 status=0100 reason "),
-            only("PUBACK 131 status=0100 reason"),
-        ),
-        ("$iothub/responses", c, &bad, vec![], only("PUBACK 131 status=0100 reason")),
-    ];
-    for (topic, correlation, user, at_0, at_1) in rows {
-        for (qos, expected) in [(QOS_0, at_0), (QOS_1, at_1)] {
-            let mut device = connected(&mut world, "d1");
-            let heard = device.publish(&mut world, (topic, qos), (correlation, user), b"");
-            assert_eq!(heard, expected, "{topic} {qos:?} {correlation:?}");
-        }
-    }
-}
-
 /// A8 and A9.
 #[test]
 fn a_proof_is_renewed_or_the_connection_ends() {

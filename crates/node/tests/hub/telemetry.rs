@@ -3,6 +3,7 @@
 
 use crate::device::{ClassicHello, Device, Hello};
 use crate::world::{NOW_MS, World, hub, take, take_after};
+use broker::limits::Limits;
 use crashdisk::{CrashDisk, Fault};
 use hub::IfMatch;
 use hub::channel::{Envelope, GroupName, Partitions};
@@ -72,7 +73,7 @@ fn bodies(world: &mut World) -> Vec<Vec<String>> {
     all.map(|partition| read(partition).records.iter().map(|(_, p)| body(p)).collect()).collect()
 }
 
-fn count(world: &mut World) -> usize {
+pub fn count(world: &mut World) -> usize {
     bodies(world).iter().map(Vec::len).sum()
 }
 
@@ -103,6 +104,25 @@ fn telemetry_is_acknowledged_when_it_is_a_fact_and_stamped() {
         }
         assert!(!lines[0].2.contains("auth-method"));
     }
+}
+
+/// A9: more than 16 unacknowledged PUBLISH of a client end its connection.
+#[test]
+fn telemetry_counts_against_the_receive_maximum() {
+    let small = Limits { receive_max: 16, ..Limits::open() };
+    let mut world = with_devices(World::on_limited(CrashDisk::new(2), small), &["d1"]);
+    let mut device = connected(&mut world, "d1");
+    for round in 0..2 {
+        for n in 0..16 {
+            let heard = send(&mut world, &mut device, QOS_1, "x");
+            assert_eq!(heard, Vec::<String>::new(), "{round} {n}");
+        }
+        world.settled();
+        assert_eq!(device.hear(&mut world).len(), 16);
+    }
+    (0..16).for_each(|_| drop(send(&mut world, &mut device, QOS_1, "x")));
+    let heard = send(&mut world, &mut device, QOS_1, "x");
+    assert_eq!(heard, ["DISCONNECT 147", "closed"]);
 }
 
 /// Every device has its order and its partition, and after a crash all that was acknowledged.

@@ -73,8 +73,17 @@ impl World {
 
     /// In memory, with a hub of one's own.
     pub fn making(make: MakeHub) -> Self {
+        let limits = match make().scope {
+            Scope::Alone => Limits::iot_hub(),
+            Scope::WithBroker => Limits::open(),
+        };
+        Self::limited(make, limits)
+    }
+
+    /// In memory, with bounds of one's own too.
+    pub fn limited(make: MakeHub, limits: Limits) -> Self {
         let engine = Engine::Memory(Memory::new(LogEnd::default()));
-        Self::having(CrashDisk::new(1), engine, None, (Arc::new(make()), make))
+        Self::having((CrashDisk::new(1), limits), engine, None, (Arc::new(make()), make))
     }
 
     pub fn on(disk: CrashDisk) -> Self {
@@ -83,6 +92,15 @@ impl World {
 
     /// With a hub of one's own.
     pub fn with(disk: CrashDisk, make: MakeHub) -> Self {
+        Self::with_limits(disk, make, Limits::open())
+    }
+
+    /// With bounds of one's own.
+    pub fn on_limited(disk: CrashDisk, limits: Limits) -> Self {
+        Self::with_limits(disk, hub, limits)
+    }
+
+    fn with_limits(disk: CrashDisk, make: MakeHub, limits: Limits) -> Self {
         let mut replay = Replay::new();
         let options = Options { segment_bytes: 16 * 1024, identity: 7 };
         let opened = Log::open(disk.clone(), options, |record| replay.take(record).unwrap());
@@ -100,7 +118,7 @@ impl World {
         let intake = Intake::new(|| {});
         let engine = Engine::Log(intake.handle(0));
         let committer = committer(log, &intake);
-        let mut world = Self::having(disk, engine, Some(committer), (hub, make));
+        let mut world = Self::having((disk, limits), engine, Some(committer), (hub, make));
         world.shard.restore_channel(std::mem::take(&mut found.channel));
         world.shard.restore_devices(std::mem::take(&mut found.devices));
         world.shard.restore_feedback(std::mem::take(&mut found.feedback));
@@ -126,15 +144,11 @@ impl World {
     }
 
     fn having(
-        disk: CrashDisk,
+        (disk, limits): (CrashDisk, Limits),
         engine: Engine<Record>,
         committer: Option<Committer<CrashDisk, Record>>,
         (hub, make): (Arc<Hub>, MakeHub),
     ) -> Self {
-        let limits = match hub.scope {
-            Scope::Alone => Limits::iot_hub(),
-            Scope::WithBroker => Limits::open(),
-        };
         let limits = Arc::new(limits);
         let (interest, retained) = (Arc::new(Interest::new(1)), Arc::new(Retained::new(&limits)));
         let keys: Arc<KeyRecords> = Arc::default();

@@ -37,6 +37,7 @@ use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{IdentityId, Right};
 use hub::telemetry::AuthMethod;
 use hub::twin::Mode;
+use node::devices::Metered;
 
 use super::app::App;
 use super::backend::Backend;
@@ -158,6 +159,10 @@ impl<B: Backend> Asked<'_, B> {
                 self.allowed(&[Right::ServiceConnect])?;
                 command::show(self, id).await
             }
+            (Route::TwinHistory(id), &Method::GET) => {
+                self.allowed(&[Right::ServiceConnect])?;
+                twin::history(self, id).await
+            }
             (Route::Events(id), &Method::POST) => {
                 let auth_method = self.is(id).await?;
                 event::send(self, (id, auth_method), body).await
@@ -195,7 +200,22 @@ impl<B: Backend> Asked<'_, B> {
     /// Who asks has one of these rights, and says which version he speaks.
     fn may(&self, rights: &[Right]) -> Result<(), HttpError> {
         self.allowed(rights)?;
-        self.version()
+        self.version()?;
+        self.unhurried()
+    }
+
+    /// What is about no single device is counted here, the rest at the device's home.
+    fn unhurried(&self) -> Result<(), HttpError> {
+        let kind = match (self.route, &self.head.method) {
+            (Route::Query(_), &Method::POST) => Metered::Queries,
+            (Route::Devices | Route::Identity(_) | Route::Modules(_) | Route::Query(_), _) => {
+                Metered::Registry
+            }
+            _ => return Ok(()),
+        };
+        let backend = &self.app.backend;
+        let taken = backend.hub().map_or(Ok(()), |hub| hub.throttles.take(kind, backend.wall_ms()));
+        taken.map_err(|throttled| Refusal::from(throttled).into())
     }
 
     fn allowed(&self, rights: &[Right]) -> Result<(), HttpError> {
@@ -293,6 +313,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("/jobs/v2/{jobId}", "GET, PUT"),
     ("/jobs/v2/{jobId}/cancel", "POST"),
     ("/admin/devices/{deviceId}/commands", "GET"),
+    ("/admin/devices/{deviceId}/twin/history", "GET"),
+    ("/admin/devices/{deviceId}/modules/{moduleId}/twin/history", "GET"),
     ("/statistics/devices", "GET"),
     ("/statistics/service", "GET"),
 ];

@@ -14,10 +14,13 @@ use crate::http::timestamp::iso8601;
 
 impl From<Refusal> for HttpError {
     fn from(refusal: Refusal) -> Self {
-        let Refusal { code, message } = refusal;
+        let Refusal { code, message, retry_after_s } = refusal;
         let status = StatusCode::from_u16(code.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let error = HttpError::new(status, code.name(), message.into_string());
+        if let Some(seconds) = retry_after_s {
+            return error.with(Hint::RetryAfter { seconds: u64::from(seconds) });
+        }
         match status {
             StatusCode::SERVICE_UNAVAILABLE => error.with(Hint::RetryAfter { seconds: 1 }),
             _ => error,

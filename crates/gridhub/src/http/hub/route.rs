@@ -43,6 +43,8 @@ pub enum Route {
     Commands(IdentityId),
     /// `/admin/devices/{id}/commands`.
     Shown(IdentityId),
+    /// `/admin/devices/{id}[/modules/{id}]/twin/history`.
+    TwinHistory(IdentityId),
     /// `/devices/{id}/messages/events`: what a device sends.
     Events(IdentityId),
     /// `/devices/{id}/messages/devicebound`: what a device receives.
@@ -103,6 +105,10 @@ impl Route {
             ["statistics", "devices"] => Self::DeviceStatistics,
             ["statistics", "service"] => Self::ServiceStatistics,
             ["admin", "devices", _, "commands"] => Self::Shown(id(segments[2], None)?),
+            ["admin", "devices", _, "twin", "history"] => Self::TwinHistory(id(segments[2], None)?),
+            ["admin", "devices", _, "modules", _, "twin", "history"] => {
+                Self::TwinHistory(id(segments[2], Some(segments[4]))?)
+            }
             _ => return Ok(None),
         }))
     }
@@ -149,6 +155,9 @@ impl Route {
             Self::DeviceStatistics => vec!["statistics".into(), "devices".into()],
             Self::ServiceStatistics => vec!["statistics".into(), "service".into()],
             Self::Shown(id) => [vec!["admin".into()], of("devices", id, &["commands"])].concat(),
+            Self::TwinHistory(id) => {
+                [vec!["admin".into()], of("devices", id, &["twin", "history"])].concat()
+            }
         }
     }
 
@@ -169,7 +178,8 @@ impl Route {
             | Self::Jobs
             | Self::DeviceStatistics
             | Self::ServiceStatistics
-            | Self::Shown(_) => "GET",
+            | Self::Shown(_)
+            | Self::TwinHistory(_) => "GET",
         }
     }
 }
@@ -253,6 +263,8 @@ mod tests {
             ("/messages/deviceBound", Some(Route::Send)),
             ("/devices/d/commands", Some(Route::Commands(id("d")))),
             ("/admin/devices/D/commands", Some(Route::Shown(id("D")))),
+            ("/admin/devices/D/twin/history", Some(Route::TwinHistory(id("D")))),
+            ("/admin/devices/d/modules/m/twin/history", Some(Route::TwinHistory(id("d/m")))),
             ("/devices/D/messages/deviceBound", Some(Route::DeviceBound(id("D")))),
             (
                 &format!("/devices/d/messages/DEVICEBOUND/{LOCK}"),

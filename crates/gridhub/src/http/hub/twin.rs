@@ -32,3 +32,9 @@ fn one(shown: TwinShown) -> Answer {
     let TwinShown { etag, json: document } = shown;
     json(StatusCode::OK, document, Some(etag.twin_text().as_str()))
 }
+
+/// `GET /admin/devices/{id}/twin/history`: 200 with the last changes.
+pub async fn history<B: Backend>(asked: &Asked<'_, B>, id: &IdentityId) -> Answer {
+    let json_text = asking::ask(&asked.app.backend, id, Ask::TwinHistory).await?;
+    json(StatusCode::OK, json_text, None)
+}

@@ -159,7 +159,7 @@ async fn documents_need_no_token() {
 async fn every_listed_route_is_there_with_exactly_its_methods() {
     let server = dev();
     for (path, methods) in ROUTES {
-        let path = path.replace("{name}", "b%2F1");
+        let path = path.replace("{name}", "b%2F1").replace("{id}", "1");
         let reply = server.ask(&format!("TRACE {path} HTTP/1.1\r\nhost: h"), b"").await;
         assert_eq!(reply.error().0, 405, "{path}");
         let allow = reply.header("allow").unwrap().replace(',', ", ");

@@ -13,7 +13,7 @@ use hub::query::Refused;
 use mqtt::message::Message;
 use mqtt::reason::Reason;
 use node::channel::GroupAsk;
-use node::devices::{Asked, Counts, Hub, Page, Scan, Scanned, Shown};
+use node::devices::{Asked, Counts, Hub, Page, Scan, Scanned, Shown, Throttles};
 use node::door::{PublishRequest, Published};
 use node::feedback::FeedbackAsk;
 use node::inspect::{SessionDetail, SessionSummary};
@@ -75,6 +75,11 @@ impl Double {
     /// A double with a hub.
     pub fn hub() -> Self {
         Double { homes: Some(Homes::two()), ..Self::open() }
+    }
+
+    /// A double with a hub that may do so much.
+    pub fn bound(throttles: Throttles) -> Self {
+        Double { homes: Some(Homes::bound(throttles)), ..Self::open() }
     }
 
     /// A double whose publishes wait for permits.

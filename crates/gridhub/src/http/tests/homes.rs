@@ -13,7 +13,7 @@ use broker::subscription::Interest;
 use engine::{Engine, LogEnd, Memory};
 use hub::identity::{Policies, Policy, Right, Rights};
 use hub::sas::{Key, SymmetricKeys};
-use node::devices::{Hub, home_of_device};
+use node::devices::{Hub, Throttles, home_of_device};
 use node::door::Reply;
 use node::journal::SessionId;
 use node::now::Now;
@@ -33,12 +33,15 @@ pub struct Homes {
 impl Homes {
     /// Two of them, of the hub `hub` with a policy for each right.
     pub fn two() -> Self {
-        let hub = Arc::new(Hub::new(
-            vec!["hub".into()],
-            policies(),
-            Box::new(principal),
-            Box::new(|_| None),
-        ));
+        Self::bound(Throttles::default())
+    }
+
+    /// Of a hub that may do so much.
+    pub fn bound(throttles: Throttles) -> Self {
+        let (principal, names) = (Box::new(principal), Box::new(|_: &[u8]| None));
+        let mut hub = Hub::new(vec!["hub".into()], policies(), principal, names);
+        hub.throttles = throttles;
+        let hub = Arc::new(hub);
         let (all, inboxes): (Vec<_>, Vec<_>) = (0..HOMES).map(|_| channel::<Post>()).unzip();
         for (me, posts) in inboxes.into_iter().enumerate() {
             let (hub, others) = (Arc::clone(&hub), all.clone());

@@ -4,6 +4,7 @@
 mod admin;
 mod batch;
 mod double;
+mod faults;
 mod first_device;
 mod homes;
 mod hostile;
@@ -17,6 +18,7 @@ mod publish;
 mod refusals;
 mod retained;
 mod telemetry;
+mod throttles;
 mod tls;
 mod wire;
 
