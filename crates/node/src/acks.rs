@@ -1,66 +1,48 @@
 //! The packets by which a client answers what it was sent, and goes on with its own QoS 2
 //! exchanges (MQTT 5, 4.3).
 
-use crate::durable::Given;
-use crate::session::{Delivery, Session};
 use crate::shard::Shard;
 use broker::limits::RefusedDelivery;
 use mqtt::error::Wrong;
-use mqtt::packet_id::PacketId;
 use mqtt::reason::Reason;
 use mqtt::wire::{Ack, AckKind, encoder};
-
-/// An outbound QoS 1 exchange that is over.
-struct Arrived {
-    kept: Option<Delivery>,
-    given: Option<Given>,
-    /// The session has more to send, and room again.
-    held_up: bool,
-}
-
-impl Arrived {
-    #[inline]
-    fn of(session: &mut Session, id: PacketId) -> Option<Self> {
-        let kept = session.outbound.puback(id).ok()?;
-        session.answered(id);
-        let held_up = session.is_held_up();
-        Some(Self { kept, given: session.take_given(id), held_up })
-    }
-}
 
 impl Shard {
     /// PUBACK: an outbound QoS 1 message has arrived.
     #[inline]
     pub(crate) fn on_puback(&mut self, link: u32, a: &Ack<'_>) -> Result<(), Wrong> {
-        let Some((_, slot, session)) = self.homes.attached(link) else { return Ok(()) };
-        if session.device.is_some() {
-            return self.on_puback_of_device(link, slot, a);
-        }
-        let arrived = Arrived::of(session, a.packet_id);
-        self.arrived(slot, arrived, a)
+        self.puback::<true>(link, a)
     }
 
-    fn on_puback_of_device(&mut self, link: u32, slot: u32, a: &Ack<'_>) -> Result<(), Wrong> {
-        if self.command_answered(self.homes.link_id(link), a) {
-            self.homes.pump(slot);
-            return Ok(());
+    /// A device may answer a command by it.
+    fn on_puback_of_device(&mut self, link: u32, a: &Ack<'_>) -> Result<(), Wrong> {
+        if !self.command_answered(self.homes.link_id(link), a) {
+            return self.puback::<false>(link, a);
         }
-        let Some((_, slot, session)) = self.homes.attached(link) else { return Ok(()) };
-        let arrived = Arrived::of(session, a.packet_id);
-        self.arrived(slot, arrived, a)
+        if let Some((_, slot, _)) = self.homes.attached(link) {
+            self.homes.pump(slot);
+        }
+        Ok(())
     }
 
     #[inline]
-    fn arrived(&mut self, slot: u32, arrived: Option<Arrived>, a: &Ack<'_>) -> Result<(), Wrong> {
+    fn puback<const MAY_SETTLE: bool>(&mut self, link: u32, a: &Ack<'_>) -> Result<(), Wrong> {
+        let disconnects = self.homes.limits.refused_delivery == RefusedDelivery::Disconnect;
+        let Some((_, slot, session)) = self.homes.attached(link) else { return Ok(()) };
+        if MAY_SETTLE && session.device.is_some() {
+            return self.on_puback_of_device(link, a);
+        }
         // A stray identifier is ignored: the exchange may have ended before a reconnect.
-        if let Some(Arrived { kept, given, held_up }) = arrived {
+        if let Ok(kept) = session.outbound.puback(a.packet_id) {
+            session.answered(a.packet_id);
+            let held_up = session.is_held_up();
+            let given = session.take_given(a.packet_id);
             self.homes.over(kept, given);
             self.homes.changed(slot);
             if held_up {
                 self.homes.pump(slot);
             }
         }
-        let disconnects = self.homes.limits.refused_delivery == RefusedDelivery::Disconnect;
         if disconnects && a.reason.is_error() { Err(DELIVERY_REFUSED) } else { Ok(()) }
     }
 
