@@ -118,7 +118,7 @@ impl Shard {
     /// The commands of a device, to be looked at.
     pub(super) fn commands_shown(&self, id: &IdentityId) -> Result<Commands, Refusal> {
         let (_, known) = self.devices.known.get(Ids::from(id)).ok_or_else(|| not_found(id))?;
-        let queue = known.commands.iter();
+        let queue = known.commands().into_iter();
         let dead = queue.clone().flat_map(|queue| queue.dead_letters()).cloned().collect();
         Ok(Commands { waiting: queue.flat_map(|queue| queue.waiting()).collect(), dead })
     }
@@ -180,7 +180,7 @@ impl Shard {
             session.forget_commands();
         }
         let Some((_, known)) = self.devices.known.get_mut(Ids::from(id)) else { return };
-        if let Some(queue) = &mut known.commands {
+        if let Some(queue) = known.commands_mut() {
             queue.disconnected(number(link));
         }
     }
@@ -189,7 +189,7 @@ impl Shard {
     pub(super) fn commands_due(&mut self, id: &IdentityId) {
         let now_ms = self.homes.now.wall_ms;
         let Some((_, known)) = self.devices.known.get_mut(Ids::from(id)) else { return };
-        let Some(queue) = &mut known.commands else { return };
+        let Some(queue) = known.commands_mut() else { return };
         let step = queue.turn(now_ms);
         let deadline = queue.deadline();
         if let Some(step) = step {
@@ -205,7 +205,7 @@ impl Shard {
         let dead_max = self.command_settings().dead_letters_max;
         let known = self.devices.known.get_mut(Ids::from(&id));
         let known = known.filter(|(identity, _)| identity.generation() == generation);
-        let Some(queue) = known.and_then(|(_, known)| known.commands.as_mut()) else {
+        let Some(queue) = known.and_then(|(_, known)| known.commands_mut()) else {
             // The device is gone, and its commands with it.
             if at.0 > 0 {
                 self.perform.need(Need::Release(at));
@@ -232,7 +232,7 @@ impl Shard {
     pub(crate) fn command_unwritten(&mut self, written: CommandWritten, why: &'static str) {
         let CommandWritten { id, record, then, .. } = written;
         if let Some((_, known)) = self.devices.known.get_mut(Ids::from(&id))
-            && let Some(queue) = &mut known.commands
+            && let Some(queue) = known.commands_mut()
         {
             queue.lost(&record);
         }
@@ -318,7 +318,7 @@ impl Shard {
     /// The queue of a device, from the first time on that somebody asks for it.
     fn queue(&mut self, id: &IdentityId) -> Option<&mut Queue> {
         let (_, known) = self.devices.known.get_mut(Ids::from(id))?;
-        Some(known.commands.get_or_insert_default())
+        Some(known.heard.get_or_insert_default().commands.get_or_insert_default())
     }
 
     fn command_settings(&self) -> hub::command::Settings {

@@ -31,20 +31,22 @@ impl Shard {
         let Devices { known, history_bytes, .. } = &mut self.devices;
         let Some((_, known)) = known.get_mut(Ids::from(id)) else { return };
         let Some(twin) = &known.twin else { return };
-        let mut history = known.history.take().map(|it| it.history).unwrap_or_default();
+        let before = known.heard.get_or_insert_default().history.take();
+        let mut history = before.map(|it| it.history).unwrap_or_default();
         *history_bytes -= history.bytes();
         let bytes_max = all_max.saturating_sub(*history_bytes).min(BYTES_MAX);
         history.push(record, &twin.twin, (bounds.changes_max, bytes_max));
         *history_bytes += history.bytes();
         let charge = self.homes.meter.charge(history.bytes());
-        known.history = Some(Box::new(Remembered { history, charge }));
+        known.heard.get_or_insert_default().history =
+            Some(Box::new(Remembered { history, charge }));
     }
 
     /// The last changes of a twin, as JSON.
     pub(super) fn twin_history(&self, id: &IdentityId) -> Result<Vec<u8>, Refusal> {
         let (_, known) = self.devices.known.get(Ids::from(id)).ok_or_else(|| not_found(id))?;
         let mut json = Vec::new();
-        match &known.history {
+        match known.history() {
             Some(remembered) => remembered.history.write_json(&mut json),
             None => History::default().write_json(&mut json),
         }
@@ -55,7 +57,7 @@ impl Shard {
 impl Devices {
     /// An identity has ended, and what was remembered of it.
     pub(super) fn forget_history(&mut self, known: &Known) {
-        self.history_bytes -= known.history.as_ref().map_or(0, |it| it.history.bytes());
+        self.history_bytes -= known.history().map_or(0, |it| it.history.bytes());
     }
 }
 

@@ -20,12 +20,8 @@ pub(crate) struct Known {
     pub first: Sequence,
     /// Its twin, once somebody has written into it.
     pub twin: Option<Box<KeptTwin>>,
-    /// Its commands, where it had some.
-    pub commands: Option<Box<Queue>>,
-    /// What was heard of it since the start.
+    /// What else there is of it, where there is anything.
     pub heard: Option<Box<Heard>>,
-    /// The last changes of its twin since then.
-    pub history: Option<Box<Remembered>>,
 }
 
 /// A twin and its records.
@@ -38,9 +34,13 @@ pub(crate) struct KeptTwin {
     pub changes: Vec<Sequence>,
 }
 
-/// What was heard of an identity since the start.
+/// What was heard of an identity since the start, and its commands, before that too.
 #[derive(Default)]
 pub(crate) struct Heard {
+    /// Where it had some.
+    pub commands: Option<Box<Queue>>,
+    /// The last changes of its twin.
+    pub history: Option<Box<Remembered>>,
     pub activity: Activity,
     /// Its session, while it is connected.
     pub session: Option<SessionRef>,
@@ -55,7 +55,7 @@ pub(crate) struct Heard {
 impl Known {
     /// One that begins with the record `at`.
     pub fn new(at: Sequence) -> Self {
-        Self { at, first: at, twin: None, commands: None, heard: None, history: None }
+        Self { at, first: at, twin: None, heard: None }
     }
 
     /// Its twin: the one it began with, where nobody has written into it.
@@ -69,8 +69,23 @@ impl Known {
     /// Whether it is connected, and since when.
     pub fn activity(&self) -> Activity {
         let known = self.heard.as_ref().map_or_else(Activity::default, |heard| heard.activity);
-        let commands = self.commands.as_ref().map_or(0, |queue| queue.count());
+        let commands = self.commands().map_or(0, Queue::count);
         Activity { commands, ..known }
+    }
+
+    /// Its commands, where it had some.
+    pub fn commands(&self) -> Option<&Queue> {
+        self.heard.as_ref()?.commands.as_deref()
+    }
+
+    /// The same, to change them.
+    pub fn commands_mut(&mut self) -> Option<&mut Queue> {
+        self.heard.as_mut()?.commands.as_deref_mut()
+    }
+
+    /// The last changes of its twin.
+    pub fn history(&self) -> Option<&Remembered> {
+        self.heard.as_ref()?.history.as_deref()
     }
 
     /// Whether it has a connection.
@@ -86,7 +101,7 @@ impl Known {
     /// All its records.
     pub fn records(&self) -> impl Iterator<Item = Sequence> {
         let twin = self.twin.iter().flat_map(|twin| twin.records());
-        let commands = self.commands.iter().flat_map(|queue| queue.held());
+        let commands = self.commands().into_iter().flat_map(Queue::held);
         twin.chain(commands).chain([self.at]).filter(|at| at.0 > 0)
     }
 }
@@ -113,3 +128,6 @@ impl From<FoundTwin> for KeptTwin {
 /// So many writes are read again at a start, each a record to hold, before the whole twin is
 /// written: a sixty-fourth of the writes are as large as the twin.
 const CHANGES_MAX: usize = 63;
+
+/// A million of them, most with nothing of their own.
+const _: () = assert!(size_of::<Known>() <= 32);

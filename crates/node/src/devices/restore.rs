@@ -1,6 +1,6 @@
 //! Devices of an earlier run, as the log has them.
 
-use super::known::{KeptTwin, Known};
+use super::known::{Heard, KeptTwin, Known};
 use crate::shard::Shard;
 use hub::registry::Found;
 
@@ -13,8 +13,9 @@ impl Shard {
             }
             self.await_device(&identity, commands.as_ref().and_then(|queue| queue.deadline()));
             let twin = twin.map(|twin| Box::new(KeptTwin::from(*twin)));
-            self.devices
-                .enter(identity, Known { at, first, twin, commands, heard: None, history: None });
+            let heard =
+                commands.map(|queue| Box::new(Heard { commands: Some(queue), ..Heard::default() }));
+            self.devices.enter(identity, Known { at, first, twin, heard });
         }
     }
 }
