@@ -180,10 +180,13 @@ impl Replay {
             let life = self.lives.remove(id);
             life.into_iter().for_each(|life| end(life, &mut self.lists.stale));
         } else {
-            let mut rest = self.lives.split_off(id);
-            let next = rest.keys().find(|other| other.device != id.device).cloned();
-            self.lives.extend(next.map(|next| rest.split_off(&next)).unwrap_or_default());
-            rest.into_values().for_each(|life| end(life, &mut self.lists.stale));
+            // Not by cutting the map: what lies behind may be a million.
+            let own = self.lives.range(id.clone()..).map(|(other, _)| other);
+            let own: Vec<_> = own.take_while(|other| other.device == id.device).cloned().collect();
+            for id in own {
+                let life = self.lives.remove(&id);
+                life.into_iter().for_each(|life| end(life, &mut self.lists.stale));
+            }
         }
         match oldest {
             Some(oldest) => self.lists.tombstones.push((oldest, at)),
