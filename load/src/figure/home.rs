@@ -143,7 +143,10 @@ impl Home {
         let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok());
         let mut cpu_ns = 0.0;
         for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-            let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+            // A thread may have ended since it was listed.
+            let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else {
+                continue;
+            };
             cpu_ns += text.split(' ').next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
         }
         Ok(Used {
