@@ -213,7 +213,7 @@ impl Limits {
             packet_bytes_max: MIB,
             output_bytes_max: MIB,
             inflight_out_max: 1000,
-            inflight_out_v311_max: 100,
+            inflight_out_v311_max: 200,
             receive_max: 1000,
             session_queue_messages_max: 100_000,
             session_queue_bytes_max: 256 * MIB,
