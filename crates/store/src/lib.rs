@@ -6,3 +6,4 @@
 pub mod disk;
 pub mod log;
 pub mod op;
+pub mod pieces;

@@ -131,7 +131,7 @@ impl Send {
             vec![("iothub-to".to_owned(), format!("/devices/{}/messages/deviceBound", self.name))];
         let mut put = |name: &str, value: String| headers.push((name.to_owned(), value));
         if let Some(ttl) = self.ttl {
-            let ttl_ms = u64::try_from(ttl.get().as_millis()).unwrap_or(u64::MAX);
+            let ttl_ms = ttl.ms();
             let until_ms = (super::wall_s() * 1000).saturating_add(ttl_ms);
             put("iothub-expiry", Moment::at(until_ms).to_string());
         }

@@ -18,9 +18,19 @@ impl HumanDuration {
         Self(duration)
     }
 
+    /// So many milliseconds.
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(Duration::from_millis(ms))
+    }
+
     /// The duration itself.
     pub const fn get(self) -> Duration {
         self.0
+    }
+
+    /// It in milliseconds.
+    pub fn ms(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -57,7 +67,7 @@ impl FromStr for HumanDuration {
 
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        let mut rest = self.ms();
         if rest == 0 {
             return f.write_str("0s");
         }

@@ -3,7 +3,6 @@
 
 use hub::feedback::Settings;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 use super::duration::HumanDuration;
 use super::mistake::Mistake;
@@ -25,8 +24,8 @@ pub struct FeedbackConfig {
 impl Default for FeedbackConfig {
     fn default() -> Self {
         let Settings { ttl_ms, deliveries_max, lock_ms, items_max } = Settings::default();
-        let duration = |ms| HumanDuration::new(Duration::from_millis(ms));
-        Self { ttl: duration(ttl_ms), deliveries_max, lock: duration(lock_ms), items_max }
+        let (ttl, lock) = (HumanDuration::from_ms(ttl_ms), HumanDuration::from_ms(lock_ms));
+        Self { ttl, deliveries_max, lock, items_max }
     }
 }
 
@@ -36,23 +35,12 @@ impl FeedbackConfig {
     /// # Errors
     /// The first mistake.
     pub fn settings(&self) -> Result<Settings, Mistake> {
-        let ms = |d: HumanDuration| u64::try_from(d.get().as_millis()).unwrap_or(u64::MAX);
         let Self { deliveries_max, items_max, .. } = *self;
-        let settings =
-            Settings { ttl_ms: ms(self.ttl), deliveries_max, lock_ms: ms(self.lock), items_max };
-        settings.check().map(|()| settings).map_err(|wrong| {
-            let key = wrong.name.trim_end_matches("_ms");
-            match key {
-                "feedback.ttl" => out_of(key, self.ttl, "1m to 2d"),
-                "feedback.lock" => out_of(key, self.lock, "5s to 5m"),
-                _ => out_of(key, wrong.value, &format!("{} to {}", wrong.from, wrong.to)),
-            }
-        })
+        let (ttl_ms, lock_ms) = (self.ttl.ms(), self.lock.ms());
+        let settings = Settings { ttl_ms, deliveries_max, lock_ms, items_max };
+        let wrong = |wrong| Mistake::out_of_range("hub", &wrong);
+        settings.check().map(|()| settings).map_err(wrong)
     }
-}
-
-fn out_of(key: &str, given: impl std::fmt::Display, range: &str) -> Mistake {
-    Mistake::new(format!("hub.{key}"), format!("{given} is not in the range of {range}"))
 }
 
 #[cfg(test)]

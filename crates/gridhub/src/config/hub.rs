@@ -5,6 +5,8 @@ use hub::identity::{Policies, Policy, PolicyError, Right, Rights};
 use hub::sas::{Key, SymmetricKeys};
 use serde::{Deserialize, Serialize};
 
+use super::commands::CommandsConfig;
+use super::connect::ConnectConfig;
 use super::feedback::FeedbackConfig;
 use super::mistake::Mistake;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
@@ -23,6 +25,10 @@ pub struct HubConfig {
     pub policies: Vec<PolicyEntry>,
     /// The built-in endpoint.
     pub telemetry: TelemetryConfig,
+    /// How exactly devices connect.
+    pub connect: ConnectConfig,
+    /// What services leave for devices.
+    pub commands: CommandsConfig,
     /// What becomes of commands, for their senders.
     pub feedback: FeedbackConfig,
     /// What goes there besides.
@@ -46,6 +52,8 @@ impl Default for HubConfig {
             fallback: true,
             policies: Vec::new(),
             telemetry: TelemetryConfig::default(),
+            connect: ConnectConfig::default(),
+            commands: CommandsConfig::default(),
             feedback: FeedbackConfig::default(),
             routes: Vec::new(),
             enrichments: Vec::new(),
@@ -158,6 +166,8 @@ pub fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     }
     mistakes.extend(hub.policies().err());
     mistakes.extend(hub.telemetry.settings().err());
+    mistakes.extend(hub.connect.check());
+    mistakes.extend(hub.commands.settings().err());
     mistakes.extend(hub.feedback.settings().err());
     mistakes.extend(hub.routing().err());
 }

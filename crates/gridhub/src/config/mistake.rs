@@ -5,7 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use hub::OutOfRange;
 use toml::de::{DeTable, DeValue};
+
+use super::duration::HumanDuration;
 
 /// One rule of meaning that a configuration breaks, at a key path such as
 /// `auth.issuers[0].pem_file`.
@@ -21,6 +24,17 @@ impl Mistake {
     /// A mistake at `path`.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
+    }
+
+    /// A setting of `section` that the hub does not take; of a time the key has no unit.
+    pub fn out_of_range(section: &str, wrong: &OutOfRange) -> Self {
+        let OutOfRange { name, value, from, to } = *wrong;
+        let (key, [value, from, to]) = match name.strip_suffix("_ms") {
+            Some(key) => (key, [value, from, to].map(|ms| HumanDuration::from_ms(ms).to_string())),
+            None => (name, [value, from, to].map(|number| number.to_string())),
+        };
+        let message = format!("{value} is not in the range of {from} to {to}");
+        Self::new(format!("{section}.{key}"), message)
     }
 }
 

@@ -3,6 +3,8 @@
 //! Every key is described in docs/config.md, and a test holds the two together.
 
 pub mod check;
+pub mod commands;
+pub mod connect;
 pub mod duration;
 pub mod feedback;
 pub mod http;

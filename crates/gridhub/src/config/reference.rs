@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use toml::Value;
 
+use super::commands::CommandsConfig;
+use super::connect::ConnectConfig;
 use super::duration::Interval;
 use super::feedback::FeedbackConfig;
 use super::hub::PolicyEntry;
@@ -86,6 +88,8 @@ fn hub() -> HubConfig {
         }],
         fallback: true,
         telemetry: TelemetryConfig::default(),
+        connect: ConnectConfig::default(),
+        commands: CommandsConfig::default(),
         feedback: FeedbackConfig::default(),
         routes: vec![RouteEntry {
             name: String::new(),

@@ -83,7 +83,7 @@ impl TelemetryConfig {
             let message = format!("{} is less than {BYTES_MIN} bytes", self.bytes_max);
             return Err(wrong("bytes_max", message));
         }
-        let retention_ms = u64::try_from(self.retention.get().as_millis()).unwrap_or(u64::MAX);
+        let retention_ms = self.retention.ms();
         Ok(ChannelSettings { partitions, retention_ms, bytes_max: self.bytes_max })
     }
 }

@@ -81,6 +81,9 @@ fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Resul
     let mut devices = Devices::new(hosts, policies, principal, names);
     channel(config, hub, &mut devices)?;
     let wrong = |mistake: Mistake| anyhow!("{}: {}", mistake.path, mistake.message);
+    devices.leniency = hub.connect.leniency();
+    devices.skew_ms = hub.connect.clock_skew.ms();
+    devices.commands = hub.commands.settings().map_err(wrong)?;
     devices.feedback = hub.feedback.settings().map_err(wrong)?;
     devices.throttles = hub.bounds(config.namespace.profile);
     devices.twin_history = TwinHistory {

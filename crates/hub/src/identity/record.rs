@@ -47,14 +47,35 @@ impl Packed {
 
     /// The ids of device and module, read in place: for an index that keeps no copy of them.
     pub fn names(&self) -> (&str, Option<&str>) {
+        Self::names_in(&self.0)
+    }
+
+    /// As [`names`](Self::names), of its bytes or of their [`beginning`](Self::beginning).
+    pub(crate) fn names_in(bytes: &[u8]) -> (&str, Option<&str>) {
         let read = || {
-            let r = &mut Reader::new(&self.0);
+            let r = &mut Reader::new(bytes);
             let (_version, flags) = (r.byte()?, r.byte()?);
             let device = r.text()?;
             let module = if flags & MODULE == 0 { None } else { Some(r.text()?) };
             Ok::<_, BadRecord>((device, module))
         };
         read().expect("it was encoded or decoded before")
+    }
+
+    /// As much of a record as has these ids.
+    pub(crate) fn beginning(device: &str, module: Option<&str>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(RECORD_BYTES_USUAL);
+        let w = &mut Writer(&mut out);
+        w.byte(VERSION);
+        w.byte(if module.is_some() { MODULE } else { 0 });
+        w.text(device);
+        module.into_iter().for_each(|module| w.text(module));
+        out
+    }
+
+    /// Bytes that another had.
+    pub(crate) fn checked(bytes: &[u8]) -> Self {
+        Self(bytes.into())
     }
 
     /// The status of a device, read in place; a module has none of its own.

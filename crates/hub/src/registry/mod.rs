@@ -6,6 +6,7 @@
 
 mod entry;
 mod index;
+mod lives;
 mod replay;
 
 pub use entry::{Entry, Of};

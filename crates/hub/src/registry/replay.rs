@@ -5,17 +5,18 @@
 //! before the one that overtook it, which is still there: the later one counts.
 
 use super::entry::{Entry, Of};
+use super::index::Ids;
+use super::lives::{Beside, Life, Lives};
 use crate::command::{self, DEAD_LETTERS_RANGE, Queue};
-use crate::identity::{Generation, IdentityId, Packed};
+use crate::identity::Packed;
 use crate::twin::{Record, Twin};
-use std::collections::BTreeMap;
 use store::log::Need;
 use store::op::Sequence;
 
 /// Adds up records.
 #[derive(Debug, Default)]
 pub struct Replay {
-    lives: BTreeMap<IdentityId, Life>,
+    lives: Lives,
     lists: Lists,
 }
 
@@ -54,31 +55,19 @@ pub struct FoundTwin {
     pub changes: Vec<Sequence>,
 }
 
-/// What is known of an id since it was gone last.
-#[derive(Debug)]
-struct Life {
-    first: Sequence,
-    identity: Option<(Packed, Sequence)>,
-    twin: Option<(Generation, Box<FoundTwin>)>,
-    commands: Option<(Generation, Box<Queue>)>,
-}
-
 impl Replay {
     /// Takes the next record in the order of the log.
     pub fn take(&mut self, at: Sequence, entry: Entry<'_>) {
         match entry {
             Entry::Identity(identity) => {
-                let life = self.life(IdentityId::of(identity.ids()), at);
-                if let Some((_, before)) = life.identity.replace((identity, at)) {
-                    self.lists.stale.push(before);
-                }
+                self.lists.stale.extend(self.lives.identify(&identity, at));
             }
-            Entry::Gone(ids) => self.end(&IdentityId::of(ids), at),
+            Entry::Gone(ids) => self.end(ids, at),
             Entry::Twin(of, twin) => {
-                let life = self.life(IdentityId::of(of.ids), at);
+                let beside = self.lives.life(of.ids, at).beside();
                 let (whole, changes) = (Some(at), Vec::new());
                 let found = FoundTwin { twin: twin.into_owned(), whole, changes };
-                if let Some((_, before)) = life.twin.replace((of.generation, Box::new(found))) {
+                if let Some((_, before)) = beside.twin.replace((of.generation, Box::new(found))) {
                     self.lists.stale.extend(before.records());
                 }
             }
@@ -90,10 +79,12 @@ impl Replay {
     /// Everything was taken: the identities in order of their ids, and the rest.
     pub fn finish(self) -> (Vec<Found>, Lists) {
         let Self { lives, mut lists } = self;
+        let lives = lives.into_all();
         let mut all = Vec::with_capacity(lives.len());
-        for life in lives.into_values() {
-            let Life { first, identity, twin, commands } = life;
-            let Some((identity, at)) = identity else {
+        for (identity, life) in lives {
+            let Life { first, at, beside, .. } = life;
+            let Beside { twin, commands } = beside.map_or_else(Beside::default, |beside| *beside);
+            let (Some(identity), Some(at)) = (identity, at) else {
                 lists.stale.extend(twin.iter().flat_map(|(_, twin)| twin.records()));
                 lists.stale.extend(commands.iter().flat_map(|(_, queue)| queue.held()));
                 continue;
@@ -118,13 +109,9 @@ impl Replay {
         (all, lists)
     }
 
-    fn life(&mut self, id: IdentityId, at: Sequence) -> &mut Life {
-        life(&mut self.lives, id, at)
-    }
-
     fn change(&mut self, at: Sequence, of: &Of<'_>, record: &Record) {
-        let life = self.life(IdentityId::of(of.ids), at);
-        let known = life.twin.take_if(|(generation, _)| *generation == of.generation);
+        let beside = self.lives.life(of.ids, at).beside();
+        let known = beside.twin.take_if(|(generation, _)| *generation == of.generation);
         let (_, mut twin) = known.unwrap_or_else(|| {
             let twin = Twin::new(of.generation.begun_ms());
             (of.generation, Box::new(FoundTwin { twin, whole: None, changes: Vec::new() }))
@@ -139,19 +126,19 @@ impl Replay {
             Ok(None) | Err(_) => Some(at),
         };
         let is_known = twin.records().next().is_some();
-        let before = if is_known { life.twin.replace((of.generation, twin)) } else { None };
+        let before = if is_known { beside.twin.replace((of.generation, twin)) } else { None };
         self.lists.stale.extend(before.iter().flat_map(|(_, twin)| twin.records()));
         self.lists.stale.extend(stale);
     }
 
     fn command(&mut self, at: Sequence, of: &Of<'_>, record: &command::Record) {
         let Self { lives, lists } = self;
-        let life = life(lives, IdentityId::of(of.ids), at);
-        let known = life.commands.take_if(|(generation, _)| *generation == of.generation);
+        let beside = lives.life(of.ids, at).beside();
+        let known = beside.commands.take_if(|(generation, _)| *generation == of.generation);
         let (_, mut queue) = known.unwrap_or_else(|| (of.generation, Box::default()));
         let mut needs = Vec::new();
         queue.heard(record, at, *DEAD_LETTERS_RANGE.end() as u32, &mut needs);
-        let before = life.commands.replace((of.generation, queue));
+        let before = beside.commands.replace((of.generation, queue));
         lists.stale.extend(before.iter().flat_map(|(_, queue)| queue.held()));
         for need in needs {
             match need {
@@ -168,35 +155,21 @@ impl Replay {
     }
 
     /// An identity has ended, and all that was known of it.
-    fn end(&mut self, id: &IdentityId, at: Sequence) {
-        let mut oldest = None;
-        let mut end = |life: Life, stale: &mut Vec<Sequence>| {
-            oldest = Some(oldest.map_or(life.first, |oldest: Sequence| oldest.min(life.first)));
-            stale.extend(life.identity.map(|(_, at)| at));
-            stale.extend(life.twin.iter().flat_map(|(_, twin)| twin.records()));
-            stale.extend(life.commands.iter().flat_map(|(_, queue)| queue.held()));
-        };
-        if id.module.is_some() {
-            let life = self.lives.remove(id);
-            life.into_iter().for_each(|life| end(life, &mut self.lists.stale));
-        } else {
-            // Not by cutting the map: what lies behind may be a million.
-            let own = self.lives.range(id.clone()..).map(|(other, _)| other);
-            let own: Vec<_> = own.take_while(|other| other.device == id.device).cloned().collect();
-            for id in own {
-                let life = self.lives.remove(&id);
-                life.into_iter().for_each(|life| end(life, &mut self.lists.stale));
-            }
+    fn end(&mut self, ids: Ids<'_>, at: Sequence) {
+        let ended = self.lives.end(ids);
+        let oldest = ended.iter().map(|life| life.first).min();
+        let stale = &mut self.lists.stale;
+        for Life { at, beside, .. } in ended {
+            let Beside { twin, commands } = beside.map_or_else(Beside::default, |beside| *beside);
+            stale.extend(at);
+            stale.extend(twin.iter().flat_map(|(_, twin)| twin.records()));
+            stale.extend(commands.iter().flat_map(|(_, queue)| queue.held()));
         }
         match oldest {
             Some(oldest) => self.lists.tombstones.push((oldest, at)),
-            None => self.lists.stale.push(at),
+            None => stale.push(at),
         }
     }
-}
-
-fn life(lives: &mut BTreeMap<IdentityId, Life>, id: IdentityId, at: Sequence) -> &mut Life {
-    lives.entry(id).or_insert(Life { first: at, identity: None, twin: None, commands: None })
 }
 
 impl FoundTwin {
@@ -208,13 +181,13 @@ impl FoundTwin {
 
 #[cfg(test)]
 mod tests {
-    use super::super::index::Ids;
     use super::*;
     use crate::chance::Chance;
+    use crate::identity::Generation;
     use crate::identity::examples::identity;
     use crate::twin::{Change, IfVersion, patch_reported};
     use std::borrow::Cow;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     /// One record of the model's log.
     struct Line {

@@ -11,7 +11,6 @@ use hub::plane::Status;
 use hyper::{Request, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::Duration;
 
 use super::Contributor;
 use crate::config::duration::HumanDuration;
@@ -138,7 +137,7 @@ fn shown(fault: &Shown) -> Value {
     match rule.effect {
         Effect::Status(status) => document["status"] = json!(status.to_string()),
         Effect::Delay(ms) => {
-            let delay = HumanDuration::new(Duration::from_millis(u64::from(ms)));
+            let delay = HumanDuration::from_ms(u64::from(ms));
             document["delay"] = json!(delay);
         }
         Effect::DropAfterAck => document["dropAfterAck"] = json!(true),

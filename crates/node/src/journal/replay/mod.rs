@@ -14,7 +14,6 @@ mod history;
 #[cfg(test)]
 mod holders;
 mod needs;
-mod pieces;
 mod requests;
 mod retained;
 mod session;

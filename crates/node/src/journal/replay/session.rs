@@ -7,7 +7,6 @@ use super::super::reached::Reached;
 use super::super::session_begun::SessionBegun;
 use super::super::session_id::SessionId;
 use super::super::subscription::Subscription;
-use super::pieces::{Filled, Payload, Place};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use mqtt::client_id::ClientId;
@@ -16,6 +15,7 @@ use smallvec::SmallVec;
 use std::fmt;
 use store::log::{Kind, StreamId};
 use store::op::Sequence;
+use store::pieces::{Filled, Payload, Place};
 
 /// A session as the log has it. It is kept as one whole entry of each kind and read when asked.
 pub struct FoundSession {

@@ -7,7 +7,6 @@ use super::super::reached::Reached;
 use super::super::session_begun::SessionBegun;
 use super::super::session_id::SessionId;
 use super::needs::Needs;
-use super::pieces::{Filled, Pieces, Place};
 use super::session::{Change, FoundSession, Records, merge, reached};
 use foldhash::fast::RandomState;
 use hashbrown::hash_table::Entry as Slot;
@@ -17,6 +16,7 @@ use mqtt::session::Exchange;
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
 use store::op::Sequence;
+use store::pieces::{Filled, Pieces, Place};
 
 /// A session whose client identifier another has taken, which never ended: the power went before
 /// that was written. A [`SessionEnded`](crate::journal::SessionEnded) of it has to be durable, and

@@ -7,18 +7,19 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// Pieces that are being filled.
-#[derive(Default)]
-pub(super) struct Pieces {
+#[derive(Debug, Default)]
+pub struct Pieces {
     full: Vec<Vec<u8>>,
     last: Vec<u8>,
 }
 
 /// Pieces that nothing is added to.
-pub(super) struct Filled(Vec<Arc<Vec<u8>>>);
+#[derive(Debug)]
+pub struct Filled(Vec<Arc<Vec<u8>>>);
 
 /// Where a payload lies in the pieces that it was put into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
     piece: u32,
     from: u32,
     bytes: u32,
@@ -26,7 +27,7 @@ pub(super) struct Place {
 
 /// A payload that keeps the piece it lies in.
 #[derive(Debug, Clone)]
-pub(super) struct Payload {
+pub struct Payload {
     piece: Arc<Vec<u8>>,
     from: u32,
     bytes: u32,
