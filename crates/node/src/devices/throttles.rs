@@ -41,12 +41,25 @@ pub struct Bounds {
 }
 
 /// The bounds of a hub and what of them is used up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Throttles {
     hub: Bounds,
     device: Bounds,
+    state: State,
     buckets: [SharedBucket; METERED],
     day: AtomicU64,
+    /// Operations that had to wait, since the start.
+    throttled: [AtomicU64; METERED],
+}
+
+/// Whether there is a bound: asked for every operation, so it is no look at all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Off,
+    /// The hub is bounded; devices are not.
+    Hub,
+    /// Devices are, and the hub may be.
+    Devices,
 }
 
 /// What one device or module has used up.
@@ -103,12 +116,18 @@ impl Bounds {
 impl Throttles {
     /// Of a hub, and of each device and module.
     pub fn new(hub: Bounds, device: Bounds) -> Self {
-        Self { hub, device, ..Self::default() }
+        let state = match (hub.is_off(), device.is_off()) {
+            (true, true) => State::Off,
+            (false, true) => State::Hub,
+            (_, false) => State::Devices,
+        };
+        let (buckets, day, throttled) = Default::default();
+        Self { hub, device, state, buckets, day, throttled }
     }
 
     /// Whether nothing is bounded.
     pub fn is_off(&self) -> bool {
-        self.hub.is_off() && self.device.is_off()
+        self.state == State::Off
     }
 
     /// Counts one request of services that is about no single device.
@@ -119,8 +138,27 @@ impl Throttles {
         self.take_for(kind, 0, None, now_ms)
     }
 
-    /// Counts an operation of so many bytes.
+    /// Operations of one kind that had to wait, since the start.
+    pub fn throttled(&self, kind: Metered) -> u64 {
+        self.throttled[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// Counts an operation of so many bytes, or that it has to wait.
     fn take_for(
+        &self,
+        kind: Metered,
+        bytes: usize,
+        used: Option<&mut Used>,
+        now_ms: u64,
+    ) -> Result<(), Throttled> {
+        let taken = self.decide(kind, bytes, used, now_ms);
+        if taken.is_err() {
+            self.throttled[kind as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn decide(
         &self,
         kind: Metered,
         bytes: usize,
@@ -171,7 +209,39 @@ impl Throttles {
     }
 }
 
+impl Default for Throttles {
+    fn default() -> Self {
+        Self::new(Bounds::default(), Bounds::default())
+    }
+}
+
 impl Metered {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; METERED] = [
+        Self::Connects,
+        Self::Telemetry,
+        Self::TwinReads,
+        Self::TwinUpdates,
+        Self::Commands,
+        Self::MethodBytes,
+        Self::Registry,
+        Self::Queries,
+    ];
+
+    /// The label in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connects => "connects",
+            Self::Telemetry => "telemetry",
+            Self::TwinReads => "twin_reads",
+            Self::TwinUpdates => "twin_updates",
+            Self::Commands => "commands",
+            Self::MethodBytes => "methods",
+            Self::Registry => "registry",
+            Self::Queries => "queries",
+        }
+    }
+
     /// Whether it counts for the quota of a day.
     fn is_message(self) -> bool {
         !matches!(self, Self::Connects | Self::Registry | Self::Queries)
@@ -249,11 +319,9 @@ impl Shard {
         let hub = self.devices.hub.as_ref()?;
         let known = self.devices.known.get_mut(Ids::from(id)).map(|(_, known)| known);
         let used = known
-            .filter(|_| !hub.throttles.device.is_off())
+            .filter(|_| hub.throttles.state == State::Devices)
             .map(|known| &mut **known.heard.get_or_insert_default().used.get_or_insert_default());
-        let throttled = hub.throttles.take_for(kind, bytes, used, now_ms).err()?;
-        self.homes.counters.operations_throttled.add(1);
-        Some(throttled)
+        hub.throttles.take_for(kind, bytes, used, now_ms).err()
     }
 }
 
@@ -290,6 +358,7 @@ mod tests {
         assert_eq!(take(&mut two, 0), throttled(Whose::Hub, By::Rate, 20));
         assert_eq!(take(&mut two, 20_000), Ok(()), "the refusal took nothing of its own");
         assert_eq!(take(&mut two, 40_000), Ok(()));
+        assert_eq!(Metered::ALL.map(|kind| throttles.throttled(kind)), [0, 0, 0, 0, 2, 0, 0, 0]);
     }
 
     #[test]

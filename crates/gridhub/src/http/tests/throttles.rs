@@ -49,6 +49,13 @@ async fn each_call_has_its_bound_and_says_when_to_come_again() {
     slow(&ask(&server, "POST /messages/deviceBound", to, "x").await, "60");
     // Statistics are not bounded.
     assert_eq!(ask(&server, "GET /statistics/devices", "", "").await.status, 200);
+    let metrics = String::from_utf8(server.get("/metrics").await.body).unwrap();
+    for (operation, count) in
+        [("registry", 1), ("queries", 1), ("twin_reads", 1), ("commands", 1), ("telemetry", 0)]
+    {
+        let sample = format!("throttled_total{{operation=\"{operation}\"}} {count}\n");
+        assert!(metrics.contains(&sample), "{sample}{metrics}");
+    }
 }
 
 #[tokio::test]
