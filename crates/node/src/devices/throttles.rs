@@ -130,12 +130,13 @@ impl Throttles {
         self.state == State::Off
     }
 
-    /// Counts one request of services that is about no single device.
+    /// Counts what a service asks for that is about no single device: so many at once, all or
+    /// none.
     ///
     /// # Errors
-    /// It has to wait.
-    pub fn take(&self, kind: Metered, now_ms: u64) -> Result<(), Throttled> {
-        self.take_for(kind, 0, None, now_ms)
+    /// They have to wait.
+    pub fn take(&self, kind: Metered, count: usize, now_ms: u64) -> Result<(), Throttled> {
+        self.take_for(kind, (count, 0), None, now_ms)
     }
 
     /// Operations of one kind that had to wait, since the start.
@@ -143,17 +144,17 @@ impl Throttles {
         self.throttled[kind as usize].load(Ordering::Relaxed)
     }
 
-    /// Counts an operation of so many bytes, or that it has to wait.
+    /// Counts so many operations of so many bytes each, or that they have to wait.
     fn take_for(
         &self,
         kind: Metered,
-        bytes: usize,
+        (count, bytes): (usize, usize),
         used: Option<&mut Used>,
         now_ms: u64,
     ) -> Result<(), Throttled> {
-        let taken = self.decide(kind, bytes, used, now_ms);
+        let taken = self.decide(kind, (count as u64, bytes as u64), used, now_ms);
         if taken.is_err() {
-            self.throttled[kind as usize].fetch_add(1, Ordering::Relaxed);
+            self.throttled[kind as usize].fetch_add(count as u64, Ordering::Relaxed);
         }
         taken
     }
@@ -161,12 +162,12 @@ impl Throttles {
     fn decide(
         &self,
         kind: Metered,
-        bytes: usize,
+        (count, bytes): (u64, u64),
         used: Option<&mut Used>,
         now_ms: u64,
     ) -> Result<(), Throttled> {
-        let blocks = (bytes as u64).div_ceil(BLOCK_BYTES).max(1);
-        let n = if kind == Metered::MethodBytes { blocks * BLOCK_BYTES } else { 1 };
+        let blocks = count * bytes.div_ceil(BLOCK_BYTES).max(1);
+        let n = if kind == Metered::MethodBytes { blocks * BLOCK_BYTES } else { count };
         let messages = if kind.is_message() { blocks } else { 0 };
         let (now_us, at) = (now_ms * 1_000, kind as usize);
         let of_hub = Day(self.day.load(Ordering::Relaxed));
@@ -321,7 +322,7 @@ impl Shard {
         let used = known
             .filter(|_| hub.throttles.state == State::Devices)
             .map(|known| &mut **known.heard.get_or_insert_default().used.get_or_insert_default());
-        hub.throttles.take_for(kind, bytes, used, now_ms).err()
+        hub.throttles.take_for(kind, (1, bytes), used, now_ms).err()
     }
 }
 
@@ -351,7 +352,7 @@ mod tests {
         let kind = Metered::Commands;
         let throttles = Throttles::new(bounds(kind, 3, 60, 0), bounds(kind, 2, 60, 0));
         let (mut one, mut two) = (Used::default(), Used::default());
-        let take = |used: &mut Used, at_ms| throttles.take_for(kind, 1, Some(used), at_ms);
+        let take = |used: &mut Used, at_ms| throttles.take_for(kind, (1, 1), Some(used), at_ms);
         assert_eq!([take(&mut one, 0), take(&mut one, 0)], [Ok(()); 2]);
         assert_eq!(take(&mut one, 0), throttled(Whose::Device, By::Rate, 30));
         assert_eq!(take(&mut two, 0), Ok(()));
@@ -365,10 +366,23 @@ mod tests {
     fn methods_are_metered_in_blocks() {
         let kind = Metered::MethodBytes;
         let throttles = Throttles::new(bounds(kind, 8_192, 1, 0), Bounds::default());
-        let take = |bytes, at_ms| throttles.take_for(kind, bytes, None, at_ms);
+        let take = |bytes, at_ms| throttles.take_for(kind, (1, bytes), None, at_ms);
         assert_eq!([take(1, 0), take(4_096, 0)], [Ok(()); 2]);
         assert_eq!(take(0, 0), throttled(Whose::Hub, By::Rate, 1));
         assert_eq!(take(100_000, 1_000), Ok(()), "more than a bucket holds goes out of a full one");
+    }
+
+    #[test]
+    fn many_at_once_are_taken_together_or_not_at_all() {
+        let kind = Metered::Registry;
+        let throttles = Throttles::new(bounds(kind, 10, 10, 0), Bounds::default());
+        assert_eq!(throttles.take(kind, 6, 0), Ok(()));
+        assert_eq!(throttles.take(kind, 6, 0), throttled(Whose::Hub, By::Rate, 2));
+        assert_eq!(throttles.throttled(kind), 6);
+        assert_eq!(throttles.take(kind, 4, 0), Ok(()), "a refusal takes nothing");
+        let late_ms = 100_000;
+        assert_eq!(throttles.take(kind, 100, late_ms), Ok(()), "out of a full bucket");
+        assert_eq!(throttles.take(kind, 1, late_ms), throttled(Whose::Hub, By::Rate, 91));
     }
 
     #[test]
@@ -377,12 +391,13 @@ mod tests {
         let throttles = Throttles::new(day(4), day(3));
         let mut used = Used::default();
         let late_ms = 5 * DAY_MS - 90_000;
-        let mut take = |kind, bytes, at_ms| throttles.take_for(kind, bytes, Some(&mut used), at_ms);
+        let mut take =
+            |kind, bytes, at_ms| throttles.take_for(kind, (1, bytes), Some(&mut used), at_ms);
         assert_eq!(take(Metered::Telemetry, 8_193, late_ms), Ok(()), "it counts three times");
         assert_eq!(take(Metered::TwinReads, 0, late_ms), throttled(Whose::Device, By::Quota, 90));
         assert_eq!(take(Metered::Connects, 0, late_ms), Ok(()), "no message");
-        assert_eq!(throttles.take_for(Metered::Telemetry, 0, None, late_ms), Ok(()));
-        let over = throttles.take_for(Metered::Telemetry, 0, None, late_ms + 500);
+        assert_eq!(throttles.take_for(Metered::Telemetry, (1, 0), None, late_ms), Ok(()));
+        let over = throttles.take_for(Metered::Telemetry, (1, 0), None, late_ms + 500);
         assert_eq!(over, throttled(Whose::Hub, By::Quota, 90));
         assert_eq!(take(Metered::Telemetry, 0, late_ms + 90_000), Ok(()));
     }
