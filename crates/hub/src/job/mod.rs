@@ -33,5 +33,5 @@ pub use id::JobId;
 pub use limits::*;
 pub use plan::{Action, Kind, Plan};
 pub use record::{Done, Planned, Record};
-pub use replay::{Found, Replay};
+pub use replay::Replay;
 pub use state::{End, Job, Outcome, Response, Statistics, Status, Work};

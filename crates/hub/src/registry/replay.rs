@@ -5,11 +5,11 @@
 //! before the one that overtook it, which is still there: the later one counts.
 
 use super::entry::{Entry, Of};
+use crate::Lists;
 use crate::command::{self, DEAD_LETTERS_RANGE, Queue};
 use crate::identity::{Generation, IdentityId, Packed};
 use crate::twin::{Record, Twin};
 use std::collections::BTreeMap;
-use store::log::Need;
 use store::op::Sequence;
 
 /// Adds up records.
@@ -17,15 +17,6 @@ use store::op::Sequence;
 pub struct Replay {
     lives: BTreeMap<IdentityId, Life>,
     lists: Lists,
-}
-
-/// Records that nothing was found in.
-#[derive(Debug, Default)]
-pub struct Lists {
-    /// What means nothing any more: to be released.
-    pub stale: Vec<Sequence>,
-    /// For `store::log::Need::Bury`: the oldest record that one speaks of, and itself.
-    pub tombstones: Vec<(Sequence, Sequence)>,
 }
 
 /// An identity that was found.
@@ -153,18 +144,7 @@ impl Replay {
         queue.heard(record, at, *DEAD_LETTERS_RANGE.end() as u32, &mut needs);
         let before = life.commands.replace((of.generation, queue));
         lists.stale.extend(before.iter().flat_map(|(_, queue)| queue.held()));
-        for need in needs {
-            match need {
-                Need::Release(at) => lists.stale.push(at),
-                Need::Bury { oldest, at } => lists.tombstones.push((oldest, at)),
-                // A queue is in no stream.
-                Need::Hold { .. }
-                | Need::Advance { .. }
-                | Need::Leave { .. }
-                | Need::HoldUntil { .. }
-                | Need::LeaveUntil { .. } => {}
-            }
-        }
+        needs.into_iter().for_each(|need| lists.add(need));
     }
 
     /// An identity has ended, and all that was known of it.
