@@ -3,15 +3,22 @@
 
 use tokio::time::{Duration, timeout};
 
+use hub::job::{Loss, Status};
 use node::devices::{Hub, Metered};
 
 use super::backend::{Backend, Family, Kind, Sample};
+use super::hub::job_counts;
 
 /// What a hub has; nothing where there is none.
 pub async fn families<B: Backend>(backend: &B) -> Vec<Family> {
     let Some(hub) = backend.hub() else { return Vec::new() };
     let mut families = shared(hub);
     // A reactor that does not answer must not take all other metrics with it.
+    if let Ok(Ok(counts)) = timeout(PATIENCE, job_counts(backend)).await {
+        let of = |(status, count): (Status, u64)| sample("status", status.as_str(), count);
+        let help = "Jobs that wait, run, or are kept, by status.";
+        families.push(gauge("gridhub_hub_jobs", help, counts.map(of).into()));
+    }
     let Ok(Some(counts)) = timeout(PATIENCE, backend.device_counts()).await else {
         return families;
     };
@@ -50,6 +57,11 @@ fn shared(hub: &Hub) -> Vec<Family> {
             "gridhub_hub_operations_throttled_total",
             "Operations refused at a bound of hub.throttles or hub.device_throttles.",
             Metered::ALL.map(throttled).into(),
+        ),
+        counter(
+            "gridhub_hub_jobs_dropped_total",
+            "What jobs have not kept: payloads of answers, and ended jobs before their time.",
+            Loss::ALL.map(|loss| sample("reason", loss.name(), hub.job_losses.of(loss))).into(),
         ),
     ]
 }

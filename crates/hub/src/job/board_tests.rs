@@ -154,6 +154,7 @@ fn history_ends_by_time_and_by_number() {
     let [forgotten] = &*hub.board.turn(NOW + HISTORY_MS) else { panic!("it goes") };
     assert_eq!(*forgotten, Record::Forgotten { job });
     let needs = hub.hear(forgotten.clone());
+    assert!(hub.board.take_lost().is_empty(), "its time had come");
     let released = [2, 3, 4, 1].map(|at| Need::Release(Sequence(at)));
     let bury = Need::Bury { oldest: job, at: Sequence(5) };
     assert_eq!(needs, [&released[..], &[bury]].concat());
@@ -170,8 +171,12 @@ fn history_ends_by_time_and_by_number() {
         let record = full.board.cancel(&JobId::parse(&id).unwrap(), NOW).unwrap();
         full.hear(record);
     }
-    assert_eq!(full.board.turn(NOW), [Record::Forgotten { job: Sequence(1) }]);
+    let [forgotten] = &*full.board.turn(NOW) else { panic!("one is too many") };
+    assert_eq!(*forgotten, Record::Forgotten { job: Sequence(1) });
     assert!(full.board.turn(NOW).is_empty());
+    assert!(full.board.take_lost().is_empty());
+    full.hear(forgotten.clone());
+    assert_eq!(full.board.take_lost(), [Loss::HistoryFull]);
 }
 
 #[test]
@@ -198,4 +203,37 @@ fn devices_and_payloads_of_all_jobs_are_bounded() {
     }
     let kept = hub.board.job(job).unwrap().payload_bytes();
     assert_eq!((kept, hub.board.payload_bytes), (2, KEPT_PAYLOADS_BYTES_MAX - 1));
+    assert_eq!(hub.board.take_lost(), [Loss::AnswersFull]);
+    let outcome = Ok(Some(super::super::Response { status: 1, payload: b"1".as_slice().into() }));
+    hub.hear(Record::Done(Done { job, device: 0, during_ms: (NOW, NOW), outcome }));
+    assert_eq!(hub.board.payload_bytes, KEPT_PAYLOADS_BYTES_MAX - 1, "it was done with");
+}
+
+#[test]
+fn memory_and_numbers_follow_the_jobs() {
+    let mut hub = Hub::default();
+    assert_eq!(hub.board.bytes(), 0);
+    let waiting = hub.plan("later", "2020-09-13T12:26:50Z").unwrap();
+    let one = hub.board.bytes();
+    let job = hub.plan("j", "").unwrap();
+    hub.hear(Record::Selected { job, devices: ids(&["a", "bc"]) });
+    let selected = hub.board.bytes();
+    assert!(one > 0 && selected > 2 * one + 3, "{one} {selected}");
+    let parts = [Sequence(hub.log.len() as u64)].into();
+    hub.hear(Record::Begun { job, at_ms: NOW, parts });
+    let begun = hub.board.bytes();
+    let outcome = Ok(Some(super::super::Response { status: 1, payload: [b'1'; 1000].into() }));
+    hub.hear(Record::Done(Done { job, device: 0, during_ms: (NOW, NOW), outcome }));
+    let answered = hub.board.bytes();
+    assert!(answered > begun + 1000, "{begun} {answered}");
+    hub.hear(done(job, 1));
+    let counts = |hub: &Hub| hub.board.counts(NOW).map(|(_, count)| count);
+    assert_eq!(counts(&hub), [1, 0, 1, 0, 0, 0]);
+    for record in hub.board.turn(NOW) {
+        hub.hear(record);
+    }
+    assert_eq!(counts(&hub), [1, 0, 0, 1, 0, 0]);
+    assert_eq!(hub.after_a_crash().0.bytes(), hub.board.bytes());
+    hub.hear(Record::Forgotten { job });
+    assert_eq!((hub.board.bytes(), hub.status(waiting)), (one, Status::Scheduled));
 }

@@ -7,6 +7,7 @@ use hub::command;
 use hub::fault::Faults;
 use hub::feedback;
 use hub::identity::{Policies, Thumbprint};
+use hub::job;
 use hub::plane::Leniency;
 use hub::route::Routing;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Hub {
     pub feedback: feedback::Settings,
     /// How much of it may wait.
     pub feedback_room: feedback::Room,
+    /// What jobs have not kept.
+    pub job_losses: job::Losses,
     /// Whether there is something else than the hub.
     pub scope: Scope,
     /// Where telemetry goes.
@@ -103,6 +106,7 @@ impl Hub {
             commands: command::Settings::default(),
             feedback: feedback::Settings::default(),
             feedback_room: feedback::Room::default(),
+            job_losses: job::Losses::default(),
             scope: Scope::WithBroker,
             channel: Arc::new(Channel::new(ChannelSettings::default())),
             routing: Routing::default(),

@@ -45,6 +45,7 @@ use super::body;
 use super::call::Call;
 use super::error::HttpError;
 use super::query::Query;
+pub use job::counts as job_counts;
 use route::Route;
 
 /// The answer to a request for the service API; `None` when there is no hub or no such path.
