@@ -41,6 +41,8 @@ pub async fn families<B: Backend>(backend: &B) -> Vec<Family> {
 /// What homes count together.
 fn shared(hub: &Hub) -> Vec<Family> {
     let room = &hub.feedback_room;
+    let undefined = hub.routing.undefined();
+    let undefined = undefined.map(|(route, count)| sample("route", route.as_str(), count));
     let throttled = |kind: Metered| sample("operation", kind.name(), hub.throttles.throttled(kind));
     vec![
         gauge(
@@ -62,6 +64,11 @@ fn shared(hub: &Hub) -> Vec<Family> {
             "gridhub_hub_jobs_dropped_total",
             "What jobs have not kept: payloads of answers, and ended jobs before their time.",
             Loss::ALL.map(|loss| sample("reason", loss.name(), hub.job_losses.of(loss))).into(),
+        ),
+        counter(
+            "gridhub_hub_route_conditions_undefined_total",
+            "Messages of which the condition of a route could not say: it counts as false.",
+            undefined.collect(),
         ),
     ]
 }
