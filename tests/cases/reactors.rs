@@ -1,6 +1,8 @@
 //! Two reactors behave as one: clients of different homes hear each other.
+use e2e::device::Device;
 use e2e::raw::{Raw, connect, publish, subscribe};
 use e2e::{Options, Server};
+use serde_json::Value;
 
 /// Enough names that both homes are used.
 const CLIENTS: usize = 12;
@@ -106,5 +108,26 @@ fn retained_messages_are_seen_from_every_reactor() {
         raw.send(&subscribe(1, "kept", 0));
         assert_eq!(raw.packet().0, 0x90);
         assert_eq!(raw.packet().0, 0x31);
+    }
+}
+
+/// A module is at home where its device is, which its name alone does not say.
+#[test]
+fn the_session_of_a_module_is_shown_and_ended() {
+    let server = two();
+    for n in 0..CLIENTS {
+        let name = format!("device1/m{n}");
+        let made = server.verb(&["device", "create", &name, "--json"]).output();
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+        let key = made["authentication"]["symmetricKey"]["primaryKey"].as_str().unwrap();
+        let mut device = Device::connect(&server, &name, key);
+        let shown = server.verb(&["session", "show", &name, "--json"]).output();
+        let text = String::from_utf8_lossy(&shown.stderr).into_owned();
+        assert_eq!(shown.status.code(), Some(0), "{name}: {text}");
+        let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(shown["clientId"], *name);
+        let ended = server.verb(&["session", "disconnect", &name]).output();
+        assert_eq!(ended.status.code(), Some(0), "{name}");
+        device.raw.disconnected(0x98);
     }
 }

@@ -54,8 +54,6 @@ pub struct Counters {
     pub publishes_throttled: Count,
     /// Times newcomers had to wait because too many connections had not sent their CONNECT.
     pub crowds: Count,
-    /// Operations of a hub that came too fast, or too many of a day.
-    pub operations_throttled: Count,
     /// Times a fault struck.
     pub faults: Count,
     /// Gauge: connections whose CONNECT has not come.

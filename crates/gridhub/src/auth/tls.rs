@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use node::auth::Chain;
+use node::auth::{Certificate, Chain};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -28,9 +28,9 @@ use crate::config::{Config, Profile, Tls};
 pub struct TlsConfigs {
     /// MQTT: client certificate optional, TLS 1.2 and 1.3, no ALPN.
     pub mqtts: Arc<ServerConfig>,
-    /// Tells certificates of authorities from others, where the MQTT listener takes any.
+    /// Tells certificates of authorities from others, where listeners take any.
     pub trust: Option<Arc<Trust>>,
-    /// HTTPS: no client certificate, ALPN `h2` and `http/1.1`.
+    /// HTTPS: client certificate optional where any is taken, else none; ALPN `h2` and `http/1.1`.
     pub https: Arc<ServerConfig>,
 }
 
@@ -55,6 +55,10 @@ impl TlsConfigs {
                 (Arc::clone(&trust) as _, Some(trust))
             }
         };
+        let on_https = match &trust {
+            Some(trust) => Arc::clone(trust) as _,
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
         let build = |verifier: Arc<dyn ClientCertVerifier>, alpn: &[&[u8]]| {
             let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
                 .with_protocol_versions(rustls::ALL_VERSIONS)?
@@ -73,8 +77,7 @@ impl TlsConfigs {
             // refused for a list that we would keep.
             mqtts: build(verifier, &[]).with_context(context)?,
             trust,
-            https: build(WebPkiClientVerifier::no_client_auth(), &[b"h2", b"http/1.1"])
-                .with_context(context)?,
+            https: build(on_https, &[b"h2", b"http/1.1"]).with_context(context)?,
         })
     }
 }
@@ -104,6 +107,12 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// What a client has shown, with what it is worth; `None` if that is nothing.
+    pub fn certificate(&self, chain: &[CertificateDer<'_>]) -> Option<Certificate> {
+        let der = chain.first()?.as_ref().into();
+        Some(Certificate { der, chain: self.chain(chain) })
+    }
+
     /// Whether the chain of a client ends at an authority, or its certificate is registered for
     /// itself in the configuration.
     pub fn chain(&self, chain: &[CertificateDer<'_>]) -> Chain {

@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::header::CONTENT_TYPE;
-use tokio::time::{Duration, timeout};
 
 use super::app::App;
 use super::backend::{Backend, Family, Kind, Sample};
-use super::log_metrics;
+use super::{hub_metrics, log_metrics};
 
 /// `GET /metrics`.
 pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
@@ -32,51 +31,12 @@ pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
     ] {
         families.push(Family { name, help, kind, samples: vec![(Vec::new(), value)] });
     }
-    families.extend(device_families(&app.backend).await);
+    families.extend(hub_metrics::families(&app.backend).await);
     let log = app.backend.log();
     families.extend(log.iter().flat_map(log_metrics::families));
     let mut text = text(&families);
     text.extend(log.iter().map(|log| log_metrics::sync_seconds(&log.syncs)));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
-}
-
-/// What a hub has; nothing where there is none.
-async fn device_families<B: Backend>(backend: &B) -> Vec<Family> {
-    let Some(hub) = backend.hub() else { return Vec::new() };
-    let room = &hub.feedback_room;
-    let mut families = vec![
-        Family {
-            name: "gridhub_hub_feedback_waiting",
-            help: "Ends of commands that wait for a reader of feedback.",
-            kind: Kind::Gauge,
-            samples: vec![(Vec::new(), room.taken())],
-        },
-        Family {
-            name: "gridhub_hub_feedback_dropped_total",
-            help: "Ends of commands that found no room (hub.feedback.items_max).",
-            kind: Kind::Counter,
-            samples: vec![(Vec::new(), room.dropped())],
-        },
-    ];
-    // A reactor that does not answer must not take all other metrics with it.
-    let Ok(Some(counts)) = timeout(PATIENCE, backend.device_counts()).await else {
-        return families;
-    };
-    let status = |status: &str, count| (vec![("status", status.to_owned())], count);
-    let gauge = |name, help, samples| Family { name, help, kind: Kind::Gauge, samples };
-    families.extend([
-        gauge(
-            "gridhub_hub_devices",
-            "Registered devices by status, modules not counted.",
-            vec![status("enabled", counts.enabled), status("disabled", counts.disabled)],
-        ),
-        gauge(
-            "gridhub_hub_connected_devices",
-            "Devices that are connected.",
-            vec![(Vec::new(), counts.connected)],
-        ),
-    ]);
-    families
 }
 
 /// A name may stand in the text once: samples of the same name go to the family that is there.
@@ -122,8 +82,6 @@ fn line(text: &mut String, name: &str, (labels, value): &Sample) {
     }
     let _ = writeln!(text, "{} {value}", if labels.is_empty() { "" } else { "}" });
 }
-
-const PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ pub mod call;
 pub mod counters;
 pub mod error;
 pub mod hub;
+pub mod hub_metrics;
 pub mod log_metrics;
 pub mod metrics;
 pub mod openapi;

@@ -124,15 +124,30 @@ impl Hub {
         self.0.inboxes[reactor].send(Parcel::Post(post));
     }
 
-    /// Asks the home of a client; `None` if the reactor is gone.
+    /// Asks the homes of a client until one knows it; `None` if the reactor is gone.
     async fn ask_client<T: Send + 'static>(
         &self,
         client: &str,
-        post: impl FnOnce(String, Reply<T>) -> Post,
+        post: impl Fn(String, Reply<T>) -> Post,
+        knows: impl Fn(&T) -> bool,
     ) -> Option<T> {
-        let home = home_of(client, self.0.inboxes.len());
-        let client = client.to_owned();
-        self.ask_home(home, |reply| post(client, reply)).await
+        let mut answer = None;
+        for home in self.homes_of(client) {
+            answer = self.ask_home(home, |reply| post(client.to_owned(), reply)).await;
+            if answer.as_ref().is_some_and(&knows) {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// Where a client may be at home: a module is where its device is, and who else is called like
+    /// one is where any client is.
+    fn homes_of(&self, client: &str) -> impl Iterator<Item = usize> {
+        let (count, own) = (self.homes(), home_of(client, self.homes()));
+        let device = client.split_once('/').filter(|_| self.0.devices.is_some());
+        let of_device = device.map(|(device, _)| home_of_device(device, count));
+        [own].into_iter().chain(of_device.filter(|home| *home != own))
     }
 
     /// Asks a reactor; `None` if it is gone.
@@ -179,15 +194,16 @@ impl Backend for Hub {
     }
 
     async fn session(&self, client_id: &str) -> Option<SessionDetail> {
-        self.ask_client(client_id, Post::Session).await.flatten()
+        self.ask_client(client_id, Post::Session, Option::is_some).await.flatten()
     }
 
     async fn disconnect(&self, client_id: &str) -> bool {
-        self.ask_client(client_id, Post::Disconnect).await.unwrap_or(false)
+        self.ask_client(client_id, Post::Disconnect, |done| *done).await.unwrap_or(false)
     }
 
     async fn delete(&self, client_id: &str) -> Deleted {
-        self.ask_client(client_id, Post::Delete).await.unwrap_or(Deleted::Absent)
+        let known = |deleted: &Deleted| !matches!(deleted, Deleted::Absent);
+        self.ask_client(client_id, Post::Delete, known).await.unwrap_or(Deleted::Absent)
     }
 
     fn hub(&self) -> Option<&Devices> {

@@ -18,4 +18,4 @@ pub use envelope::{ENVELOPE, Envelope, Head, enqueued_ms};
 pub use group_name::{GroupName, NoGroupName};
 pub use limits::*;
 pub use partition::Partitions;
-pub use replay::{Found, FoundGroup, Lists, Replay};
+pub use replay::{Found, FoundGroup, Replay};

@@ -2,6 +2,7 @@
 
 use super::entry::{Entry, GroupOffsets, State};
 use super::group_name::GroupName;
+use crate::Lists;
 use std::collections::BTreeMap;
 use store::op::Sequence;
 
@@ -32,15 +33,6 @@ pub struct FoundGroup {
     pub at: Sequence,
     /// The oldest record of this life: what its end speaks of.
     pub first: Sequence,
-}
-
-/// Records that carry nothing.
-#[derive(Debug, Default)]
-pub struct Lists {
-    /// Those that mean nothing any more.
-    pub stale: Vec<Sequence>,
-    /// Those that say that a group is gone, with the oldest record that each speaks of.
-    pub tombstones: Vec<(Sequence, Sequence)>,
 }
 
 impl Replay {

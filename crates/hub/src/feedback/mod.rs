@@ -17,6 +17,6 @@ mod settings;
 
 pub use outbox::{CONTENT_TYPE, Delivery, Outbox};
 pub use record::{Item, Record};
-pub use replay::{Found, Replay};
+pub use replay::Replay;
 pub use room::Room;
 pub use settings::Settings;

@@ -3,55 +3,34 @@
 //! A device that is gone has taken its feedback along (B2), whether or not that was written: the
 //! record of its end is enough.
 
-use store::log::Need;
 use store::op::Sequence;
 
 use super::outbox::Outbox;
 use super::record::{Item, Record};
+use crate::Lists;
 
 /// Adds up the held records of feedback. Released ones that come back change nothing but
-/// [`Found::stale`].
+/// [`Lists`].
 #[derive(Debug, Default)]
 pub struct Replay {
     outbox: Outbox,
-    needs: Vec<Need>,
-}
-
-/// Feedback that was found.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// What waits.
-    pub outbox: Outbox,
-    /// What means nothing any more: to be released.
-    pub stale: Vec<Sequence>,
-    /// For `store::log::Need::Bury`: the oldest record that one speaks of, and itself.
-    pub tombstones: Vec<(Sequence, Sequence)>,
+    lists: Lists,
 }
 
 impl Replay {
     /// Takes the next record in the order of the log.
     pub fn take(&mut self, at: Sequence, record: &Record) {
-        self.outbox.heard(record, at, &mut self.needs);
+        let mut needs = Vec::new();
+        self.outbox.heard(record, at, &mut needs);
+        needs.into_iter().for_each(|need| self.lists.add(need));
     }
 
-    /// Everything was taken. `lives`: whether the device is there, in the same life.
-    pub fn finish(self, lives: impl Fn(&Item) -> bool) -> Found {
-        let Self { mut outbox, mut needs } = self;
-        needs.append(&mut outbox.bereave(lives));
-        let mut found = Found { outbox, ..Found::default() };
-        for need in needs {
-            match need {
-                Need::Release(at) => found.stale.push(at),
-                Need::Bury { oldest, at } => found.tombstones.push((oldest, at)),
-                // Feedback is in no stream.
-                Need::Hold { .. }
-                | Need::Advance { .. }
-                | Need::Leave { .. }
-                | Need::HoldUntil { .. }
-                | Need::LeaveUntil { .. } => {}
-            }
-        }
-        found
+    /// Everything was taken: what waits, and the rest. `lives`: whether the device is there, in the
+    /// same life.
+    pub fn finish(self, lives: impl Fn(&Item) -> bool) -> (Outbox, Lists) {
+        let Self { mut outbox, mut lists } = self;
+        outbox.bereave(lives).into_iter().for_each(|need| lists.add(need));
+        (outbox, lists)
     }
 }
 
@@ -86,7 +65,7 @@ mod tests {
             replay.take(Sequence(at), &record);
         }
         let lives = |item: &Item| item.device.as_str() == "b" && item.generation == Generation(2);
-        let Found { outbox, mut stale, tombstones } = replay.finish(lives);
+        let (outbox, Lists { mut stale, tombstones }) = replay.finish(lives);
         assert_eq!(outbox.len(), 1);
         stale.sort_unstable();
         assert_eq!(stale, [1, 2, 6, 7, 8, 9].map(Sequence), "4 names what is left");

@@ -8,8 +8,9 @@ use store::op::Sequence;
 
 use super::id::JobId;
 use super::limits::{ACTIVE_MAX, HISTORY_MAX, JOB_DEVICES_MAX, KEPT_PAYLOADS_BYTES_MAX};
+use super::loss::Loss;
 use super::record::{Done, Planned, Record};
-use super::state::{Job, Phase, Progress};
+use super::state::{Job, Phase, Progress, Status};
 use crate::errors::{ErrorCode, Refusal};
 use crate::identity::DeviceId;
 
@@ -27,6 +28,8 @@ pub struct Board {
     /// Devices of jobs, and of parts.
     devices: usize,
     payload_bytes: usize,
+    /// What was not kept since it was last asked.
+    lost: Vec<Loss>,
 }
 
 #[derive(Debug)]
@@ -43,12 +46,15 @@ enum Way {
     Nothing,
     Ending,
     Forgetting,
+    /// Before its time.
+    ForgettingEarly,
 }
 
 #[derive(Debug)]
 struct Part {
     job: Sequence,
     devices: Vec<DeviceId>,
+    bytes: usize,
 }
 
 impl Board {
@@ -114,7 +120,8 @@ impl Board {
             } else if held.job.is_over()
                 && (held.job.deadline() <= now_ms || surplus > 0 || excess > 0)
             {
-                held.way = Way::Forgetting;
+                let is_old = held.job.deadline() <= now_ms;
+                held.way = if is_old { Way::Forgetting } else { Way::ForgettingEarly };
                 surplus = surplus.saturating_sub(1);
                 excess = excess.saturating_sub(held.job.devices.len());
                 records.push(Record::Forgotten { job });
@@ -212,7 +219,9 @@ impl Board {
             Record::Planned(_) => {}
             Record::Selected { devices, .. } if held.job.phase == Phase::Waiting => {
                 self.devices += devices.len();
-                self.parts.insert(at, Part { job, devices });
+                let ids: usize = devices.iter().map(|id| id.as_str().len()).sum();
+                let bytes = size_of_val(&*devices) + ids;
+                self.parts.insert(at, Part { job, devices, bytes });
             }
             Record::Begun { at_ms, parts, .. } if held.job.phase == Phase::Waiting => {
                 let mut devices = Vec::new();
@@ -230,11 +239,15 @@ impl Board {
                 held.job.asked(&devices, at_ms);
             }
             Record::Done(mut done) => {
-                if let Ok(Some(response)) = &mut done.outcome {
-                    self.payload_bytes += response.payload.len();
-                    if self.payload_bytes > KEPT_PAYLOADS_BYTES_MAX {
-                        self.payload_bytes -= response.payload.len();
+                if let Ok(Some(response)) = &mut done.outcome
+                    && held.job.awaits(done.device)
+                {
+                    let bytes = response.payload.len();
+                    if self.payload_bytes + bytes > KEPT_PAYLOADS_BYTES_MAX {
                         response.payload = Box::default();
+                        self.lost.push(Loss::AnswersFull);
+                    } else {
+                        self.payload_bytes += bytes;
                     }
                 }
                 held.records.push(at);
@@ -248,6 +261,29 @@ impl Board {
             }
             Record::Forgotten { .. } => self.forget(job, at, needs),
         }
+    }
+
+    /// What was not kept since it was last asked. A start asks once, for nobody: what it finds was
+    /// counted when it came.
+    pub fn take_lost(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// How many jobs there are of each status.
+    pub fn counts(&self, now_ms: u64) -> [(Status, u64); Status::ALL.len()] {
+        let mut counts = Status::ALL.map(|status| (status, 0));
+        for held in self.jobs.values() {
+            let status = held.job.status(now_ms);
+            counts.iter_mut().filter(|(of, _)| *of == status).for_each(|(_, count)| *count += 1);
+        }
+        counts
+    }
+
+    /// About how much memory all of it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let of = |held: &Held| size_of::<Held>() + held.job.bytes() + size_of_val(&*held.records);
+        let jobs: usize = self.jobs.values().map(of).sum();
+        jobs + self.parts.values().map(|part| part.bytes).sum::<usize>()
     }
 
     /// A record could not be made a fact: all is as if it had not been decided.
@@ -281,7 +317,10 @@ impl Board {
     }
 
     fn forget(&mut self, job: Sequence, at: Sequence, needs: &mut Vec<Need>) {
-        let Some(Held { job: gone, records, .. }) = self.jobs.remove(&job) else { return };
+        let Some(Held { job: gone, records, way }) = self.jobs.remove(&job) else { return };
+        if way == Way::ForgettingEarly {
+            self.lost.push(Loss::HistoryFull);
+        }
         self.ids.remove(&gone.plan.id);
         self.devices -= gone.devices.len();
         self.payload_bytes -= gone.payload_bytes();

@@ -2,6 +2,7 @@
 
 use super::super::{End, HISTORY_MS, Plan, Replay, Status};
 use super::*;
+use crate::Lists;
 use std::sync::Arc;
 
 const NOW: u64 = 1_600_000_000_000;
@@ -53,7 +54,7 @@ impl Hub {
     }
 
     /// What a start finds of it.
-    fn after_a_crash(&self) -> super::super::Found {
+    fn after_a_crash(&self) -> (Board, Lists) {
         let mut replay = Replay::default();
         for (at, record) in (1..).zip(&self.log) {
             let mut bytes = Vec::new();
@@ -104,8 +105,8 @@ fn a_job_goes_on_where_it_was() {
     let job = hub.plan("j", "").unwrap();
     let needs = hub.hear(Record::Selected { job, devices: ids(&["gone"]) });
     assert!(needs.is_empty());
-    let found = hub.after_a_crash();
-    assert_eq!(found.stale, [Sequence(2)], "it selects anew");
+    let (_, lists) = hub.after_a_crash();
+    assert_eq!(lists.stale, [Sequence(2)], "it selects anew");
     hub.hear(Record::Selected { job, devices: ids(&["a", "b"]) });
     hub.hear(Record::Selected { job, devices: ids(&["c"]) });
     let parts = [3, 4].map(Sequence).into();
@@ -115,12 +116,10 @@ fn a_job_goes_on_where_it_was() {
     assert_eq!(late, [Need::Release(Sequence(6))]);
     hub.hear(done(job, 0));
     hub.hear(Record::Asking { job, at_ms: NOW + 5, devices: [2].into() });
-    let found = hub.after_a_crash();
-    let mut stale = found.stale;
+    let (board, Lists { mut stale, .. }) = hub.after_a_crash();
     stale.sort_unstable();
     assert_eq!(stale, [2, 6].map(Sequence));
-    let again = found.board.job(job).unwrap();
-    let (now, then) = (hub.board.job(job).unwrap(), again);
+    let (now, then) = (hub.board.job(job).unwrap(), board.job(job).unwrap());
     assert_eq!(now.statistics(), then.statistics());
     assert_eq!((then.statistics().devices, then.statistics().succeeded), (3, 1));
     assert_eq!(then.in_work().collect::<Vec<_>>(), [(2, NOW + 5)]);
@@ -141,7 +140,7 @@ fn a_job_goes_on_where_it_was() {
     let [ended] = &*hub.board.turn(NOW + 10) else { panic!("it is tried again") };
     hub.hear(ended.clone());
     assert_eq!(hub.status(job), Status::Completed);
-    assert_eq!(hub.after_a_crash().board.job(job).unwrap().status(NOW), Status::Completed);
+    assert_eq!(hub.after_a_crash().0.job(job).unwrap().status(NOW), Status::Completed);
 }
 
 #[test]
@@ -155,13 +154,14 @@ fn history_ends_by_time_and_by_number() {
     let [forgotten] = &*hub.board.turn(NOW + HISTORY_MS) else { panic!("it goes") };
     assert_eq!(*forgotten, Record::Forgotten { job });
     let needs = hub.hear(forgotten.clone());
+    assert!(hub.board.take_lost().is_empty(), "its time had come");
     let released = [2, 3, 4, 1].map(|at| Need::Release(Sequence(at)));
     let bury = Need::Bury { oldest: job, at: Sequence(5) };
     assert_eq!(needs, [&released[..], &[bury]].concat());
     assert_eq!(hub.hear(done(job, 0)), [Need::Release(Sequence(6))], "too late");
-    let found = hub.after_a_crash();
-    assert_eq!(found.board.jobs.len(), 0);
-    assert_eq!((found.stale.len(), found.tombstones), (5, vec![(job, Sequence(5))]));
+    let (board, lists) = hub.after_a_crash();
+    assert_eq!(board.jobs.len(), 0);
+    assert_eq!((lists.stale.len(), lists.tombstones), (5, vec![(job, Sequence(5))]));
     assert!(hub.plan("j", "").is_ok(), "its id is free");
 
     let mut full = Hub::default();
@@ -171,8 +171,12 @@ fn history_ends_by_time_and_by_number() {
         let record = full.board.cancel(&JobId::parse(&id).unwrap(), NOW).unwrap();
         full.hear(record);
     }
-    assert_eq!(full.board.turn(NOW), [Record::Forgotten { job: Sequence(1) }]);
+    let [forgotten] = &*full.board.turn(NOW) else { panic!("one is too many") };
+    assert_eq!(*forgotten, Record::Forgotten { job: Sequence(1) });
     assert!(full.board.turn(NOW).is_empty());
+    assert!(full.board.take_lost().is_empty());
+    full.hear(forgotten.clone());
+    assert_eq!(full.board.take_lost(), [Loss::HistoryFull]);
 }
 
 #[test]
@@ -199,4 +203,37 @@ fn devices_and_payloads_of_all_jobs_are_bounded() {
     }
     let kept = hub.board.job(job).unwrap().payload_bytes();
     assert_eq!((kept, hub.board.payload_bytes), (2, KEPT_PAYLOADS_BYTES_MAX - 1));
+    assert_eq!(hub.board.take_lost(), [Loss::AnswersFull]);
+    let outcome = Ok(Some(super::super::Response { status: 1, payload: b"1".as_slice().into() }));
+    hub.hear(Record::Done(Done { job, device: 0, during_ms: (NOW, NOW), outcome }));
+    assert_eq!(hub.board.payload_bytes, KEPT_PAYLOADS_BYTES_MAX - 1, "it was done with");
+}
+
+#[test]
+fn memory_and_numbers_follow_the_jobs() {
+    let mut hub = Hub::default();
+    assert_eq!(hub.board.bytes(), 0);
+    let waiting = hub.plan("later", "2020-09-13T12:26:50Z").unwrap();
+    let one = hub.board.bytes();
+    let job = hub.plan("j", "").unwrap();
+    hub.hear(Record::Selected { job, devices: ids(&["a", "bc"]) });
+    let selected = hub.board.bytes();
+    assert!(one > 0 && selected > 2 * one + 3, "{one} {selected}");
+    let parts = [Sequence(hub.log.len() as u64)].into();
+    hub.hear(Record::Begun { job, at_ms: NOW, parts });
+    let begun = hub.board.bytes();
+    let outcome = Ok(Some(super::super::Response { status: 1, payload: [b'1'; 1000].into() }));
+    hub.hear(Record::Done(Done { job, device: 0, during_ms: (NOW, NOW), outcome }));
+    let answered = hub.board.bytes();
+    assert!(answered > begun + 1000, "{begun} {answered}");
+    hub.hear(done(job, 1));
+    let counts = |hub: &Hub| hub.board.counts(NOW).map(|(_, count)| count);
+    assert_eq!(counts(&hub), [1, 0, 1, 0, 0, 0]);
+    for record in hub.board.turn(NOW) {
+        hub.hear(record);
+    }
+    assert_eq!(counts(&hub), [1, 0, 0, 1, 0, 0]);
+    assert_eq!(hub.after_a_crash().0.bytes(), hub.board.bytes());
+    hub.hear(Record::Forgotten { job });
+    assert_eq!((hub.board.bytes(), hub.status(waiting)), (one, Status::Scheduled));
 }

@@ -125,6 +125,18 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// About how much memory it takes, in bytes; a condition that was read takes several times its
+    /// text.
+    pub(super) fn bytes(&self) -> usize {
+        let action = match &self.action {
+            Action::Method(request) => request.payload.len(),
+            Action::Twin { request, .. } => request.len(),
+        };
+        size_of::<Self>() + action + self.condition_text.len() * CONDITION_TIMES
+    }
+}
+
 fn twin(update: &Value<'_>, now_ms: u64) -> Result<Action, Refusal> {
     let etag = Members::new(update, "updateTwin.").filled("etag")?;
     let if_match = match etag {
@@ -159,6 +171,8 @@ fn refused(refused: query::Refused) -> Refusal {
         other => other.into(),
     }
 }
+
+const CONDITION_TIMES: usize = 10;
 
 #[cfg(test)]
 mod tests {

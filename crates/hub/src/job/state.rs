@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::limits::{HISTORY_MS, KEPT_PAYLOAD_BYTES_MAX, WORK_MAX};
+use super::loss::{Loss, Losses};
 use super::plan::Plan;
 use crate::errors::{ErrorCode, Refusal};
 use crate::identity::DeviceId;
@@ -18,6 +19,7 @@ pub struct Job {
     /// Nobody before it is to be begun with.
     next: usize,
     counts: Statistics,
+    bytes: usize,
 }
 
 /// `status`.
@@ -110,16 +112,29 @@ pub(super) enum Progress {
     Failed { since_ms: u64, at_ms: u64, refusal: Box<Refusal> },
 }
 
-/// What a job keeps of an answer.
-impl From<Reply> for Response {
-    fn from(reply: Reply) -> Self {
-        let Reply { status, payload } = reply;
-        let fits = payload.len() <= KEPT_PAYLOAD_BYTES_MAX;
-        Self { status, payload: if fits { payload } else { Box::default() } }
+impl Response {
+    /// What a job keeps of an answer.
+    pub fn of(reply: Reply, losses: &Losses) -> Self {
+        let Reply { status, mut payload } = reply;
+        if payload.len() > KEPT_PAYLOAD_BYTES_MAX {
+            losses.count(Loss::AnswerTooLong);
+            payload = Box::default();
+        }
+        Self { status, payload }
     }
 }
 
 impl Status {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Scheduled,
+        Self::Queued,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// The text in documents.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -134,15 +149,7 @@ impl Status {
 
     /// Reads `jobStatus` of a query, in any case; `None` = no job of ours is ever so.
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [
-            Self::Scheduled,
-            Self::Queued,
-            Self::Running,
-            Self::Completed,
-            Self::Failed,
-            Self::Cancelled,
-        ];
-        all.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text))
+        Self::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text))
     }
 }
 
@@ -183,7 +190,8 @@ impl Job {
     /// A job that waits for its time.
     pub fn new(plan: Arc<Plan>) -> Self {
         let (devices, counts) = (Vec::new(), Statistics::default());
-        Self { plan, phase: Phase::Waiting, devices, next: 0, counts }
+        let bytes = size_of::<Self>() + plan.bytes();
+        Self { plan, phase: Phase::Waiting, devices, next: 0, counts, bytes }
     }
 
     /// What was asked for.
@@ -282,8 +290,21 @@ impl Job {
         self.counts
     }
 
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether this device is not done with.
+    pub(super) fn awaits(&self, number: u32) -> bool {
+        let progress = self.progress(number as usize);
+        matches!(progress, Some(Progress::Pending | Progress::Running { .. }))
+    }
+
     /// It has begun with these devices.
     pub(super) fn begun(&mut self, devices: Vec<DeviceId>, since_ms: u64) {
+        let ids: usize = devices.iter().map(|id| id.as_str().len()).sum();
+        self.bytes += devices.len() * size_of::<Device>() + ids;
         let devices = devices.into_iter().map(|id| Device { id, progress: Progress::Pending });
         self.devices = devices.collect();
         let (devices, pending) = (self.devices.len(), self.devices.len());
@@ -303,9 +324,13 @@ impl Job {
 
     /// A device is done with, once; also after the end of the job.
     pub(super) fn done(&mut self, number: u32, (since_ms, at_ms): (u64, u64), outcome: Outcome) {
-        let place = number as usize;
-        let Some(Progress::Pending | Progress::Running { .. }) = self.progress(place) else {
+        if !self.awaits(number) {
             return;
+        }
+        self.bytes += match &outcome {
+            Ok(None) => 0,
+            Ok(Some(response)) => size_of::<Response>() + response.payload.len(),
+            Err(refusal) => size_of::<Refusal>() + refusal.message.len(),
         };
         let progress = match outcome {
             Ok(response) => {
@@ -313,7 +338,7 @@ impl Job {
             }
             Err(refusal) => Progress::Failed { since_ms, at_ms, refusal: Box::new(refusal) },
         };
-        self.set(place, progress);
+        self.set(number as usize, progress);
     }
 
     /// It has ended.

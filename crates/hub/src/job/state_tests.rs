@@ -46,7 +46,7 @@ fn a_job_goes_through_its_devices() {
     assert_eq!(job.next(NOW + 1_000).map(|work| work.number), Some(1));
     assert_eq!(counts(&job), [3, 0, 0, 2, 1]);
     let response = Reply { status: 200, payload: b"{}".as_slice().into() };
-    job.done(0, (NOW + 1_000, NOW + 2_000), Ok(Some(response.into())));
+    job.done(0, (NOW + 1_000, NOW + 2_000), Ok(Some(Response::of(response, &Losses::default()))));
     job.done(0, (NOW + 1_000, NOW + 2_000), Err(refused()));
     job.done(9, (NOW + 1_000, NOW + 2_000), Err(refused()));
     assert_eq!(counts(&job), [3, 0, 1, 1, 1], "once, and nobody else");
@@ -147,8 +147,11 @@ fn work_and_memory_have_bounds() {
     assert_eq!(begun, WORK_MAX);
     job.done(0, (NOW, NOW), Ok(None));
     assert_eq!(job.next(NOW).map(|work| work.number), Some(WORK_MAX as u32));
-    for (len, kept) in [(KEPT_PAYLOAD_BYTES_MAX, KEPT_PAYLOAD_BYTES_MAX), (1 << 17, 0)] {
+    let losses = Losses::default();
+    let max = KEPT_PAYLOAD_BYTES_MAX;
+    for (len, kept, lost) in [(max, max, 0), (max + 1, 0, 1), (1 << 17, 0, 2)] {
         let reply = Reply { status: 1, payload: vec![b'1'; len].into() };
-        assert_eq!(Response::from(reply).payload.len(), kept);
+        assert_eq!(Response::of(reply, &losses).payload.len(), kept);
+        assert_eq!(losses.of(Loss::AnswerTooLong), lost);
     }
 }

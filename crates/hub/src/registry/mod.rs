@@ -11,4 +11,4 @@ mod replay;
 
 pub use entry::{Entry, Of};
 pub use index::{Ids, Index};
-pub use replay::{Found, FoundTwin, Lists, Replay};
+pub use replay::{Found, FoundTwin, Replay};

@@ -7,10 +7,10 @@
 use super::entry::{Entry, Of};
 use super::index::Ids;
 use super::lives::{Beside, Life, Lives};
+use crate::Lists;
 use crate::command::{self, DEAD_LETTERS_RANGE, Queue};
 use crate::identity::Packed;
 use crate::twin::{Record, Twin};
-use store::log::Need;
 use store::op::Sequence;
 
 /// Adds up records.
@@ -18,15 +18,6 @@ use store::op::Sequence;
 pub struct Replay {
     lives: Lives,
     lists: Lists,
-}
-
-/// Records that nothing was found in.
-#[derive(Debug, Default)]
-pub struct Lists {
-    /// What means nothing any more: to be released.
-    pub stale: Vec<Sequence>,
-    /// For `store::log::Need::Bury`: the oldest record that one speaks of, and itself.
-    pub tombstones: Vec<(Sequence, Sequence)>,
 }
 
 /// An identity that was found.
@@ -140,18 +131,7 @@ impl Replay {
         queue.heard(record, at, *DEAD_LETTERS_RANGE.end() as u32, &mut needs);
         let before = beside.commands.replace((of.generation, queue));
         lists.stale.extend(before.iter().flat_map(|(_, queue)| queue.held()));
-        for need in needs {
-            match need {
-                Need::Release(at) => lists.stale.push(at),
-                Need::Bury { oldest, at } => lists.tombstones.push((oldest, at)),
-                // A queue is in no stream.
-                Need::Hold { .. }
-                | Need::Advance { .. }
-                | Need::Leave { .. }
-                | Need::HoldUntil { .. }
-                | Need::LeaveUntil { .. } => {}
-            }
-        }
+        needs.into_iter().for_each(|need| lists.add(need));
     }
 
     /// An identity has ended, and all that was known of it.

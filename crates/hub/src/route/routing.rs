@@ -7,6 +7,8 @@ use super::name::Name;
 use super::source::Source;
 use super::target::{Target, Targets};
 use crate::query::{Condition, Message, Root, Verdict};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A configuration as an operator writes it. The default is that of a new hub.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +67,8 @@ struct Route {
     source: Source,
     condition: Condition,
     target: Target,
+    /// How often its condition has come to nothing: of all copies of the configuration.
+    undefined: Arc<AtomicU64>,
 }
 
 /// What is wrong with a configuration.
@@ -159,27 +163,27 @@ impl Routing {
         enriched || self.routes_of(source).any(|route| route.condition.looks_into(Root::Twin))
     }
 
-    /// Where a message goes: to the endpoint of each route that takes it, once. `undefined` is told
-    /// the name of each route whose condition comes to nothing, which counts as false and is worth
-    /// a line in a log.
-    pub fn targets(
-        &self,
-        source: Source,
-        message: &Message<'_>,
-        mut undefined: impl FnMut(&Name),
-    ) -> Targets {
+    /// Where a message goes: to the endpoint of each route that takes it, once. A condition that
+    /// comes to nothing is no reason to take it, and [counted](Self::undefined): it may be a
+    /// mistake.
+    pub fn targets(&self, source: Source, message: &Message<'_>) -> Targets {
         let mut targets = Targets::NONE;
         for route in self.routes_of(source) {
             match route.condition.verdict(message) {
                 Verdict::True => targets = targets.with(route.target),
                 Verdict::False => {}
-                Verdict::Undefined => undefined(&route.name),
+                Verdict::Undefined => drop(route.undefined.fetch_add(1, Ordering::Relaxed)),
             }
         }
         match source {
             Source::DeviceMessages if targets.is_empty() => self.fallback,
             _ => targets,
         }
+    }
+
+    /// Each enabled route, and for how many messages its condition has come to nothing.
+    pub fn undefined(&self) -> impl Iterator<Item = (&Name, u64)> {
+        self.routes.iter().map(|route| (&route.name, route.undefined.load(Ordering::Relaxed)))
     }
 
     /// What a message gets on its way to an endpoint. `bytes`: its size as B4 counts.
@@ -220,7 +224,7 @@ impl Routing {
         let condition = Condition::of_route(wanted.condition);
         let condition = condition.map_err(|e| format!("its condition: {e}"))?;
         let target = self.target(wanted.endpoint).ok_or(NO_ENDPOINT)?;
-        Ok(Route { name, source, condition, target })
+        Ok(Route { name, source, condition, target, undefined: Arc::default() })
     }
 
     fn routes_of(&self, source: Source) -> impl Iterator<Item = &Route> {

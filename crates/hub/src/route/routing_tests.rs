@@ -16,8 +16,10 @@ fn named<'w>(names: &'w [&'w str], routes: &[WantedRoute<'w>]) -> Vec<WantedRout
 
 /// The names of the endpoints, and of the routes whose condition is undefined.
 fn goes(routing: &Routing, source: Source, message: &Message<'_>) -> (String, String) {
-    let mut undefined = Vec::new();
-    let targets = routing.targets(source, message, |name| undefined.push(name.as_str().to_owned()));
+    let before: Vec<u64> = routing.undefined().map(|(_, count)| count).collect();
+    let targets = routing.targets(source, message);
+    let undefined = routing.undefined().zip(before).filter(|((_, count), was)| count > was);
+    let undefined: Vec<_> = undefined.map(|((name, _), _)| name.as_str()).collect();
     let names = targets.iter().map(|target| routing.name(target).unwrap().as_str().to_owned());
     (names.collect::<Vec<_>>().join(" "), undefined.join(" "))
 }

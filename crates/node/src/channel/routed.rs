@@ -48,8 +48,7 @@ impl Message<'_> {
         let body = text.as_ref().and_then(|text| text.as_ref()?.value());
         let (properties, system) = (&*self.properties, &*system);
         let message = query::Message { properties, system, body: body.as_ref(), twin };
-        // A condition that comes to nothing counts as false.
-        if !routing.targets(source, &message, |_| {}).has(Target::EVENTS) {
+        if !routing.targets(source, &message).has(Target::EVENTS) {
             return Fate::Nowhere;
         }
         let name = hub.name();

@@ -28,6 +28,15 @@ pub(crate) struct Claimed {
     pub after: After,
 }
 
+/// What somebody shows by HTTP who asks as a device (D6).
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// Of the device, or of a policy.
+    Token(Box<str>),
+    /// That of his connection.
+    Certificate(Certificate),
+}
+
 /// What is to be judged.
 #[derive(Debug, Clone)]
 enum Proof {
@@ -48,6 +57,8 @@ pub(crate) enum NotAdmitted {
     Unknown,
     /// There is no such policy.
     Policy,
+    /// Its own keys prove nothing.
+    KeysOff,
     /// There is no certificate.
     NoCertificate,
     /// The password is no token.
@@ -57,20 +68,27 @@ pub(crate) enum NotAdmitted {
 }
 
 impl Claimed {
-    /// Takes what a CONNECT of MQTT 5 says.
+    /// Takes what a CONNECT of MQTT 5 says. `server_name`: what its TLS has called this server, if
+    /// that is none of the hub's names.
     ///
     /// # Errors
-    /// A host that is none of this hub.
+    /// A host that is none of this hub. Who names none is for the one hub that there is; where
+    /// there is nothing else, only if TLS did not name another.
     pub fn of(
         hello: Hello<'_>,
         hub: &Hub,
         certificate: Option<Certificate>,
+        server_name: Option<&str>,
     ) -> Result<Self, ConnectRefused> {
         let Hello { id, host, claim, .. } = hello;
-        if host.is_some_and(|host| !hub.is_host(host)) {
+        let is_stranger = match host {
+            Some(host) => !hub.is_host(host),
+            None => hub.is_alone() && server_name.is_some(),
+        };
+        if is_stranger {
             return Err(ConnectRefused::UnknownTenant);
         }
-        let host = host.map(Into::into);
+        let host = host.or(server_name).map(Into::into);
         let (method, policy, proof) = match claim {
             Claim::X509 => (Method::X509, None, Proof::Certificate),
             Claim::Sas(s) => (Method::Sas, s.policy.map(Into::into), Proof::of(&s)),
@@ -117,17 +135,16 @@ impl Claimed {
         Ok(Self { id: name.id, proved, proof, model_id, after: After::Stays })
     }
 
-    /// Who shows a token by HTTP (D6): of the device, or of a policy.
-    pub fn by_token(id: &IdentityId, text: &str) -> Self {
-        let policy = policy_of(text);
-        let proved = Proved { method: Method::Sas, policy, host: None, certificate: None };
-        Self {
-            id: id.clone(),
-            proved,
-            proof: Proof::Token(text.into()),
-            model_id: None,
-            after: After::Stays,
-        }
+    /// Who asks by HTTP (D6).
+    pub fn by_http(id: &IdentityId, credential: Credential, hub: &Hub) -> Self {
+        let (method, policy, certificate, proof) = match credential {
+            Credential::Token(text) => (Method::Sas, policy_of(&text), None, Proof::Token(text)),
+            Credential::Certificate(certificate) => {
+                (Method::X509, None, names(hub, Some(certificate)), Proof::Certificate)
+            }
+        };
+        let proved = Proved { method, policy, host: None, certificate };
+        Self { id: id.clone(), proved, proof, model_id: None, after: After::Stays }
     }
 
     /// The same identity with the claim of a re-authentication (iot-hub A8).
@@ -170,12 +187,7 @@ impl Claimed {
             }
             Proof::Signature { at, expiry, mac } => {
                 let policy = self.proved.policy.as_deref();
-                let signer = match policy {
-                    None => Signer::Own,
-                    Some(name) => {
-                        Signer::Policy(hub.policies.get(name).ok_or(NotAdmitted::Policy)?)
-                    }
-                };
+                let signer = self.signer(policy, hub)?;
                 let client_id = &self.id.to_string();
                 let signed = SignedConnect { client_id, policy, at: at.as_deref(), expiry };
                 let hosts: Vec<&str> =
@@ -185,16 +197,22 @@ impl Claimed {
             }
             Proof::Token(text) => {
                 let token = Token::parse(text).map_err(NotAdmitted::Token)?;
-                let signer = match token.policy() {
-                    None => Signer::Own,
-                    Some(name) => {
-                        Signer::Policy(hub.policies.get(name).ok_or(NotAdmitted::Policy)?)
-                    }
-                };
+                let signer = self.signer(token.policy(), hub)?;
                 let hosts: Vec<&str> = hub.hosts().collect();
                 let proof = candidate.token(signer, &token, &hosts, when);
                 proof.map(|proof| Some(proof.expires_at_ms)).map_err(NotAdmitted::Denied)
             }
+        }
+    }
+}
+
+impl Claimed {
+    /// Whose keys have to have signed.
+    fn signer<'h>(&self, policy: Option<&str>, hub: &'h Hub) -> Result<Signer<'h>, NotAdmitted> {
+        match policy {
+            None if hub.keys_off.of(&self.id) => Err(NotAdmitted::KeysOff),
+            None => Ok(Signer::Own),
+            Some(name) => hub.policies.get(name).map(Signer::Policy).ok_or(NotAdmitted::Policy),
         }
     }
 }
@@ -210,21 +228,23 @@ fn names(hub: &Hub, certificate: Option<Certificate>) -> Option<Arc<(Certificate
 }
 
 impl Shard {
-    /// Whether a token lets somebody in as this device. He is not told whether there is such a
-    /// device or such a policy; what he has signed himself he may hear of.
+    /// Whether a credential lets somebody in as this device. He is not told whether there is such
+    /// a device or such a policy; what he has signed himself he may hear of.
     ///
     /// # Errors
     /// IotHubUnauthorizedAccess.
-    pub(super) fn verify_token(
+    pub(super) fn verify(
         &mut self,
         id: &IdentityId,
-        token: &str,
+        credential: Credential,
     ) -> Result<AuthMethod, Refusal> {
-        let claimed = Claimed::by_token(id, token);
-        let judged = match &self.devices.hub {
-            Some(hub) => claimed.judge(&self.devices, hub, self.homes.now),
-            None => Err(NotAdmitted::Unknown),
+        let what = credential.what();
+        let Some(hub) = self.devices.hub.clone() else {
+            let text = "there is no hub here, and nobody may ask it";
+            return Err(Refusal::new(ErrorCode::IotHubUnauthorizedAccess, text));
         };
+        let claimed = Claimed::by_http(id, credential, &hub);
+        let judged = claimed.judge(&self.devices, &hub, self.homes.now);
         let Err(not) = judged else { return Ok(claimed.proved.auth_method(id)) };
         let client = id.to_string();
         self.homes.refused(&client, Reason::NOT_AUTHORIZED, not.rule(), not.why());
@@ -235,13 +255,30 @@ impl Shard {
             )) => error.to_string(),
             NotAdmitted::Unknown
             | NotAdmitted::Policy
+            | NotAdmitted::KeysOff
             | NotAdmitted::NoCertificate
             | NotAdmitted::Denied(_) => {
-                let with = "the device's key, or with a policy's that has DeviceConnect";
-                format!("the token does not let '{client}' in: sign it with {with}")
+                let (what, rule) = what;
+                format!("the {what} does not let '{client}' in: {rule}")
             }
         };
         Err(Refusal::new(ErrorCode::IotHubUnauthorizedAccess, why))
+    }
+}
+
+impl Credential {
+    /// What it is called, and what it has to be.
+    fn what(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Token(_) => (
+                "token",
+                "sign it with the device's key, or with a policy's that has DeviceConnect",
+            ),
+            Self::Certificate(_) => (
+                "certificate",
+                "its thumbprint is to be registered, or its authority known and its name the id",
+            ),
+        }
     }
 }
 
@@ -258,6 +295,7 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "identity_unknown",
             Self::Policy => "policy_unknown",
+            Self::KeysOff => "keys_off",
             Self::NoCertificate => "certificate_missing",
             Self::Token(_) => "token_malformed",
             Self::Denied(denied) => denied.rule(),
@@ -269,6 +307,9 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "nobody of this id is registered".to_owned(),
             Self::Policy => "the hub has no policy of this name".to_owned(),
+            Self::KeysOff => {
+                "hub.disable_device_sas or hub.disable_module_sas turns its own keys off".to_owned()
+            }
             Self::NoCertificate => "no certificate came with the TLS connection".to_owned(),
             Self::Token(error) => error.to_string(),
             Self::Denied(denied) => denied.to_string(),

@@ -36,6 +36,7 @@ pub use asking::{
 };
 use behind::Behind;
 pub(crate) use claimed::Claimed;
+pub use claimed::Credential;
 pub(crate) use commands::CommandWritten;
 use deadlines::Deadlines;
 pub(crate) use faults::{After, Strikes};
@@ -45,7 +46,7 @@ pub use methods::Ticket;
 pub(crate) use publishing::Said;
 pub(crate) use session::DeviceSession;
 pub use settings::{
-    CertificateNames, Hub, MakePrincipal, ReadCertificate, SKEW_MS, Scope, TwinHistory,
+    CertificateNames, Hub, KeysOff, MakePrincipal, ReadCertificate, SKEW_MS, Scope, TwinHistory,
 };
 pub(crate) use subscribing::{Subscribed, kept};
 use throttles::Used;

@@ -41,12 +41,25 @@ pub struct Bounds {
 }
 
 /// The bounds of a hub and what of them is used up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Throttles {
     hub: Bounds,
     device: Bounds,
+    state: State,
     buckets: [SharedBucket; METERED],
     day: AtomicU64,
+    /// Operations that had to wait, since the start.
+    throttled: [AtomicU64; METERED],
+}
+
+/// Whether there is a bound: asked for every operation, so it is no look at all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Off,
+    /// The hub is bounded; devices are not.
+    Hub,
+    /// Devices are, and the hub may be.
+    Devices,
 }
 
 /// What one device or module has used up.
@@ -103,32 +116,58 @@ impl Bounds {
 impl Throttles {
     /// Of a hub, and of each device and module.
     pub fn new(hub: Bounds, device: Bounds) -> Self {
-        Self { hub, device, ..Self::default() }
+        let state = match (hub.is_off(), device.is_off()) {
+            (true, true) => State::Off,
+            (false, true) => State::Hub,
+            (_, false) => State::Devices,
+        };
+        let (buckets, day, throttled) = Default::default();
+        Self { hub, device, state, buckets, day, throttled }
     }
 
     /// Whether nothing is bounded.
     pub fn is_off(&self) -> bool {
-        self.hub.is_off() && self.device.is_off()
+        self.state == State::Off
     }
 
-    /// Counts one request of services that is about no single device.
+    /// Counts what a service asks for that is about no single device: so many at once, all or
+    /// none.
     ///
     /// # Errors
-    /// It has to wait.
-    pub fn take(&self, kind: Metered, now_ms: u64) -> Result<(), Throttled> {
-        self.take_for(kind, 0, None, now_ms)
+    /// They have to wait.
+    pub fn take(&self, kind: Metered, count: usize, now_ms: u64) -> Result<(), Throttled> {
+        self.take_for(kind, (count, 0), None, now_ms)
     }
 
-    /// Counts an operation of so many bytes.
+    /// Operations of one kind that had to wait, since the start.
+    pub fn throttled(&self, kind: Metered) -> u64 {
+        self.throttled[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// Counts so many operations of so many bytes each, or that they have to wait.
     fn take_for(
         &self,
         kind: Metered,
-        bytes: usize,
+        (count, bytes): (usize, usize),
         used: Option<&mut Used>,
         now_ms: u64,
     ) -> Result<(), Throttled> {
-        let blocks = (bytes as u64).div_ceil(BLOCK_BYTES).max(1);
-        let n = if kind == Metered::MethodBytes { blocks * BLOCK_BYTES } else { 1 };
+        let taken = self.decide(kind, (count as u64, bytes as u64), used, now_ms);
+        if taken.is_err() {
+            self.throttled[kind as usize].fetch_add(count as u64, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn decide(
+        &self,
+        kind: Metered,
+        (count, bytes): (u64, u64),
+        used: Option<&mut Used>,
+        now_ms: u64,
+    ) -> Result<(), Throttled> {
+        let blocks = count * bytes.div_ceil(BLOCK_BYTES).max(1);
+        let n = if kind == Metered::MethodBytes { blocks * BLOCK_BYTES } else { count };
         let messages = if kind.is_message() { blocks } else { 0 };
         let (now_us, at) = (now_ms * 1_000, kind as usize);
         let of_hub = Day(self.day.load(Ordering::Relaxed));
@@ -171,7 +210,39 @@ impl Throttles {
     }
 }
 
+impl Default for Throttles {
+    fn default() -> Self {
+        Self::new(Bounds::default(), Bounds::default())
+    }
+}
+
 impl Metered {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; METERED] = [
+        Self::Connects,
+        Self::Telemetry,
+        Self::TwinReads,
+        Self::TwinUpdates,
+        Self::Commands,
+        Self::MethodBytes,
+        Self::Registry,
+        Self::Queries,
+    ];
+
+    /// The label in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connects => "connects",
+            Self::Telemetry => "telemetry",
+            Self::TwinReads => "twin_reads",
+            Self::TwinUpdates => "twin_updates",
+            Self::Commands => "commands",
+            Self::MethodBytes => "methods",
+            Self::Registry => "registry",
+            Self::Queries => "queries",
+        }
+    }
+
     /// Whether it counts for the quota of a day.
     fn is_message(self) -> bool {
         !matches!(self, Self::Connects | Self::Registry | Self::Queries)
@@ -249,11 +320,9 @@ impl Shard {
         let hub = self.devices.hub.as_ref()?;
         let known = self.devices.known.get_mut(Ids::from(id)).map(|(_, known)| known);
         let used = known
-            .filter(|_| !hub.throttles.device.is_off())
+            .filter(|_| hub.throttles.state == State::Devices)
             .map(|known| &mut **known.heard.get_or_insert_default().used.get_or_insert_default());
-        let throttled = hub.throttles.take_for(kind, bytes, used, now_ms).err()?;
-        self.homes.counters.operations_throttled.add(1);
-        Some(throttled)
+        hub.throttles.take_for(kind, (1, bytes), used, now_ms).err()
     }
 }
 
@@ -283,23 +352,37 @@ mod tests {
         let kind = Metered::Commands;
         let throttles = Throttles::new(bounds(kind, 3, 60, 0), bounds(kind, 2, 60, 0));
         let (mut one, mut two) = (Used::default(), Used::default());
-        let take = |used: &mut Used, at_ms| throttles.take_for(kind, 1, Some(used), at_ms);
+        let take = |used: &mut Used, at_ms| throttles.take_for(kind, (1, 1), Some(used), at_ms);
         assert_eq!([take(&mut one, 0), take(&mut one, 0)], [Ok(()); 2]);
         assert_eq!(take(&mut one, 0), throttled(Whose::Device, By::Rate, 30));
         assert_eq!(take(&mut two, 0), Ok(()));
         assert_eq!(take(&mut two, 0), throttled(Whose::Hub, By::Rate, 20));
         assert_eq!(take(&mut two, 20_000), Ok(()), "the refusal took nothing of its own");
         assert_eq!(take(&mut two, 40_000), Ok(()));
+        assert_eq!(Metered::ALL.map(|kind| throttles.throttled(kind)), [0, 0, 0, 0, 2, 0, 0, 0]);
     }
 
     #[test]
     fn methods_are_metered_in_blocks() {
         let kind = Metered::MethodBytes;
         let throttles = Throttles::new(bounds(kind, 8_192, 1, 0), Bounds::default());
-        let take = |bytes, at_ms| throttles.take_for(kind, bytes, None, at_ms);
+        let take = |bytes, at_ms| throttles.take_for(kind, (1, bytes), None, at_ms);
         assert_eq!([take(1, 0), take(4_096, 0)], [Ok(()); 2]);
         assert_eq!(take(0, 0), throttled(Whose::Hub, By::Rate, 1));
         assert_eq!(take(100_000, 1_000), Ok(()), "more than a bucket holds goes out of a full one");
+    }
+
+    #[test]
+    fn many_at_once_are_taken_together_or_not_at_all() {
+        let kind = Metered::Registry;
+        let throttles = Throttles::new(bounds(kind, 10, 10, 0), Bounds::default());
+        assert_eq!(throttles.take(kind, 6, 0), Ok(()));
+        assert_eq!(throttles.take(kind, 6, 0), throttled(Whose::Hub, By::Rate, 2));
+        assert_eq!(throttles.throttled(kind), 6);
+        assert_eq!(throttles.take(kind, 4, 0), Ok(()), "a refusal takes nothing");
+        let late_ms = 100_000;
+        assert_eq!(throttles.take(kind, 100, late_ms), Ok(()), "out of a full bucket");
+        assert_eq!(throttles.take(kind, 1, late_ms), throttled(Whose::Hub, By::Rate, 91));
     }
 
     #[test]
@@ -308,12 +391,13 @@ mod tests {
         let throttles = Throttles::new(day(4), day(3));
         let mut used = Used::default();
         let late_ms = 5 * DAY_MS - 90_000;
-        let mut take = |kind, bytes, at_ms| throttles.take_for(kind, bytes, Some(&mut used), at_ms);
+        let mut take =
+            |kind, bytes, at_ms| throttles.take_for(kind, (1, bytes), Some(&mut used), at_ms);
         assert_eq!(take(Metered::Telemetry, 8_193, late_ms), Ok(()), "it counts three times");
         assert_eq!(take(Metered::TwinReads, 0, late_ms), throttled(Whose::Device, By::Quota, 90));
         assert_eq!(take(Metered::Connects, 0, late_ms), Ok(()), "no message");
-        assert_eq!(throttles.take_for(Metered::Telemetry, 0, None, late_ms), Ok(()));
-        let over = throttles.take_for(Metered::Telemetry, 0, None, late_ms + 500);
+        assert_eq!(throttles.take_for(Metered::Telemetry, (1, 0), None, late_ms), Ok(()));
+        let over = throttles.take_for(Metered::Telemetry, (1, 0), None, late_ms + 500);
         assert_eq!(over, throttled(Whose::Hub, By::Quota, 90));
         assert_eq!(take(Metered::Telemetry, 0, late_ms + 90_000), Ok(()));
     }

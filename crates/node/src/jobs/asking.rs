@@ -2,8 +2,10 @@
 
 use super::keeping::Then;
 use crate::door::Reply;
+use crate::pressure::MEMORY_FULL;
 use crate::shard::Shard;
-use hub::errors::Refusal;
+use broker::budget::Level;
+use hub::errors::{ErrorCode, Refusal};
 use hub::job::{JobId, Kind, Planned, Status};
 use hub::json;
 use hub::query::Query;
@@ -22,7 +24,12 @@ pub enum JobAsk {
     Page(JobPage, Reply<JobRows<u64>>),
     /// Some of what jobs did to devices (`devices.jobs`).
     Rows(Arc<Query>, Option<JobRow>, usize, Reply<JobRows<JobRow>>),
+    /// How many there are of each status.
+    Counts(Reply<JobCounts>),
 }
+
+/// How many jobs there are of each status.
+pub type JobCounts = [(Status, u64); Status::ALL.len()];
 
 /// Which jobs.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +67,9 @@ impl Shard {
     pub(crate) fn job_asked(&mut self, ask: JobAsk) {
         let now_ms = self.homes.now.wall_ms;
         match ask {
+            JobAsk::Plan(_, reply) if self.homes.meter.level() == Level::Full => {
+                reply(Err(Refusal::new(ErrorCode::ServiceUnavailable, MEMORY_FULL)));
+            }
             JobAsk::Plan(planned, reply) => match self.jobs.board.plan(*planned) {
                 Ok(record) => self.write_job(record, Then::Told(reply)),
                 Err(refusal) => reply(Err(refusal)),
@@ -74,6 +84,7 @@ impl Shard {
             },
             JobAsk::Page(page, reply) => reply(self.job_page(page)),
             JobAsk::Rows(query, after, count, reply) => reply(self.job_rows(&query, after, count)),
+            JobAsk::Counts(reply) => reply(self.jobs.board.counts(now_ms)),
         }
     }
 

@@ -49,6 +49,7 @@ impl Shard {
             }
         }
         self.jobs.board = board;
+        drop(self.jobs.board.take_lost());
         self.jobs.wake();
     }
 
@@ -92,6 +93,9 @@ impl Shard {
         let place = if at.0 > 0 { at } else { Sequence(self.jobs.last) };
         let mut needs = Vec::new();
         self.jobs.board.heard(record, place, &mut needs);
+        let lost = self.jobs.board.take_lost();
+        let losses = self.devices.hub.as_ref().map(|hub| &hub.job_losses);
+        losses.into_iter().for_each(|all| lost.iter().for_each(|loss| all.count(*loss)));
         if at.0 > 0 {
             needs.into_iter().for_each(|need| self.perform.need(need));
         }

@@ -12,9 +12,10 @@ mod keeping;
 mod serving;
 mod working;
 
-pub use asking::{JobAsk, JobPage, JobRow, JobRows};
+pub use asking::{JobAsk, JobCounts, JobPage, JobRow, JobRows};
 pub(crate) use keeping::JobWritten;
 
+use broker::budget::Charge;
 use hub::identity::{DeviceId, IdentityId};
 use hub::job::{Board, Done, Plan, Record};
 use std::collections::{BTreeMap, VecDeque};
@@ -44,6 +45,8 @@ pub(crate) struct Desk {
     open: usize,
     /// Whether jobs are to be looked at in the next turn.
     due: bool,
+    /// What the board takes of the budget, as it last was.
+    charge: Option<(usize, Charge)>,
 }
 
 /// How far it is known which devices a job has.
@@ -108,6 +111,7 @@ impl Default for Desk {
             answers: channel(),
             open: 0,
             due: false,
+            charge: None,
         }
     }
 }

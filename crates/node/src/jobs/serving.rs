@@ -3,13 +3,14 @@
 
 use super::keeping::Then;
 use super::{Mail, Selection, Work};
-use crate::devices::{Ask, Asked, Ticket};
+use crate::devices::{Ask, Asked, Hub, Ticket};
 use crate::door::Reply;
 use crate::shard::Shard;
 use hub::errors::{ErrorCode, Refusal};
 use hub::identity::IdentityId;
-use hub::job::{Action, Done, Outcome, Record};
+use hub::job::{Action, Done, Outcome, Record, Response};
 use hub::method;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 impl Shard {
@@ -26,9 +27,10 @@ impl Shard {
             Action::Twin { .. } => self.wish_job(id, Box::new(work)),
             Action::Method(request) => {
                 let request = Box::new(request.clone());
+                let Some(hub) = self.devices.hub.clone() else { return };
                 // Those of services come from a count from 0 on.
                 let ticket = Ticket(1 << 63 | u64::from(work.device) << 31 | work.job.0);
-                let line = Line { to: self.jobs.answers.0.clone(), state: State::Open(work) };
+                let line = Line { to: self.jobs.answers.0.clone(), hub, state: State::Open(work) };
                 self.jobs.open += 1;
                 let now_ms = self.homes.now.wall_ms;
                 let reply: Reply<method::Outcome> =
@@ -83,6 +85,7 @@ impl Work {
 /// The way back of a call to a device. It has an answer, whatever becomes of the call.
 struct Line {
     to: Sender<Done>,
+    hub: Arc<Hub>,
     state: State,
 }
 
@@ -94,7 +97,7 @@ enum State {
 impl Line {
     fn answered(mut self, outcome: method::Outcome, at_ms: u64) {
         let outcome = match outcome {
-            Ok(reply) => Ok(Some(reply.into())),
+            Ok(reply) => Ok(Some(Response::of(reply, &self.hub.job_losses))),
             Err(failed) => Err(failed.refusal),
         };
         self.tell(outcome, at_ms);

@@ -14,6 +14,7 @@ impl Shard {
     /// Time has passed, or something has become of a job.
     pub(crate) fn jobs_due(&mut self) {
         let now_ms = self.homes.now.wall_ms;
+        self.charge_jobs();
         if now_ms < self.jobs.quiet_until_ms {
             return self.homes.arm(Timer::Jobs, self.jobs.quiet_until_ms);
         }
@@ -29,6 +30,14 @@ impl Shard {
         }
         if let Some(at_ms) = self.jobs.board.deadline(now_ms) {
             self.homes.arm(Timer::Jobs, at_ms);
+        }
+    }
+
+    /// What jobs take is a part of the memory for data.
+    fn charge_jobs(&mut self) {
+        let bytes = self.jobs.board.bytes();
+        if self.jobs.charge.as_ref().is_none_or(|(charged, _)| *charged != bytes) {
+            self.jobs.charge = Some((bytes, self.homes.meter.charge(bytes)));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::world::{Answer, World, code, take, take_after};
 use crashdisk::{CrashDisk, Fault, below};
 use hub::IfMatch;
 use hub::errors::{ErrorCode, Refusal};
-use hub::job::{JobId, Kind, Plan, Planned, RUNNING_MAX, Status};
+use hub::job::{JobId, KEPT_PAYLOAD_BYTES_MAX, Kind, Loss, Plan, Planned, RUNNING_MAX, Status};
 use hub::query::Query;
 use mqtt::qos::QoS;
 use node::devices::Ask;
@@ -180,6 +180,46 @@ fn twins_refuse_one_by_one() {
     assert!(["completed", "failed"].contains(&last["status"].as_str().unwrap()), "{last}");
 }
 
+/// The device answers the one call that it has heard.
+fn answer(world: &mut World, device: &mut Device, payload: &[u8]) {
+    let heard = device.hear(world);
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    let correlation = heard[0].split(' ').nth(1).unwrap();
+    let correlation: Vec<u8> = (0..correlation.len() / 2)
+        .map(|n| u8::from_str_radix(&correlation[2 * n..2 * n + 2], 16).unwrap())
+        .collect();
+    let done = [("response-code", "200")];
+    let to = ("$iothub/responses", QoS::AtMostOnce);
+    let _ = device.publish(world, to, (Some(&correlation), &done), payload);
+    world.settled();
+}
+
+/// What a job takes is a part of the memory for data, and what it does not keep is counted.
+#[test]
+fn jobs_are_charged_and_long_answers_counted() {
+    let mut world = with_devices(World::in_memory(), 1);
+    let before = world.budget.bytes();
+    let mut device = listening(&mut world, "d0");
+    for (id, bytes, lost) in [("fits", KEPT_PAYLOAD_BYTES_MAX, 0), ("long", 5_000, 1)] {
+        planned(&mut world, id, &method_job(""));
+        world.settled();
+        answer(&mut world, &mut device, &vec![b'1'; bytes]);
+        assert_eq!(status(&mut world, id), "completed");
+        assert_eq!(world.hub.job_losses.of(Loss::AnswerTooLong), lost);
+    }
+    let row = rows(&mut world, "SELECT * FROM devices.jobs WHERE jobId = 'long'").remove(0);
+    let answer = &row["outcome"]["deviceMethodResponse"];
+    assert_eq!((&answer["status"], &answer["payload"]), (&200.into(), &Value::Null));
+    let kept = world.budget.bytes();
+    assert!(kept > before + KEPT_PAYLOAD_BYTES_MAX, "{before} {kept}");
+    world.advance(30 * 86_400_000 + 1);
+    world.settled();
+    assert_eq!(code(get(&mut world, "fits")), ErrorCode::JobNotFound);
+    let after = world.budget.bytes();
+    assert!(after + KEPT_PAYLOAD_BYTES_MAX < kept, "{kept} {after}");
+    assert_eq!(world.hub.job_losses.of(Loss::HistoryFull), 0);
+}
+
 #[test]
 fn devices_answer_fail_or_say_nothing() {
     for world in [World::in_memory(), World::on(CrashDisk::new(3))] {
@@ -189,20 +229,11 @@ fn devices_answer_fail_or_say_nothing() {
         device.subscribe(&mut world, &[("$iothub/methods/+", QoS::AtMostOnce)]);
         planned(&mut world, "j", &method_job(""));
         world.settled();
-        let heard = device.hear(&mut world);
-        assert_eq!(heard.len(), 1, "{heard:?}");
-        let correlation = heard[0].split(' ').nth(1).unwrap();
-        let correlation: Vec<u8> = (0..correlation.len() / 2)
-            .map(|n| u8::from_str_radix(&correlation[2 * n..2 * n + 2], 16).unwrap())
-            .collect();
         assert_eq!(
             (status(&mut world, "j"), counts(&mut world, "j")),
             ("running".into(), [3, 1, 0, 2, 0])
         );
-        let done = [("response-code", "200")];
-        let to = ("$iothub/responses", QoS::AtMostOnce);
-        let _ = device.publish(&mut world, to, (Some(&correlation), &done), b"{\"a\":1}");
-        world.settled();
+        answer(&mut world, &mut device, b"{\"a\":1}");
         assert_eq!(counts(&mut world, "j"), [3, 1, 1, 1, 0]);
         world.advance(5_001);
         world.settled();

@@ -366,6 +366,8 @@ fn routes_decide_what_goes_and_events_are_told_where_one_asks() {
     assert_eq!(operations(&lives), ["createDeviceIdentity", "deleteDeviceIdentity"]);
     assert_eq!(of("deviceLifecycleEvents", "d2").len(), 1);
     assert_eq!(of("deviceConnectionStateEvents", "d2").len(), 0);
+    let undefined: Vec<u64> = world.hub.routing.undefined().map(|(_, count)| count).collect();
+    assert_eq!(undefined, [2, 0, 0, 0], "of two messages there was no site yet");
 }
 
 /// What a device of MQTT 3.1.1 says in its topic, and its will (D1 to D4).

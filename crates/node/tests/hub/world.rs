@@ -48,6 +48,7 @@ pub struct World {
     /// Connections that were closed, until their devices hear of it.
     pub closed: Vec<LinkId>,
     pub hub: Arc<Hub>,
+    pub budget: Arc<Budget>,
     make: MakeHub,
     numbers: u64,
 }
@@ -152,13 +153,14 @@ impl World {
         let limits = Arc::new(limits);
         let (interest, retained) = (Arc::new(Interest::new(1)), Arc::new(Retained::new(&limits)));
         let keys: Arc<KeyRecords> = Arc::default();
+        let budget = Arc::new(Budget::new(1 << 30, None, 1));
         let shard = Shard::new(Settings {
             reactor: 0,
             reactors: 1,
             authorizer: Authorizer::new(&limits),
             limits,
             quota: Arc::new(SessionQuota::new(9)),
-            budget: Arc::new(Budget::new(1 << 30, None, 1)),
+            budget: Arc::clone(&budget),
             connects: Arc::new(SharedBucket::default()),
             interest: Arc::clone(&interest),
             retained: Arc::clone(&retained),
@@ -184,6 +186,7 @@ impl World {
             told: Vec::new(),
             closed: Vec::new(),
             hub,
+            budget,
             make,
             numbers: 0,
         }

@@ -5,7 +5,7 @@ use hyper::StatusCode;
 
 use hub::errors::Refusal;
 use hub::identity::{BulkResult, BulkRow};
-use node::devices::Ask;
+use node::devices::{Ask, Metered};
 
 use super::{Answer, Asked, asking, json, refused};
 use crate::http::backend::Backend;
@@ -19,6 +19,7 @@ pub async fn apply<B: Backend>(asked: &Asked<'_, B>, body: Body) -> Answer {
     let (body, _share) = body::read(body, asked.app.body_bounds(BODY_BYTES_MAX)).await?;
     let rows = BulkRow::read_all(&body)?;
     let count = rows.len();
+    asked.take(Metered::Registry, count)?;
     let mut pending = Vec::with_capacity(count);
     for row in rows {
         pending.push(match row {

@@ -12,7 +12,7 @@ use hub::errors::{ErrorCode, Refusal};
 use hub::job::{JobId, Kind, Plan, Planned, Status};
 use hub::query::Query;
 use node::door::Reply;
-use node::jobs::{JobAsk, JobPage, JobRow, JobRows};
+use node::jobs::{JobAsk, JobCounts, JobPage, JobRow, JobRows};
 
 use super::continuation::Continuation;
 use super::query::{
@@ -106,6 +106,14 @@ pub async fn rows<B: Backend>(
         Some(left) => Continuation::JobOfTop { job, device, left },
     });
     page(&all, query.item_kind().as_str(), next.map(|next| next.token(text)))
+}
+
+/// How many there are of each status.
+///
+/// # Errors
+/// The server ends.
+pub async fn counts<B: Backend>(backend: &B) -> Result<JobCounts, HttpError> {
+    ask(backend, JobAsk::Counts).await
 }
 
 fn page(rows: &[Vec<u8>], kind: &'static str, next: Option<String>) -> Answer {

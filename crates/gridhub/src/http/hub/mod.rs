@@ -45,6 +45,7 @@ use super::body;
 use super::call::Call;
 use super::error::HttpError;
 use super::query::Query;
+pub use job::counts as job_counts;
 use route::Route;
 
 /// The answer to a request for the service API; `None` when there is no hub or no such path.
@@ -208,13 +209,21 @@ impl<B: Backend> Asked<'_, B> {
     fn unhurried(&self) -> Result<(), HttpError> {
         let kind = match (self.route, &self.head.method) {
             (Route::Query(_), &Method::POST) => Metered::Queries,
+            // Its rows count, which are not read yet.
+            (Route::Devices, &Method::POST) => return Ok(()),
             (Route::Devices | Route::Identity(_) | Route::Modules(_) | Route::Query(_), _) => {
                 Metered::Registry
             }
             _ => return Ok(()),
         };
+        self.take(kind, 1)
+    }
+
+    /// So many operations at once are not too many.
+    fn take(&self, kind: Metered, count: usize) -> Result<(), HttpError> {
         let backend = &self.app.backend;
-        let taken = backend.hub().map_or(Ok(()), |hub| hub.throttles.take(kind, backend.wall_ms()));
+        let now_ms = backend.wall_ms();
+        let taken = backend.hub().map_or(Ok(()), |hub| hub.throttles.take(kind, count, now_ms));
         taken.map_err(|throttled| Refusal::from(throttled).into())
     }
 

@@ -176,6 +176,12 @@ async fn what_is_no_job_is_refused() {
                            "startTime": "2026-01-01T00:00:00Z"});
         assert_eq!(plan(&server, &format!("j{n}"), &later).await.status, 200);
     }
+    let metrics = String::from_utf8(server.get("/metrics").await.body).unwrap();
+    for (status, count) in [("scheduled", 100), ("running", 0)] {
+        let sample = format!("gridhub_hub_jobs{{status=\"{status}\"}} {count}\n");
+        assert!(metrics.contains(&sample), "{metrics}");
+    }
+    assert!(metrics.contains("jobs_dropped_total{reason=\"history_full\"} 0\n"), "{metrics}");
     let more = ask(&server, "PUT /jobs/v2/more", "", &twin).await;
     assert_eq!(refused(&more), (429, "ThrottlingMaxActiveJobCountExceeded".into()));
 }

@@ -24,9 +24,8 @@ fn slow(reply: &Reply, retry_after_s: &str) {
 
 #[tokio::test]
 async fn each_call_has_its_bound_and_says_when_to_come_again() {
-    let per_minute = |kind| (kind, 3, 60);
     let server = bound(&[
-        per_minute(Metered::Registry),
+        (Metered::Registry, 4, 60),
         (Metered::Queries, 1, 60),
         (Metered::TwinReads, 1, 4),
         (Metered::Commands, 1, 60),
@@ -37,8 +36,9 @@ async fn each_call_has_its_bound_and_says_when_to_come_again() {
     assert_eq!(made.status, 200);
     assert_eq!(ask(&server, "GET /devices", "", "").await.status, 200);
     let rows = r#"[{"id":"e","importMode":"create"},{"id":"f","importMode":"create"}]"#;
-    assert_eq!(ask(&server, "POST /devices", "", rows).await.status, 200, "it counts once");
-    slow(&ask(&server, "GET /devices/d", "", "").await, "20");
+    assert_eq!(ask(&server, "POST /devices", "", rows).await.status, 200, "it counts twice");
+    slow(&ask(&server, "GET /devices/d", "", "").await, "15");
+    slow(&ask(&server, "POST /devices", "", rows).await, "30");
     let query = r#"{"query":"SELECT * FROM devices"}"#;
     assert_eq!(ask(&server, "POST /devices/query", "", query).await.status, 200);
     slow(&ask(&server, "POST /devices/query", "", query).await, "60");
@@ -49,6 +49,13 @@ async fn each_call_has_its_bound_and_says_when_to_come_again() {
     slow(&ask(&server, "POST /messages/deviceBound", to, "x").await, "60");
     // Statistics are not bounded.
     assert_eq!(ask(&server, "GET /statistics/devices", "", "").await.status, 200);
+    let metrics = String::from_utf8(server.get("/metrics").await.body).unwrap();
+    for (operation, count) in
+        [("registry", 3), ("queries", 1), ("twin_reads", 1), ("commands", 1), ("telemetry", 0)]
+    {
+        let sample = format!("throttled_total{{operation=\"{operation}\"}} {count}\n");
+        assert!(metrics.contains(&sample), "{sample}{metrics}");
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,6 @@ use super::message::Message;
 use super::publisher::Publisher;
 use super::session_id::SessionId;
 use groups::Groups;
-use hub::registry::Lists;
 use needs::Needs;
 use requests::Requests;
 use retained::{Removals, Topics};
@@ -202,18 +201,14 @@ impl Replay {
         let (retained, removals) = topics.finish(&mut needs);
         let Removals { tombstones: of_topics, kept } = removals;
         tombstones.extend(of_topics);
-        let (devices, Lists { stale, tombstones: of_devices }) = devices.finish();
-        tombstones.extend(of_devices);
-        stale.into_iter().for_each(|at| needs.let_go(at));
+        let (devices, of_devices) = devices.finish();
         let (channel, of_channel) = channel.finish();
-        tombstones.extend(of_channel.tombstones);
-        of_channel.stale.into_iter().for_each(|at| needs.let_go(at));
-        let of_feedback = feedback.finish(|item| is_there(&devices, item));
-        tombstones.extend(of_feedback.tombstones);
-        of_feedback.stale.into_iter().for_each(|at| needs.let_go(at));
-        let of_jobs = jobs.finish();
-        tombstones.extend(of_jobs.tombstones);
-        of_jobs.stale.into_iter().for_each(|at| needs.let_go(at));
+        let (feedback, of_feedback) = feedback.finish(|item| is_there(&devices, item));
+        let (jobs, of_jobs) = jobs.finish();
+        for lists in [of_devices, of_channel, of_feedback, of_jobs] {
+            tombstones.extend(lists.tombstones);
+            lists.stale.into_iter().for_each(|at| needs.let_go(at));
+        }
         tombstones.sort_unstable_by_key(|(_, at)| *at);
         let (stale, shared) = needs.finish();
         let clock_record = clock.map(|(_, at)| at);
@@ -225,8 +220,8 @@ impl Replay {
             groups: groups.finish(),
             devices,
             channel,
-            feedback: of_feedback.outbox,
-            jobs: of_jobs.board,
+            feedback,
+            jobs,
             clock_ms,
             clock_record,
             next_session,
