@@ -230,7 +230,9 @@ impl Board {
                 held.job.asked(&devices, at_ms);
             }
             Record::Done(mut done) => {
-                if let Ok(Some(response)) = &mut done.outcome {
+                if let Ok(Some(response)) = &mut done.outcome
+                    && held.job.awaits(done.device)
+                {
                     self.payload_bytes += response.payload.len();
                     if self.payload_bytes > KEPT_PAYLOADS_BYTES_MAX {
                         self.payload_bytes -= response.payload.len();

@@ -200,3 +200,19 @@ fn devices_and_payloads_of_all_jobs_are_bounded() {
     let kept = hub.board.job(job).unwrap().payload_bytes();
     assert_eq!((kept, hub.board.payload_bytes), (2, KEPT_PAYLOADS_BYTES_MAX - 1));
 }
+
+/// What a device is said to have answered again, and what one that is none of the job's has, takes
+/// no room from others.
+#[test]
+fn what_is_not_kept_takes_no_room() {
+    let mut hub = Hub::default();
+    let job = hub.begun("j", &["a"]);
+    for device in [0, 0, 7] {
+        let payload = b"12".as_slice().into();
+        let outcome = Ok(Some(super::super::Response { status: 1, payload }));
+        hub.hear(Record::Done(Done { job, device, during_ms: (NOW, NOW), outcome }));
+    }
+    assert_eq!(hub.board.payload_bytes, 2);
+    hub.hear(Record::Forgotten { job });
+    assert_eq!(hub.board.payload_bytes, 0);
+}

@@ -303,17 +303,22 @@ impl Job {
 
     /// A device is done with, once; also after the end of the job.
     pub(super) fn done(&mut self, number: u32, (since_ms, at_ms): (u64, u64), outcome: Outcome) {
-        let place = number as usize;
-        let Some(Progress::Pending | Progress::Running { .. }) = self.progress(place) else {
+        if !self.awaits(number) {
             return;
-        };
+        }
         let progress = match outcome {
             Ok(response) => {
                 Progress::Succeeded { since_ms, at_ms, response: response.map(Box::new) }
             }
             Err(refusal) => Progress::Failed { since_ms, at_ms, refusal: Box::new(refusal) },
         };
-        self.set(place, progress);
+        self.set(number as usize, progress);
+    }
+
+    /// Whether it is not done with a device that it has.
+    pub(super) fn awaits(&self, number: u32) -> bool {
+        let progress = self.progress(number as usize);
+        matches!(progress, Some(Progress::Pending | Progress::Running { .. }))
     }
 
     /// It has ended.
