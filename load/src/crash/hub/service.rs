@@ -189,11 +189,12 @@ pub fn ask(
 /// The document that came with 2xx.
 ///
 /// # Errors
-/// When another status came.
+/// When another status came. Where 404 may come it is looked for before: here somebody is gone.
 pub fn success(verb: &str, path: &str, answer: &Answer) -> Result<Value, Stop> {
     if answer.status / 100 != 2 {
         let what = format!("{verb} {path}: {} {}", answer.status, answer.text());
-        return Err(Stop::Wrong(Rule::Protocol, what));
+        let rule = if answer.status == 404 { Rule::Registry } else { Rule::Protocol };
+        return Err(Stop::Wrong(rule, what));
     }
     Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
 }
