@@ -3,6 +3,7 @@
 //! to is the same without those that are said to mean nothing. Refuses to know which entries would
 //! follow one another.
 
+use hub::job::{Board, Job};
 use node::journal::{BadEntry, Entry, Found, Message, Reached, Replay};
 use store::log::Kind;
 use store::op::Sequence;
@@ -56,7 +57,20 @@ fn meaning(found: &Found) -> String {
         format!("{:?} {:?} {:?}", d.identity, d.twin.as_ref().map(|t| &t.twin), d.commands)
     };
     let devices: Vec<_> = found.devices.iter().map(device).collect();
-    format!("{:?} {retained:?} {:?} {clock:?} {devices:?}", found.sessions, found.requests)
+    let of_hub =
+        format!("{devices:?} {:?} {:?} {:?}", found.channel, found.feedback, jobs(&found.jobs));
+    format!("{:?} {retained:?} {:?} {clock:?} {of_hub}", found.sessions, found.requests)
+}
+
+/// As services see them: all, and each device of each.
+fn jobs(board: &Board) -> Vec<(Sequence, String)> {
+    let shown = |(at, job): (Sequence, &Job)| {
+        let mut out = Vec::new();
+        job.write(0, &mut out);
+        (0..).find(|number| !job.write_device(*number, &mut out));
+        (at, String::from_utf8(out).expect("what we write is JSON"))
+    };
+    board.behind(Sequence(0)).map(shown).collect()
 }
 
 fn decode(kind: Kind, payload: &[u8]) -> Option<Entry<'_>> {
@@ -101,8 +115,8 @@ fn encoded(entry: &Entry<'_>) -> Vec<u8> {
 }
 
 /// Those in use: 7 was given out and is never again.
-const KINDS: [u8; 21] =
-    [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 33, 34];
+const KINDS: [u8; 23] =
+    [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 33, 34, 35, 36];
 
 #[cfg(test)]
 mod tests {

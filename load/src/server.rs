@@ -145,10 +145,25 @@ pub fn identity(binary: &Path, folder: &Path) -> Result<Value> {
 /// # Errors
 /// When it ends before it is ready, with what it said on stdout.
 pub fn ready(mut command: Command, folder: &Path) -> Result<(Child, Value)> {
-    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "error".into());
+    command.stderr(Stdio::inherit());
+    first_line(spawn(command, folder, "error")?)
+}
+
+/// Starts it in `folder`, logging at `level` unless `RUST_LOG` says another.
+///
+/// # Errors
+/// When there is no such program.
+pub fn spawn(mut command: Command, folder: &Path, level: &str) -> Result<Child> {
+    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| level.into());
     command.current_dir(folder).env("RUST_LOG", level).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+    command.stdout(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))
+}
+
+/// Waits for the line that says that it is ready.
+///
+/// # Errors
+/// As [`ready`].
+pub fn first_line(mut child: Child) -> Result<(Child, Value)> {
     let mut line = String::new();
     if let Some(out) = child.stdout.take() {
         BufReader::new(out).read_line(&mut line)?;

@@ -25,6 +25,12 @@ pub enum Rule {
     Twin,
     /// A command that was taken is delivered until it is settled, and no more then.
     Commands,
+    /// Who sent a command is told how it has ended, and of no other.
+    Feedback,
+    /// A call is heard once, and answered as its device did.
+    Methods,
+    /// A job that was taken goes to its end, and does each thing once.
+    Jobs,
     /// Telemetry that was acknowledged is in the channel, in its device's order, and stays there.
     Telemetry,
     /// What was answered of identities stands.
@@ -37,7 +43,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Lost,
         Self::GroupLost,
         Self::Twice,
@@ -46,6 +52,9 @@ impl Rule {
         Self::Session,
         Self::Twin,
         Self::Commands,
+        Self::Feedback,
+        Self::Methods,
+        Self::Jobs,
         Self::Telemetry,
         Self::Registry,
         Self::Protocol,
@@ -63,6 +72,9 @@ impl Rule {
             Self::Session => "sessions outlive the process",
             Self::Twin => "twins are linearizable and nothing answered is lost",
             Self::Commands => "commands are never lost and never settled twice",
+            Self::Feedback => "every end of a command is told, and no other",
+            Self::Methods => "methods are heard once and answered by their device",
+            Self::Jobs => "jobs go to their end and do nothing twice",
             Self::Telemetry => "acknowledged telemetry is in the channel, in order",
             Self::Registry => "registry changes that were answered stand",
             Self::Protocol => "nothing unasked for is sent or refused",

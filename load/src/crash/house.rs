@@ -2,10 +2,11 @@
 //! process started on them again and again. Refuses to know what clients do with it.
 
 use super::power::Power;
+use super::said::Said;
 use crate::engine::Target;
 use crate::hub;
 use crate::process::Process;
-use crate::server::{Options, configuration, identity, ports, ready, trust};
+use crate::server::{Options, configuration, first_line, identity, ports, spawn, trust};
 use anyhow::{Context, Result, bail};
 use rustls::ClientConfig;
 use std::io::{BufRead, BufReader, Read};
@@ -39,8 +40,18 @@ pub struct House {
     process: Option<Child>,
     power: Option<Power>,
     fate: Fate,
-    /// How long the starts took.
-    pub starts: Vec<Duration>,
+    /// All that have come to their end.
+    pub starts: Vec<Start>,
+}
+
+/// A start.
+pub struct Start {
+    /// Of which round.
+    pub round: u64,
+    /// Until it was ready.
+    pub took: Duration,
+    /// What the process has told of it.
+    pub said: Said,
 }
 
 impl Durability {
@@ -69,6 +80,8 @@ impl House {
             // What waits for who is away a whole run is not what is proven here.
             "limits.session_queue_messages_max = 100000000".to_owned(),
             "limits.session_queue_bytes_max = 100000000000".to_owned(),
+            // As short as there is: who keeps a batch is waited for in the end.
+            "hub.feedback.lock = \"5s\"".to_owned(),
         ];
         limits.extend(hub::CONFIGURATION.map(str::to_owned));
         let text_of = configuration(&Options { reactors: 2, core: None, limits });
@@ -92,11 +105,14 @@ impl House {
     ///
     /// # Errors
     /// When it ends before that; its reason is on stderr.
-    pub fn start(&mut self) -> Result<Target> {
-        let begun = Instant::now();
-        let (child, line) = ready(self.command(), &self.folder)?;
+    pub fn start(&mut self, round: u64) -> Result<Target> {
+        let (begun, mut command) = (Instant::now(), self.command());
+        command.stderr(Stdio::piped());
+        let mut child = spawn(command, &self.folder, LEVELS)?;
+        let said = Said::by(child.stderr.take().context("it has a stderr")?);
+        let (child, line) = first_line(child)?;
         self.process = Some(child);
-        self.starts.push(begun.elapsed());
+        self.starts.push(Start { round, took: begun.elapsed(), said });
         let (tls, token) = (Arc::clone(&self.tls), self.token.clone());
         Ok(Target { ports: ports(&line)?, tls, token })
     }
@@ -224,4 +240,6 @@ impl Drop for House {
 const DISK: &str = "disk";
 /// The data directory; the server makes it.
 const DATA: &str = "disk/data";
+/// What it logs: errors, and how long the parts of a start took.
+const LEVELS: &str = "error,gridhub::start=info,gridhub::keep::open=info";
 const CONFIGURATION: &str = "gridhub.toml";

@@ -16,6 +16,7 @@ mod power;
 mod publisher;
 mod retained;
 mod run;
+mod said;
 mod session;
 mod settings;
 mod subscriber;
@@ -46,7 +47,7 @@ pub fn run(binary: &Path, settings: &Settings) -> Result<Option<Report>> {
         eprintln!("crash: --power-loss is skipped, no loop-mounted image here: {error:#}");
         return Ok(None);
     }
-    let target = house.start()?;
+    let target = house.start(0)?;
     let mut run = Run::new(house, target, settings)?;
     let mut tally = Tally::default();
     run.open()?;
@@ -159,9 +160,13 @@ fn report(run: &Run, settings: &Settings, tally: &Tally) -> Report {
     }
     report.figure("deliveries again, as QoS 1 may", run.ledger.again);
     let mut starts = Latency::default();
-    let us = |start: &Duration| u64::try_from(start.as_micros()).unwrap_or(u64::MAX);
-    run.house.starts.iter().for_each(|start| starts.add(us(start)));
+    let us = |took: Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    run.house.starts.iter().for_each(|start| starts.add(us(start.took)));
     report.figure("starts", starts.figures());
+    if let Some(start) = run.house.starts.iter().max_by_key(|start| start.took) {
+        let (us, said) = (us(start.took), start.said.all());
+        report.figure("longest start", json!({ "round": start.round, "us": us, "said": said }));
+    }
     report.figure("settled in s", (run.settled_s * 10.0).round() / 10.0);
     report
 }

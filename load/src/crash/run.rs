@@ -283,7 +283,7 @@ impl Run {
     /// The process runs, and the retained topics are judged before anybody writes.
     fn start(&mut self) -> Result<()> {
         if !self.house.lives()? {
-            self.target = self.house.start()?;
+            self.target = self.house.start(self.ledger.round)?;
             self.engine.aim(self.target.clone());
         }
         self.engine.faults.clear();

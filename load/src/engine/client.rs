@@ -3,7 +3,7 @@
 
 use super::event::{Correlation, Event, Message};
 use super::stream::Transport;
-use crate::hub::device;
+use crate::hub::plane;
 use crate::mark::Mark;
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
@@ -133,7 +133,7 @@ impl Client {
     pub fn connect(&self, token: &str, out: &mut Vec<u8>) {
         if self.plan.credential == Credential::Device {
             let expiry_s = Some(self.plan.expiry_s).filter(|s| *s > 0);
-            return device::connect(&self.plan.client_id, expiry_s, out);
+            return plane::connect(&self.plan.client_id, expiry_s, out);
         }
         let mut connect = Connect::new(self.plan.version, &self.plan.client_id);
         connect.keep_alive = self.plan.keep_alive_s;

@@ -12,7 +12,7 @@ pub use client::{Client, Credential, Outgoing, Plan};
 pub use event::{End, Event, Heard, Key, Message};
 pub use stream::{Ports, Transport};
 
-use crate::hub::device::publish;
+use crate::hub::plane::publish;
 use anyhow::{Context, Result};
 use mio::{Events, Interest, Poll, Token};
 use mqtt::qos::QoS;

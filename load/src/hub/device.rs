@@ -1,23 +1,22 @@
-//! One device on the MQTT 5 plane, blocking, on the plain listener: what it sends and what it
-//! hears. Refuses to know what the answers should be.
+//! One device or module, blocking, on the plain listener, on the MQTT 5 plane or in MQTT 3.1.1:
+//! what it sends and what it hears. Refuses to know what the answers should be.
 
-use super::HOST;
-use super::signing::{Key, expiry_ms};
+use super::{classic, plane};
 use anyhow::{Context, Result, bail};
 use mqtt::packet_id::PacketId;
 use mqtt::qos::QoS;
 use mqtt::reason::Reason;
-use mqtt::wire::connect::Connect;
-use mqtt::wire::encoder::PublishOut;
-use mqtt::wire::property::{Properties, Property};
+use mqtt::wire::property::Properties;
 use mqtt::wire::subscribe::{Filters, Subscribe, SubscribeOptions};
-use mqtt::wire::{AckKind, AckOut, Diagnostics, Packet, Publish, Version, decode, frame};
+use mqtt::wire::{AckKind, AckOut, Diagnostics, Packet, Version, decode, frame};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A connection that was accepted.
 pub struct Device {
+    id: String,
+    version: Version,
     stream: TcpStream,
     input: Vec<u8>,
     last_id: u16,
@@ -44,10 +43,10 @@ pub enum Heard {
     /// The answer to a request.
     Response {
         /// That of the request.
-        correlation: Vec<u8>,
-        /// What went wrong; none is success.
-        status: Option<String>,
-        /// User property `version`.
+        correlation: u64,
+        /// How it went.
+        said: Said,
+        /// What is reported has this version now, if it was written.
         version: Option<u64>,
         /// What was asked for.
         payload: Vec<u8>,
@@ -56,11 +55,18 @@ pub enum Heard {
     Command {
         /// To settle it by; none at QoS 0.
         id: Option<PacketId>,
-        /// Its number in the queue.
-        sequence: u64,
-        /// How often it was given back.
-        deliveries: u64,
+        /// Its number in the queue, and how often it was given back; MQTT 3.1.1 does not say.
+        told: Option<(u64, u64)>,
         /// Its body.
+        payload: Vec<u8>,
+    },
+    /// A direct method, to be answered.
+    Method {
+        /// What is called.
+        name: String,
+        /// To answer it by.
+        call: Vec<u8>,
+        /// What with.
         payload: Vec<u8>,
     },
     /// The desired section was written.
@@ -74,7 +80,18 @@ pub enum Heard {
     Told(Reason),
 }
 
-/// What a device answers to a command (iot-hub A14.4).
+/// What the hub says to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It was done.
+    Done,
+    /// The section has another version than it expects.
+    OtherVersion,
+    /// It was not, with this status.
+    Refused(String),
+}
+
+/// What a device answers to a command (iot-hub A14.4); in MQTT 3.1.1 only the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settling {
     /// Done.
@@ -86,20 +103,29 @@ pub enum Settling {
 }
 
 impl Device {
-    /// Connects and is accepted. With `expiry_s` its session outlives the connection.
+    /// Connects and is accepted. With `expiry_s` its session outlives the connection; in MQTT
+    /// 3.1.1 for as long as the server wants.
     ///
     /// # Errors
     /// When it is refused or breaks.
-    pub fn connect(port: u16, id: &str, expiry_s: Option<u32>) -> Result<Self, Refused> {
+    pub fn connect(
+        port: u16,
+        id: &str,
+        version: Version,
+        expiry_s: Option<u32>,
+    ) -> Result<Self, Refused> {
         let broken = |error: std::io::Error| Refused::Broken(error.into());
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(broken)?;
         stream.set_nodelay(true).map_err(broken)?;
-        let (input, last_id, session_present) = (Vec::new(), 0, false);
-        let mut device = Self { stream, input, last_id, session_present };
+        let (id, input, last_id, session_present) = (id.to_owned(), Vec::new(), 0, false);
+        let mut device = Self { id, version, stream, input, last_id, session_present };
         let mut out = Vec::new();
-        connect(id, expiry_s, &mut out);
+        match version {
+            Version::V5 => plane::connect(&device.id, expiry_s, &mut out),
+            Version::V311 => classic::connect(&device.id, expiry_s.is_none(), &mut out),
+        }
         device.write(&out).map_err(Refused::Broken)?;
-        let connack = device.packet(PATIENCE, |packet| match packet {
+        let connack = device.packet(PATIENCE, |packet, _| match packet {
             Packet::ConnAck(ack) => Some((ack.reason, ack.session_present)),
             _ => None,
         });
@@ -113,19 +139,30 @@ impl Device {
         }
     }
 
-    /// SUBSCRIBE with one filter.
+    /// SUBSCRIBE to all that it may hear of, one filter a packet; how many SUBACK will come.
     ///
     /// # Errors
     /// When the connection breaks.
-    pub fn subscribe(&mut self, filter: &str, qos: QoS) -> Result<()> {
-        let (mut raw, mut out) = (Vec::new(), Vec::new());
-        let options = SubscribeOptions { qos, ..SubscribeOptions::default() };
-        Filters::push(&mut raw, filter, options, Version::V5)?;
-        let filters = Filters::parse(&raw, Version::V5)?;
-        let (packet_id, properties) = (self.next_id(), Properties::EMPTY);
-        let packet = Subscribe { packet_id, subscription_id: None, properties, filters };
-        packet.encode(Version::V5, &mut out)?;
-        self.write(&out)
+    pub fn listen(&mut self) -> Result<usize> {
+        let filters: Vec<(String, QoS)> = match self.version {
+            Version::V5 => {
+                // Commands are for devices.
+                let from = usize::from(self.id.contains('/'));
+                plane::FILTERS[from..].iter().map(|(f, qos)| ((*f).to_owned(), *qos)).collect()
+            }
+            Version::V311 => classic::filters(&self.id).into(),
+        };
+        for (filter, qos) in &filters {
+            let (mut raw, mut out) = (Vec::new(), Vec::new());
+            let options = SubscribeOptions { qos: *qos, ..SubscribeOptions::default() };
+            Filters::push(&mut raw, filter, options, self.version)?;
+            let filters = Filters::parse(&raw, self.version)?;
+            let (packet_id, properties) = (self.next_id(), Properties::EMPTY);
+            let packet = Subscribe { packet_id, subscription_id: None, properties, filters };
+            packet.encode(self.version, &mut out)?;
+            self.write(&out)?;
+        }
+        Ok(filters.len())
     }
 
     /// Telemetry at QoS 1 that says to be JSON; by what it is acknowledged.
@@ -133,12 +170,15 @@ impl Device {
     /// # Errors
     /// When the connection breaks.
     pub fn telemetry(&mut self, body: &str) -> Result<PacketId> {
-        let id = self.next_id();
-        let mut properties = Vec::new();
-        Property::ContentType("application/json").encode(&mut properties)?;
-        Property::User("content-encoding", "utf-8").encode(&mut properties)?;
-        let mut out = Vec::new();
-        publish(TELEMETRY, Some(id), &properties, body.as_bytes(), &mut out);
+        let (id, mut out, body) = (self.next_id(), Vec::new(), body.as_bytes());
+        match self.version {
+            Version::V5 => {
+                plane::publish(plane::TELEMETRY, Some(id), &plane::of_json(), body, &mut out);
+            }
+            Version::V311 => {
+                classic::publish(&classic::telemetry(&self.id), Some(id), body, &mut out);
+            }
+        }
         self.write(&out).map(|()| id)
     }
 
@@ -147,7 +187,15 @@ impl Device {
     /// # Errors
     /// When the connection breaks.
     pub fn get_twin(&mut self, correlation: u64) -> Result<()> {
-        self.request("$iothub/twin/get", correlation, None, b"")
+        let mut out = Vec::new();
+        match self.version {
+            Version::V5 => {
+                let properties = plane::correlated(&correlation.to_be_bytes(), &[]);
+                plane::publish(plane::TWIN, None, &properties, b"", &mut out);
+            }
+            Version::V311 => classic::publish(&classic::twin(correlation), None, b" ", &mut out),
+        }
+        self.write(&out)
     }
 
     /// Changes what is reported.
@@ -155,7 +203,39 @@ impl Device {
     /// # Errors
     /// When the connection breaks.
     pub fn report(&mut self, correlation: u64, if_version: Option<u64>, patch: &str) -> Result<()> {
-        self.request(REPORTED, correlation, if_version, patch.as_bytes())
+        let (mut out, patch) = (Vec::new(), patch.as_bytes());
+        match self.version {
+            Version::V5 => {
+                let on = if_version.map(|version| version.to_string());
+                let user: Vec<_> = on.iter().map(|version| ("if-version", &**version)).collect();
+                let properties = plane::correlated(&correlation.to_be_bytes(), &user);
+                plane::publish(plane::REPORTED, None, &properties, patch, &mut out);
+            }
+            Version::V311 => {
+                let topic = classic::reported(correlation, if_version);
+                classic::publish(&topic, None, patch, &mut out);
+            }
+        }
+        self.write(&out)
+    }
+
+    /// Answers a method.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn answer(&mut self, call: &[u8], payload: &str) -> Result<()> {
+        let mut out = Vec::new();
+        match self.version {
+            Version::V5 => {
+                let properties = plane::correlated(call, &[("response-code", "200")]);
+                plane::publish(plane::RESPONSES, None, &properties, payload.as_bytes(), &mut out);
+            }
+            Version::V311 => {
+                let topic = classic::answer(call, 200);
+                classic::publish(&topic, None, payload.as_bytes(), &mut out);
+            }
+        }
+        self.write(&out)
     }
 
     /// Settles a command.
@@ -172,54 +252,41 @@ impl Device {
         let diagnostics = Diagnostics { reason_string: None, user: &user };
         let ack = AckOut { packet_id: id, reason, diagnostics };
         let mut out = Vec::new();
-        ack.encode(AckKind::PubAck, Version::V5, usize::MAX, &mut out)?;
+        ack.encode(AckKind::PubAck, self.version, usize::MAX, &mut out)?;
         self.write(&out)
     }
 
     /// The next that comes within `wait`; `None` when nothing does.
     ///
     /// # Errors
-    /// When the connection breaks or what comes is none of the plane's.
+    /// When the connection breaks or what comes is nothing that devices are told.
     pub fn hear(&mut self, wait: Duration) -> Result<Option<Heard>> {
-        self.packet(wait, |packet| {
+        self.packet(wait, |packet, version| {
             Some(match packet {
                 Packet::PubAck(ack) => Heard::Acknowledged(ack.packet_id, ack.reason),
                 Packet::SubAck(ack) => Heard::Subscribed(ack.reasons.first().copied()?),
                 Packet::Disconnect(told) => Heard::Told(told.reason),
-                Packet::Publish(publish) => published(publish)?,
+                Packet::Publish(publish) => match version {
+                    Version::V5 => plane::heard(publish)?,
+                    Version::V311 => classic::heard(publish)?,
+                },
                 _ => return None,
             })
         })
     }
 
-    fn request(
-        &mut self,
-        topic: &str,
-        correlation: u64,
-        if_version: Option<u64>,
-        payload: &[u8],
-    ) -> Result<()> {
-        let mut properties = Vec::new();
-        Property::CorrelationData(&correlation.to_be_bytes()).encode(&mut properties)?;
-        if let Some(version) = if_version {
-            Property::User("if-version", &version.to_string()).encode(&mut properties)?;
-        }
-        let mut out = Vec::new();
-        publish(topic, None, &properties, payload, &mut out);
-        self.write(&out)
-    }
-
     fn packet<T>(
         &mut self,
         wait: Duration,
-        take: impl Fn(&Packet<'_>) -> Option<T>,
+        take: impl Fn(&Packet<'_>, Version) -> Option<T>,
     ) -> Result<Option<T>> {
         let end = Instant::now() + wait;
         loop {
             if let Some(found) = frame(&self.input, PACKET_BYTES_MAX)? {
                 let len = found.len;
-                let packet = decode(found, Version::V5)?;
-                let Some(taken) = take(&packet) else { bail!("{packet:?} was not expected") };
+                let packet = decode(found, self.version)?;
+                let taken = take(&packet, self.version);
+                let Some(taken) = taken else { bail!("{packet:?} was not expected") };
                 self.input.drain(..len);
                 return Ok(Some(taken));
             }
@@ -248,84 +315,10 @@ impl Device {
     }
 }
 
-/// Appends a CONNECT of a device, signed with its key.
-pub fn connect(id: &str, expiry_s: Option<u32>, out: &mut Vec<u8>) {
-    let expiry = expiry_ms().to_string();
-    let mac = Key::of(id).connect(id, &expiry);
-    let mut raw = Vec::new();
-    for (name, value) in
-        [("api-version", "2020-10-01-preview"), ("host", HOST), ("sas-expiry", &expiry)]
-    {
-        Property::User(name, value).encode(&mut raw).expect("names and times are short");
-    }
-    let connect = Connect {
-        clean_start: expiry_s.is_none(),
-        session_expiry: expiry_s,
-        authentication_method: Some("SAS"),
-        authentication_data: Some(&mac),
-        properties: Properties::trusted(&raw),
-        ..Connect::new(Version::V5, id)
-    };
-    connect.encode(out).expect("identifiers of ours are short");
-}
-
-/// Appends a PUBLISH, at QoS 1 with an identifier, else at QoS 0.
-pub fn publish(
-    topic: &str,
-    id: Option<PacketId>,
-    properties: &[u8],
-    payload: &[u8],
-    out: &mut Vec<u8>,
-) {
-    let packet = PublishOut {
-        version: Version::V5,
-        dup: false,
-        qos: if id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce },
-        retain: false,
-        topic,
-        packet_id: id.map_or(0, PacketId::get),
-        alias: 0,
-        send_topic: true,
-        subscription_ids: &[],
-        properties,
-        expiry: None,
-        payload,
-    };
-    packet.encode(out);
-}
-
-fn published(publish: &Publish<'_>) -> Option<Heard> {
-    let payload = publish.payload.to_vec();
-    let user = |name: &str| {
-        publish.properties.user().find(|(known, _)| *known == name).map(|(_, value)| value)
-    };
-    let number = |name: &str| user(name).and_then(|text| text.parse::<u64>().ok());
-    Some(match publish.topic {
-        "$iothub/responses" => Heard::Response {
-            correlation: publish.properties.correlation_data()?.to_vec(),
-            status: user("status").map(str::to_owned),
-            version: number("version"),
-            payload,
-        },
-        "$iothub/commands" => Heard::Command {
-            id: publish.packet_id,
-            sequence: number("sequence-no")?,
-            deliveries: number("delivery-count")?,
-            payload,
-        },
-        "$iothub/twin/patch/desired" => Heard::Desired { version: number("version")?, payload },
-        _ => return None,
-    })
-}
-
 fn is_wait(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// Where telemetry goes.
-pub const TELEMETRY: &str = "$iothub/telemetry";
-/// Where a patch of what is reported goes.
-pub const REPORTED: &str = "$iothub/twin/patch/reported";
 /// Long enough for anything on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A socket takes no shorter wait.

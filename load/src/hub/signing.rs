@@ -1,7 +1,7 @@
 //! What a device signs: its CONNECT on the MQTT 5 plane (iot-hub A3) and a token for HTTP (C2).
 //! Refuses to know packets and requests.
 
-use super::{HOST, escaped};
+use super::{HOST, escaped, path};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -30,9 +30,10 @@ impl Key {
         self.sign(&format!("{HOST}\n{id}\n\n\n{expiry}\n"))
     }
 
-    /// A token for all of a device over HTTP.
+    /// A token for all of a device or module, over HTTP and as a password.
     pub fn token(&self, id: &str) -> String {
-        let (resource, expiry) = (escaped(&format!("{HOST}/devices/{id}")), expiry_ms() / 1_000);
+        let resource = escaped(&format!("{HOST}/devices/{}", path(id)));
+        let expiry = expiry_ms() / 1_000;
         let signature = BASE64_STANDARD.encode(self.sign(&format!("{resource}\n{expiry}")));
         format!("SharedAccessSignature sr={resource}&sig={}&se={expiry}", escaped(&signature))
     }

@@ -9,6 +9,7 @@ use node::journal::Found;
 use node::resume;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use store::log::{Log, Options};
 use store::op::{NamespaceId, Sequence};
 
@@ -67,14 +68,16 @@ pub fn open(
     };
     let options = Options { segment_bytes: SEGMENT_BYTES, identity: identity()? };
     let mut folding = Folding::start()?;
-    let mut bad = None;
+    let (mut bad, mut records, begun) = (None, 0_u64, Instant::now());
     let own = disk()?;
     let syncs = own.sync_times();
     let recovered = Log::open(own, options.clone(), |record| {
+        records += 1;
         if let Err(error) = folding.take(record, namespace) {
             bad.get_or_insert(error);
         }
     });
+    let read = begun.elapsed();
     let folded = folding.finish();
     let recovered = recovered.with_context(|| {
         format!("cannot read the log in {shown}; `gridhub repair` shows what can be done")
@@ -87,8 +90,12 @@ pub fn open(
         tracing::warn!(file, offset, "an unfinished end of the log was cut off");
     }
     let (mut log, mut found) = (recovered.log, replay.finish());
+    let understood = begun.elapsed();
     log.reserve(found.sessions.len());
     let end = resume(&mut log, &mut found, namespace).context("cannot write the log")?;
+    // A start that takes long is asked where.
+    let (sessions, devices, resumed) = (found.sessions.len(), found.devices.len(), begun.elapsed());
+    tracing::info!(records, sessions, devices, ?read, ?understood, ?resumed, "the log is read");
     let place = (directory.to_owned(), durability);
     Ok(Opened { log, disk: Arc::new(disk()?), place, syncs, options, found, end })
 }

@@ -237,3 +237,19 @@ fn memory_and_numbers_follow_the_jobs() {
     hub.hear(Record::Forgotten { job });
     assert_eq!((hub.board.bytes(), hub.status(waiting)), (one, Status::Scheduled));
 }
+
+/// What a device is said to have answered again, and what one that is none of the job's has, takes
+/// no room from others.
+#[test]
+fn what_is_not_kept_takes_no_room() {
+    let mut hub = Hub::default();
+    let job = hub.begun("j", &["a"]);
+    for device in [0, 0, 7] {
+        let payload = b"12".as_slice().into();
+        let outcome = Ok(Some(super::super::Response { status: 1, payload }));
+        hub.hear(Record::Done(Done { job, device, during_ms: (NOW, NOW), outcome }));
+    }
+    assert_eq!(hub.board.payload_bytes, 2);
+    hub.hear(Record::Forgotten { job });
+    assert_eq!(hub.board.payload_bytes, 0);
+}

@@ -252,6 +252,8 @@ mod tests {
     use super::*;
     use broker::access::{Manage, Source};
     use broker::subscription::ReceiverOptions;
+    use hub::errors::{ErrorCode, Refusal};
+    use hub::{command, feedback, job};
     use mqtt::packet_id::PacketId;
     use mqtt::qos::QoS;
     use mqtt::session::Exchange;
@@ -339,6 +341,39 @@ mod tests {
         })
     }
 
+    fn feedback() -> [Entry<'static>; 3] {
+        let device = hub::identity::DeviceId::parse("d1").unwrap();
+        let (message_id, outcome) = (Some("m".into()), command::Outcome::Expired);
+        let report = command::Report { message_id, at_ms: 9, outcome };
+        let generation = hub::identity::Generation(3);
+        let items: Box<[Sequence]> = [Sequence(4), Sequence(900)].into();
+        [
+            feedback::Record::Reported(feedback::Item { device, generation, report }),
+            feedback::Record::Abandoned { items: items.clone(), deliveries: 2 },
+            feedback::Record::Over { items },
+        ]
+        .map(|record| Entry::Feedback(Cow::Owned(record)))
+    }
+
+    fn jobs() -> [Entry<'static>; 7] {
+        let (id, job) = (job::JobId::parse("j").unwrap(), Sequence(300));
+        let body = br#"{"type":"scheduleUpdateTwin","updateTwin":{"tags":{"a":1}}}"#.as_slice();
+        let plan = job::Plan::read(id, body, 9).unwrap().into();
+        let outcome = Err(Refusal::new(ErrorCode::DeviceNotOnline, "away"));
+        let done = job::Done { job, device: 7, during_ms: (9, 10), outcome };
+        let devices = ["a", "b"].map(|id| hub::identity::DeviceId::parse(id).unwrap());
+        [
+            job::Record::Planned(job::Planned { plan, body: body.into() }),
+            job::Record::Selected { job, devices: devices.into() },
+            job::Record::Begun { job, at_ms: 9, parts: [Sequence(301)].into() },
+            job::Record::Asking { job, at_ms: 9, devices: [0, 7].into() },
+            job::Record::Done(done),
+            job::Record::Ended { job, at_ms: 11, end: job::End::Completed },
+            job::Record::Forgotten { job },
+        ]
+        .map(|record| Entry::Job(Cow::Owned(record)))
+    }
+
     fn all() -> Vec<Entry<'static>> {
         let (session, packet_id) = (SessionId(u64::MAX), PacketId::FIRST);
         let (content, publisher) = (content("t"), Publisher::Passing);
@@ -351,7 +386,7 @@ mod tests {
             let owner = owner(source);
             Entry::Attached(Attached { session, version, expiry_s: 300, will, owner })
         };
-        vec![
+        let mut all = vec![
             Entry::Message(Message { content, deadline_ms: 5, publisher }),
             one,
             other,
@@ -377,7 +412,9 @@ mod tests {
             Entry::Detached(detached(WillLeft::Due { at_ms: u64::MAX })),
             carried(CarriedFor::Session { session, packet_id, ids: vec![1, 300] }),
             carried(CarriedFor::Stream),
-        ]
+        ];
+        all.extend(feedback().into_iter().chain(jobs()));
+        all
     }
 
     fn encoded(entry: &Entry<'_>) -> Vec<u8> {
@@ -440,6 +477,8 @@ mod tests {
     #[test]
     fn kinds_keep_their_numbers() {
         let kinds: Vec<u8> = all().iter().map(|entry| entry.kind().0).collect();
-        assert_eq!(kinds, [1, 2, 2, 3, 4, 5, 5, 6, 8, 9, 14, 10, 11, 12, 12, 13, 13, 15, 15]);
+        let of_hub = [[35; 3].as_slice(), &[36; 7]].concat();
+        let broker = [1, 2, 2, 3, 4, 5, 5, 6, 8, 9, 14, 10, 11, 12, 12, 13, 13, 15, 15];
+        assert_eq!(kinds, [&broker[..], &of_hub].concat());
     }
 }

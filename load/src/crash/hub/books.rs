@@ -1,7 +1,11 @@
 //! All accounts of the hub, what was found wrong, and the word that the process ends: what the
 //! actors of a run share. Refuses to know what they do.
 
+use super::calls::Calls;
 use super::channel::Channel;
+use super::foreman::FLEET;
+use super::jobs::Jobs;
+use super::member::MEMBERS;
 use super::queue::Queue;
 use super::registered::Registered;
 use super::section::{Section, Wrong};
@@ -11,13 +15,17 @@ use std::time::Duration;
 
 /// The accounts.
 pub struct Books {
-    /// By device.
+    /// By place in [`MEMBERS`].
     pub reported: Vec<Section>,
-    /// By device.
+    /// Likewise.
     pub desired: Vec<Section>,
-    /// By device.
+    /// Likewise; those of modules stay empty.
     pub queues: Vec<Queue>,
-    /// Of all devices.
+    /// Of direct methods.
+    pub calls: Calls,
+    /// Of jobs.
+    pub jobs: Jobs,
+    /// Of all members.
     pub channel: Channel,
     /// By name.
     pub guests: Vec<Registered>,
@@ -44,14 +52,16 @@ pub enum Stop {
 }
 
 impl Shared {
-    /// For so many devices, of which one receives by HTTP, and so many guests.
-    pub fn new(seed: u64, devices: usize, guests: usize) -> Self {
-        let sections = || (0..devices).map(|_| Section::new()).collect();
+    /// For all members, and so many guests.
+    pub fn new(seed: u64, guests: usize) -> Self {
+        let sections = || MEMBERS.iter().map(|_| Section::new()).collect();
         let books = Books {
             reported: sections(),
             desired: sections(),
-            queues: (0..devices).map(|_| Queue::default()).collect(),
-            channel: Channel::new(devices),
+            queues: MEMBERS.iter().map(|_| Queue::default()).collect(),
+            calls: Calls::default(),
+            jobs: Jobs::new(FLEET),
+            channel: Channel::new(MEMBERS.len()),
             guests: (0..guests).map(|_| Registered::new()).collect(),
             found: Vec::new(),
         };

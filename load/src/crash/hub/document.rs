@@ -1,6 +1,7 @@
-//! What is read from the documents of twins: numbers by key, and the version. Refuses to know what
-//! they should be.
+//! What is read from the documents of twins, numbers by key and the version, and from those of
+//! jobs. Refuses to know what they should be.
 
+use super::jobs::Shown;
 use super::section::Content;
 use serde_json::Value;
 
@@ -26,6 +27,18 @@ pub fn section(document: &Value) -> Option<(u64, Content)> {
     Some((version, content))
 }
 
+/// A job. None when something lacks that each has.
+pub fn job(document: &Value) -> Option<Shown> {
+    let count = |name: &str| document["deviceJobStatistics"][name].as_u64();
+    Some(Shown {
+        status: document["status"].as_str()?.to_owned(),
+        end: document["endTime"].as_str().map(str::to_owned),
+        devices: count("deviceCount")?,
+        succeeded: count("succeededCount")?,
+        failed: count("failedCount")?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +54,10 @@ mod tests {
         assert_eq!(reported(&twin), Some((1, Content::new())));
         assert_eq!(section(&json!({ "last": 1 })), None);
         assert_eq!(section(&json!({ "last": "x", "$version": 1 })), None);
+        let counts = json!({ "deviceCount": 3, "succeededCount": 2, "failedCount": 1 });
+        let ended = json!({ "status": "completed", "endTime": "t", "deviceJobStatistics": counts });
+        let (status, end) = ("completed".to_owned(), Some("t".to_owned()));
+        let due = Shown { status, end, devices: 3, succeeded: 2, failed: 1 };
+        assert_eq!((job(&ended), job(&json!({ "status": "running" }))), (Some(due), None));
     }
 }

@@ -2,7 +2,10 @@
 //! Refuses to know MQTT.
 
 use super::books::{Shared, Stop, by};
+use super::ending::Way as Ended;
+use super::member::MEMBERS;
 use super::queue::Settled;
+use super::role::Role;
 use super::service::{ask, https, success};
 use super::unit::{GIVEN_BACK_MAX, SETTLE, waiting};
 use crate::crash::breach::Rule;
@@ -17,7 +20,7 @@ use std::time::{Duration, Instant};
 /// The device.
 pub struct Fetcher {
     shared: Arc<Shared>,
-    name: String,
+    name: &'static str,
     /// Its place in the accounts.
     at: usize,
     /// A number for each fetch: a lock is no connection.
@@ -35,16 +38,15 @@ enum Way {
 
 impl Fetcher {
     /// Registered already.
-    pub fn new(shared: Arc<Shared>, name: String, at: usize) -> Self {
-        Self { shared, name, at, fetches: 0 }
+    pub fn new(shared: Arc<Shared>, at: usize) -> Self {
+        Self { shared, name: MEMBERS[at].name, at, fetches: 0 }
     }
+}
 
+impl Role for Fetcher {
     /// Fetches and settles until the process ends.
-    ///
-    /// # Errors
-    /// When a connection or a rule breaks.
-    pub fn round(&mut self, target: &Target, round: u64) -> Result<(), Stop> {
-        let mut chance = Chance::of(self.shared.seed, round, &self.name);
+    fn round(&mut self, target: &Target, round: u64) -> Result<(), Stop> {
+        let mut chance = Chance::of(self.shared.seed, round, self.name);
         let (mut own, mut service) = (self.own(target), https(target));
         self.shared.books().queues[self.at].begin();
         while self.shared.goes_on(PAUSE) {
@@ -63,13 +65,10 @@ impl Fetcher {
     }
 
     /// Completes all that is there, when the locks of what was kept end too.
-    ///
-    /// # Errors
-    /// As [`Fetcher::round`], and when something does not come.
-    pub fn settle(&mut self, target: &Target) -> Result<(), Stop> {
+    fn settle(&mut self, target: &Target) -> Result<(), Stop> {
         let (mut own, mut service) = (self.own(target), https(target));
         let end = Instant::now() + SETTLE;
-        while waiting(&mut service, &self.name)? > 0 {
+        while waiting(&mut service, self.name)? > 0 {
             self.fetch(&mut own, Way::Complete)?;
             self.shared.goes_on(PAUSE);
             if Instant::now() > end {
@@ -79,9 +78,11 @@ impl Fetcher {
         }
         Ok(())
     }
+}
 
+impl Fetcher {
     fn own(&self, target: &Target) -> Https {
-        let token = Key::of(&self.name).token(&self.name);
+        let token = Key::of(self.name).token(self.name);
         Https::showing(target.ports.https, Arc::clone(&target.tls), token)
     }
 
@@ -108,13 +109,13 @@ impl Fetcher {
         let (settled, way) = match way {
             Way::Forget => (None, way),
             Way::Abandon if deliveries < GIVEN_BACK_MAX => (Some(Settled::Abandoned), way),
-            Way::Abandon => (Some(Settled::Ended), Way::Complete),
-            Way::Complete | Way::Reject => (Some(Settled::Ended), way),
+            Way::Abandon | Way::Complete => (Some(Settled::Ended(Ended::Completed)), Way::Complete),
+            Way::Reject => (Some(Settled::Ended(Ended::Rejected)), way),
         };
         {
             let queue = &mut self.shared.books().queues[self.at];
             queue
-                .deliver(command, sequence, deliveries, self.fetches)
+                .deliver(command, Some((sequence, deliveries)), self.fetches)
                 .map_err(by(Rule::Commands))?;
             if let Some(settled) = settled {
                 queue.settle(command, settled, self.fetches);

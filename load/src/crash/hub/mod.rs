@@ -1,29 +1,41 @@
-//! The hub in the crash proof: devices over MQTT 5 and HTTP, services, a registrar and a reader of
-//! telemetry, each on a thread of its own because it blocks, and the accounts of what they were
-//! answered. Owns when they begin and end. Refuses to know how a round ends.
+//! The hub in the crash proof: devices and modules over MQTT 5, MQTT 3.1.1 and HTTP, services of
+//! each kind and a reader of telemetry, each on a thread of its own because it blocks, and the
+//! accounts of what they were answered. Owns when they begin and end. Refuses to know how a round ends.
 
 mod books;
+mod caller;
+mod calls;
 mod channel;
 mod document;
+mod ending;
 mod fetcher;
+mod foreman;
+mod jobs;
+mod listener;
+mod member;
 mod queue;
 mod reader;
 mod registered;
 mod registrar;
+mod role;
 mod section;
 mod service;
 mod unit;
 
 use super::breach::Rule;
-use super::session::Session;
 use crate::engine::Target;
-use crate::hub::API;
 use crate::hub::signing::Key;
+use crate::hub::{API, path};
 use anyhow::{Result, bail};
-use books::{Books, Shared, Stop};
+use books::{Books, Shared};
+use caller::Caller;
 use fetcher::Fetcher;
+use foreman::{FLEET, Foreman};
+use listener::Listener;
+use member::MEMBERS;
 use reader::Reader;
-use registrar::Registrar;
+use registrar::{GUESTS, HOST, Registrar};
+use role::Role;
 use serde_json::{Value, json};
 use service::Service;
 use std::sync::Arc;
@@ -35,12 +47,11 @@ use unit::Unit;
 pub struct Hub {
     shared: Arc<Shared>,
     actors: Vec<Actor>,
-    devices: Vec<String>,
 }
 
 /// One of them, on its thread.
 struct Actor {
-    name: String,
+    name: &'static str,
     orders: Sender<Order>,
     done: Receiver<()>,
     state: State,
@@ -69,60 +80,48 @@ enum What {
 impl Hub {
     /// Everybody, idle.
     pub fn new(seed: u64) -> Self {
-        let mut devices: Vec<String> = (0..UNITS).map(|n| format!("unit-{n}")).collect();
-        devices.push(FETCHER.to_owned());
-        let shared = Arc::new(Shared::new(seed, devices.len(), GUESTS));
-        let mut hub = Self { shared, actors: Vec::new(), devices };
-        for at in 0..UNITS {
-            let session = if at % 2 == 0 { Session::Passing } else { Session::Begun };
-            let name = hub.devices[at].clone();
-            let mut unit = Unit::new(Arc::clone(&hub.shared), name.clone(), at, session);
-            hub.begin(&name, move |target, what| match what {
-                What::Round(round) => unit.round(target, round),
-                What::Settle => unit.settle(target),
-            });
+        let shared = Arc::new(Shared::new(seed, GUESTS));
+        let mut hub = Self { shared, actors: Vec::new() };
+        for (at, member) in MEMBERS.iter().enumerate() {
+            match Unit::new(Arc::clone(&hub.shared), at) {
+                Some(unit) => hub.join(member.name, unit),
+                None => hub.join(member.name, Fetcher::new(Arc::clone(&hub.shared), at)),
+            }
         }
-        let mut fetcher = Fetcher::new(Arc::clone(&hub.shared), FETCHER.to_owned(), UNITS);
-        hub.begin(FETCHER, move |target, what| match what {
-            What::Round(round) => fetcher.round(target, round),
-            What::Settle => fetcher.settle(target),
-        });
         for name in SERVICES {
-            let mut service = Service::new(Arc::clone(&hub.shared), name, hub.devices.clone());
-            hub.begin(name, move |target, what| match what {
-                What::Round(round) => service.round(target, round),
-                What::Settle => service.settle(target),
-            });
+            hub.join(name, Service::new(Arc::clone(&hub.shared), name));
         }
-        let mut registrar = Registrar::new(Arc::clone(&hub.shared), GUESTS);
-        hub.begin("registrar", move |target, what| match what {
-            What::Round(round) => registrar.round(target, round),
-            What::Settle => registrar.settle(target),
-        });
-        let mut reader = Reader::new(Arc::clone(&hub.shared), hub.devices.clone());
-        // The last: it settles when all others have.
-        hub.begin("reader", move |target, what| match what {
-            What::Round(round) => reader.round(target, round),
-            What::Settle => reader.settle(target),
-        });
+        for name in CALLERS {
+            hub.join(name, Caller::new(Arc::clone(&hub.shared), name));
+        }
+        hub.join("registrar", Registrar::new(Arc::clone(&hub.shared)));
+        hub.join("foreman", Foreman::new(Arc::clone(&hub.shared)));
+        // They settle when all others have, and in this order.
+        hub.join("listener", Listener::new(Arc::clone(&hub.shared)));
+        hub.join("reader", Reader::new(Arc::clone(&hub.shared)));
         hub
     }
 
-    /// Registers the devices.
+    /// Registers the members, and who else has to be there.
     ///
     /// # Errors
     /// When they cannot be.
     pub fn open(&self, target: &Target) -> Result<()> {
         let mut https = service::https(target);
-        for name in &self.devices {
-            let key = Key::of(name).base64();
+        let members = MEMBERS.iter().map(|member| member.name.to_owned());
+        for id in members.chain((0..FLEET).map(foreman::writable)).chain([HOST.to_owned()]) {
+            let key = Key::of(&id).base64();
             let keys = json!({ "primaryKey": key, "secondaryKey": key });
-            let body = json!({ "deviceId": name, "status": "enabled",
-                "authentication": { "type": "sas", "symmetricKey": keys } });
-            let path = format!("/devices/{name}?{API}");
+            let authentication = json!({ "type": "sas", "symmetricKey": keys });
+            let body = match id.split_once('/') {
+                None => json!({ "deviceId": id, "authentication": authentication }),
+                Some((device, module)) => json!({ "deviceId": device, "moduleId": module,
+                    "authentication": authentication }),
+            };
+            let path = format!("/devices/{}?{API}", path(&id));
             let answer = https.once("PUT", &path, &[], body.to_string().as_bytes())?;
             if answer.status / 100 != 2 {
-                bail!("{name} is not registered: {} {}", answer.status, answer.text());
+                bail!("{id} is not registered: {} {}", answer.status, answer.text());
             }
         }
         Ok(())
@@ -151,24 +150,27 @@ impl Hub {
     /// The peaceful end: everybody gets what is theirs, and what does not come is lost.
     pub fn settle(&mut self, target: &Target) {
         self.shared.set_ending(false);
-        let (last, others) = self.actors.split_last_mut().expect("the reader is there");
+        let first = self.actors.len() - LAST;
+        let (others, last) = self.actors.split_at_mut(first);
         for actor in &mut *others {
             actor.tell(target, What::Settle);
         }
         others.iter_mut().for_each(|actor| actor.wait(&self.shared));
-        last.tell(target, What::Settle);
-        last.wait(&self.shared);
+        for actor in last {
+            actor.tell(target, What::Settle);
+            actor.wait(&self.shared);
+        }
         let mut books = self.shared.books();
         let Books { queues, channel, found, .. } = &mut *books;
-        for (queue, name) in queues.iter().zip(&self.devices) {
+        for (queue, member) in queues.iter().zip(MEMBERS) {
             for command in queue.missing() {
                 let what = format!("command {command} was taken and does not come");
-                found.push((Rule::Commands, name.clone(), what));
+                found.push((Rule::Commands, member.name.to_owned(), what));
             }
         }
-        for (device, number) in channel.missing() {
+        for (member, number) in channel.missing() {
             let what = format!("message {number} was acknowledged and is not in the channel");
-            found.push((Rule::Telemetry, self.devices[device].clone(), what));
+            found.push((Rule::Telemetry, MEMBERS[member].name.to_owned(), what));
         }
     }
 
@@ -186,33 +188,37 @@ impl Hub {
             "commands taken": books.queues.iter().map(|q| q.accepted).sum::<u64>(),
             "commands delivered": books.queues.iter().map(|q| q.delivered).sum::<u64>(),
             "commands settled": books.queues.iter().map(|q| q.settled).sum::<u64>(),
+            "ends told": books.queues.iter().map(|q| q.told).sum::<u64>(),
+            "methods answered": books.calls.answered,
+            "methods without an answer": books.calls.failed,
+            "jobs ended": books.jobs.ended,
+            "devices done by jobs": books.jobs.done,
             "telemetry acknowledged": books.channel.acknowledged,
             "telemetry read": books.channel.read,
             "registry changes": books.guests.iter().map(|g| g.answered).sum::<u64>(),
         })
     }
 
-    fn begin(
-        &mut self,
-        name: &str,
-        mut act: impl FnMut(&Target, What) -> Result<(), Stop> + Send + 'static,
-    ) {
+    fn join(&mut self, name: &'static str, mut role: impl Role + Send + 'static) {
         let (orders, ordered) = channel::<Order>();
         let (done, is_done) = channel();
-        let (shared, who) = (Arc::clone(&self.shared), name.to_owned());
+        let shared = Arc::clone(&self.shared);
         // It ends with its orders.
         std::thread::spawn(move || {
             for order in ordered {
-                if let Err(stop) = act(&order.target, order.what) {
-                    shared.stopped(&who, stop);
+                let acted = match order.what {
+                    What::Round(round) => role.round(&order.target, round),
+                    What::Settle => role.settle(&order.target),
+                };
+                if let Err(stop) = acted {
+                    shared.stopped(name, stop);
                 }
                 if done.send(()).is_err() {
                     return;
                 }
             }
         });
-        let (name, state) = (name.to_owned(), State::Idle);
-        self.actors.push(Actor { name, orders, done: is_done, state });
+        self.actors.push(Actor { name, orders, done: is_done, state: State::Idle });
     }
 }
 
@@ -228,14 +234,14 @@ impl Actor {
             && self.done.recv_timeout(PATIENCE).is_err()
         {
             let what = "it is neither answered nor broken".to_owned();
-            shared.books().found.push((Rule::Protocol, self.name.clone(), what));
+            shared.books().found.push((Rule::Protocol, self.name.to_owned(), what));
         }
     }
 }
 
-const UNITS: usize = 4;
-const FETCHER: &str = "fetcher";
 const SERVICES: [&str; 2] = ["service-a", "service-b"];
-const GUESTS: usize = 6;
+const CALLERS: [&str; 2] = ["caller-a", "caller-b"];
+/// So many settle one after the other.
+const LAST: usize = 2;
 /// Longer than any of them waits.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,6 +2,8 @@
 //! start. Refuses to know who sends.
 
 use super::books::{Shared, Stop, by};
+use super::member::place;
+use super::role::Role;
 use super::service::{ask, https, success};
 use crate::crash::breach::Rule;
 use crate::engine::Target;
@@ -13,20 +15,18 @@ use std::time::Duration;
 /// The reader.
 pub struct Reader {
     shared: Arc<Shared>,
-    devices: Vec<String>,
 }
 
 impl Reader {
-    /// Of what these devices send; the account's order.
-    pub fn new(shared: Arc<Shared>, devices: Vec<String>) -> Self {
-        Self { shared, devices }
+    /// Of what members send.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
+}
 
+impl Role for Reader {
     /// Reads what was shown before again, then what comes, until the process ends.
-    ///
-    /// # Errors
-    /// When a connection or a rule breaks.
-    pub fn round(&mut self, target: &Target, _: u64) -> Result<(), Stop> {
+    fn round(&mut self, target: &Target, _: u64) -> Result<(), Stop> {
         let mut https = https(target);
         (0..PARTITIONS).try_for_each(|partition| self.read(&mut https, partition, AGAIN))?;
         while self.shared.goes_on(PAUSE) {
@@ -36,14 +36,13 @@ impl Reader {
     }
 
     /// Reads all to the end.
-    ///
-    /// # Errors
-    /// As [`Reader::round`].
-    pub fn settle(&mut self, target: &Target) -> Result<(), Stop> {
+    fn settle(&mut self, target: &Target) -> Result<(), Stop> {
         let mut https = https(target);
         (0..PARTITIONS).try_for_each(|partition| self.read(&mut https, partition, usize::MAX))
     }
+}
 
+impl Reader {
     /// From so many messages back to the end.
     fn read(&self, https: &mut Https, partition: usize, back: usize) -> Result<(), Stop> {
         let mut from = self.shared.books().channel.place(partition, back);
@@ -52,9 +51,9 @@ impl Reader {
             let path = format!("/telemetry/partitions/{partition}/records?max=1000&{place}");
             let answer = ask(https, "GET", &path, &[], b"")?;
             let page = success("GET", &path, &answer)?;
-            let read = page["records"].as_array().and_then(|rows| {
-                rows.iter().map(|row| self.record(row)).collect::<Option<Vec<_>>>()
-            });
+            let read = page["records"]
+                .as_array()
+                .and_then(|rows| rows.iter().map(record).collect::<Option<Vec<_>>>());
             let (Some(records), Some(next)) = (read, page["next"].as_u64()) else {
                 return Err(Stop::Wrong(Rule::Protocol, format!("no page: {}", answer.text())));
             };
@@ -66,13 +65,16 @@ impl Reader {
             from = next;
         }
     }
+}
 
-    /// Offset, device and number.
-    fn record(&self, row: &Value) -> Option<(u64, usize, u64)> {
-        let device = row["deviceId"].as_str()?;
-        let device = self.devices.iter().position(|known| known == device)?;
-        Some((row["offset"].as_u64()?, device, row["body"]["n"].as_u64()?))
-    }
+/// Offset, who has sent it, and its number.
+fn record(row: &Value) -> Option<(u64, usize, u64)> {
+    let device = row["deviceId"].as_str()?;
+    let member = match row["moduleId"].as_str() {
+        None => place(device)?,
+        Some(module) => place(&format!("{device}/{module}"))?,
+    };
+    Some((row["offset"].as_u64()?, member, row["body"]["n"].as_u64()?))
 }
 
 /// As configured by default.

@@ -71,6 +71,15 @@ impl Registered {
         Ok(())
     }
 
+    /// What it belongs to was deleted, or perhaps.
+    pub fn gone(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Done => self.may = vec![None],
+            Outcome::Unknown => self.may.push(None),
+            Outcome::Refused => {}
+        }
+    }
+
     /// Somebody looked.
     ///
     /// # Errors
@@ -108,6 +117,13 @@ mod tests {
         device.step(Step::Update(4), Outcome::Refused).unwrap();
         device.found(None).unwrap();
         assert_eq!(device.answered, 2);
+        let mut module = Registered::new();
+        module.step(Step::Create(5), Outcome::Done).unwrap();
+        module.gone(Outcome::Refused);
+        module.gone(Outcome::Unknown);
+        module.step(Step::Update(6), Outcome::Done).unwrap();
+        module.gone(Outcome::Done);
+        assert!(module.found(Some(6)).is_err() && module.found(None).is_ok());
     }
 
     #[test]

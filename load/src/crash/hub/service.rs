@@ -3,12 +3,15 @@
 
 use super::books::{Shared, Stop, by};
 use super::document::{desired, reported};
+use super::ending::Ack;
+use super::member::MEMBERS;
+use super::role::Role;
 use super::section::{Begun, Change, Content, LAST};
 use crate::crash::breach::Rule;
 use crate::crash::chance::Chance;
 use crate::engine::Target;
 use crate::https::{Answer, Https};
-use crate::hub::API;
+use crate::hub::{API, path};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,46 +21,45 @@ use std::time::Duration;
 pub struct Service {
     shared: Arc<Shared>,
     name: &'static str,
-    /// Devices by name; the account's order.
-    devices: Vec<String>,
-    /// By device: an etag and the version of what is desired that it stands for.
+    /// By member: an etag and the version of what is desired that it stands for.
     etags: BTreeMap<usize, (String, u64)>,
 }
 
 impl Service {
     /// Of this name.
-    pub fn new(shared: Arc<Shared>, name: &'static str, devices: Vec<String>) -> Self {
-        Self { shared, name, devices, etags: BTreeMap::new() }
+    pub fn new(shared: Arc<Shared>, name: &'static str) -> Self {
+        Self { shared, name, etags: BTreeMap::new() }
     }
+}
 
+impl Role for Service {
     /// Writes, looks and sends until the process ends.
-    ///
-    /// # Errors
-    /// When a connection or a rule breaks.
-    pub fn round(&mut self, target: &Target, round: u64) -> Result<(), Stop> {
+    fn round(&mut self, target: &Target, round: u64) -> Result<(), Stop> {
         let mut chance = Chance::of(self.shared.seed, round, self.name);
         let mut https = https(target);
         while self.shared.goes_on(PAUSE) {
-            let device = chance.between(0, self.devices.len() as u64 - 1) as usize;
+            let device = chance.between(0, MEMBERS.len() as u64 - 1) as usize;
             match chance.between(0, 9) {
                 0..=3 => self.patch(&mut https, device, &mut chance)?,
                 4 => self.replace(&mut https, device)?,
                 5 => self.look(&mut https, device)?,
-                _ => self.send(&mut https, device)?,
+                _ if MEMBERS[device].takes_commands() => {
+                    self.send(&mut https, device, &mut chance)?;
+                }
+                _ => self.look(&mut https, device)?,
             }
         }
         Ok(())
     }
 
     /// Looks at every twin.
-    ///
-    /// # Errors
-    /// As [`Service::round`].
-    pub fn settle(&mut self, target: &Target) -> Result<(), Stop> {
+    fn settle(&mut self, target: &Target) -> Result<(), Stop> {
         let mut https = https(target);
-        (0..self.devices.len()).try_for_each(|device| self.look(&mut https, device))
+        (0..MEMBERS.len()).try_for_each(|device| self.look(&mut https, device))
     }
+}
 
+impl Service {
     fn patch(&mut self, https: &mut Https, at: usize, chance: &mut Chance) -> Result<(), Stop> {
         let on = chance.one_in(3).then(|| self.etags.get(&at).cloned()).flatten();
         let removes = chance.one_in(4);
@@ -94,7 +96,7 @@ impl Service {
         (begun, etag): (Begun, Option<String>),
         body: &Value,
     ) -> Result<(), Stop> {
-        let path = format!("/twins/{}?{API}", self.devices[at]);
+        let path = format!("/twins/{}?{API}", path(MEMBERS[at].name));
         let look = self.shared.books().reported[at].look();
         let quoted = etag.map(|etag| format!("\"{etag}\""));
         let headers: Vec<_> =
@@ -117,7 +119,7 @@ impl Service {
     }
 
     fn look(&mut self, https: &mut Https, at: usize) -> Result<(), Stop> {
-        let path = format!("/twins/{}?{API}", self.devices[at]);
+        let path = format!("/twins/{}?{API}", path(MEMBERS[at].name));
         let looks = {
             let books = self.shared.books();
             (books.desired[at].look(), books.reported[at].look())
@@ -140,11 +142,12 @@ impl Service {
         }
     }
 
-    fn send(&mut self, https: &mut Https, at: usize) -> Result<(), Stop> {
-        let number = self.shared.books().queues[at].send();
-        let (to, id) = (format!("/devices/{}/messages/deviceBound", self.devices[at]), number);
-        let id = format!("m{id}");
-        let headers = [("iothub-to", &*to), ("iothub-messageid", &*id)];
+    fn send(&mut self, https: &mut Https, at: usize, chance: &mut Chance) -> Result<(), Stop> {
+        let ack = Ack::ALL[chance.between(0, Ack::ALL.len() as u64 - 1) as usize];
+        let number = self.shared.books().queues[at].send(ack);
+        let to = format!("/devices/{}/messages/deviceBound", MEMBERS[at].name);
+        let id = format!("m{number}");
+        let headers = [("iothub-to", &*to), ("iothub-messageid", &*id), ("iothub-ack", ack.name())];
         let path = format!("/messages/deviceBound?{API}");
         let answer = ask(https, "POST", &path, &headers, number.to_string().as_bytes())?;
         let queue = &mut self.shared.books().queues[at];
@@ -186,11 +189,12 @@ pub fn ask(
 /// The document that came with 2xx.
 ///
 /// # Errors
-/// When another status came.
+/// When another status came. Where 404 may come it is looked for before: here somebody is gone.
 pub fn success(verb: &str, path: &str, answer: &Answer) -> Result<Value, Stop> {
     if answer.status / 100 != 2 {
         let what = format!("{verb} {path}: {} {}", answer.status, answer.text());
-        return Err(Stop::Wrong(Rule::Protocol, what));
+        let rule = if answer.status == 404 { Rule::Registry } else { Rule::Protocol };
+        return Err(Stop::Wrong(rule, what));
     }
     Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
 }

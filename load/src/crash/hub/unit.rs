@@ -1,19 +1,23 @@
-//! A device on the MQTT 5 plane: telemetry, what it reports, commands, and what it is told. Refuses
-//! to know services and the channel's readers.
+//! A device or module on the MQTT 5 plane, or a device of MQTT 3.1.1: telemetry, what it reports,
+//! commands, methods, and what it is told. Refuses to know services and the channel's readers.
 
 use super::books::{Shared, Stop, by};
 use super::document::section;
+use super::ending::Way;
+use super::member::{MEMBERS, Speaks};
 use super::queue::Settled;
+use super::role::Role;
 use super::section::{Begun, Change, LAST, Look};
 use super::service::{ask, https, success};
+use super::{caller, foreman};
 use crate::crash::breach::Rule;
 use crate::crash::chance::Chance;
 use crate::crash::session::Session;
 use crate::engine::Target;
-use crate::hub::API;
-use crate::hub::device::{Device, Heard, Refused, Settling};
+use crate::hub::device::{Device, Heard, Refused, Said, Settling};
+use crate::hub::{API, path};
 use mqtt::packet_id::PacketId;
-use mqtt::qos::QoS;
+use mqtt::wire::Version;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,11 +26,14 @@ use std::time::{Duration, Instant};
 /// One device, across its connections.
 pub struct Unit {
     shared: Arc<Shared>,
-    name: String,
+    name: &'static str,
     /// Its place in the accounts.
     at: usize,
+    version: Version,
     /// What may be there of its session.
     session: Session,
+    /// Whether its session has all its subscriptions.
+    listens: bool,
     /// Telemetry that is not acknowledged, in its order.
     open: VecDeque<u64>,
     connections: u64,
@@ -37,7 +44,10 @@ pub struct Unit {
 struct Visit<'u> {
     unit: &'u mut Unit,
     device: Device,
+    /// Its number among all connections of devices.
+    number: u64,
     chance: Chance,
+    subscribed: usize,
     flights: HashMap<PacketId, u64>,
     asked: Option<Asked>,
     /// Commands that were settled since the last request was sent.
@@ -72,19 +82,20 @@ enum Request {
 }
 
 impl Unit {
-    /// Registered already. With `lasting`, its session outlives its connections.
-    pub fn new(shared: Arc<Shared>, name: String, at: usize, session: Session) -> Self {
-        let (open, connections, correlation) = (VecDeque::new(), 0, 0);
-        Self { shared, name, at, session, open, connections, correlation }
+    /// Registered already; none for a member that speaks no MQTT.
+    pub fn new(shared: Arc<Shared>, at: usize) -> Option<Self> {
+        let Speaks::Mqtt(version, session) = MEMBERS[at].speaks else { return None };
+        let (name, open, listens) = (MEMBERS[at].name, VecDeque::new(), false);
+        let (connections, correlation) = (0, 0);
+        Some(Self { shared, name, at, version, session, listens, open, connections, correlation })
     }
+}
 
+impl Role for Unit {
     /// Connects and does what devices do until the process ends; from a moment on perhaps without
     /// hearing.
-    ///
-    /// # Errors
-    /// When its connection or a rule breaks.
-    pub fn round(&mut self, target: &Target, round: u64) -> Result<(), Stop> {
-        let chance = Chance::of(self.shared.seed, round, &self.name);
+    fn round(&mut self, target: &Target, round: u64) -> Result<(), Stop> {
+        let chance = Chance::of(self.shared.seed, round, self.name);
         let mut visit = self.visit(target, chance, Manner::Any)?;
         let deaf_ms = visit.chance.between(20, 800);
         let deaf = visit.chance.one_in(3).then(|| Instant::now() + Duration::from_millis(deaf_ms));
@@ -106,11 +117,8 @@ impl Unit {
     }
 
     /// Gets all that is its own.
-    ///
-    /// # Errors
-    /// As [`Unit::round`], and when something does not come.
-    pub fn settle(&mut self, target: &Target) -> Result<(), Stop> {
-        let chance = Chance::of(self.shared.seed, u64::MAX, &self.name);
+    fn settle(&mut self, target: &Target) -> Result<(), Stop> {
+        let chance = Chance::of(self.shared.seed, u64::MAX, self.name);
         let (end, mut service) = (Instant::now() + SETTLE, https(target));
         let mut visit = self.visit(target, chance, Manner::Completes)?;
         loop {
@@ -118,7 +126,7 @@ impl Unit {
             if visit.asked.is_none() {
                 visit.get()?;
             }
-            let waiting = waiting(&mut service, &visit.unit.name)?;
+            let waiting = waiting(&mut service, visit.unit.name)?;
             if waiting == 0 && visit.unit.open.is_empty() {
                 return Ok(());
             }
@@ -129,11 +137,14 @@ impl Unit {
             }
         }
     }
+}
 
+impl Unit {
     fn visit(&mut self, target: &Target, chance: Chance, m: Manner) -> Result<Visit<'_>, Stop> {
         let lasts = self.session != Session::Passing;
         let expiry_s = lasts.then_some(u32::MAX);
-        let device = match Device::connect(target.ports.tcp, &self.name, expiry_s) {
+        let number = self.shared.books().calls.connect();
+        let device = match Device::connect(target.ports.tcp, self.name, self.version, expiry_s) {
             Ok(device) => device,
             Err(Refused::Broken(error)) => return Err(error.into()),
             // It stops, or has forgotten its device.
@@ -149,12 +160,14 @@ impl Unit {
         let up = self.session.up(present);
         up.map_err(|why| Stop::Wrong(Rule::Session, why.to_owned()))?;
         self.connections += 1;
-        let (flights, asked, settled) = (HashMap::new(), None, Vec::new());
+        let (flights, asked, settled, subscribed) = (HashMap::new(), None, Vec::new(), 0);
         let (reported, desired, manner) = (None, 0, m);
         let mut visit = Visit {
             unit: self,
             device,
+            number,
             chance,
+            subscribed,
             flights,
             asked,
             settled,
@@ -162,9 +175,12 @@ impl Unit {
             desired,
             manner,
         };
-        if !present {
-            visit.device.subscribe("$iothub/commands", QoS::AtLeastOnce)?;
-            visit.device.subscribe("$iothub/twin/patch/desired", QoS::AtMostOnce)?;
+        if !present || !visit.unit.listens {
+            let all = visit.device.listen()?;
+            while visit.subscribed < all && !visit.unit.shared.is_ending() {
+                visit.hear(HEAR)?;
+            }
+            visit.unit.listens = lasts && visit.subscribed == all;
         }
         visit.get()?;
         for number in visit.unit.open.clone() {
@@ -238,13 +254,14 @@ impl Visit<'_> {
                         self.unit.shared.books().channel.acknowledge(self.unit.at, number);
                     }
                 }
-                Heard::Subscribed(code) if code < 0x80 => {}
-                Heard::Response { correlation, status, version, payload } => {
-                    self.answered(&correlation, status.as_deref(), version, &payload)?;
+                Heard::Subscribed(code) if code < 0x80 => self.subscribed += 1,
+                Heard::Response { correlation, said, version, payload } => {
+                    self.answered(correlation, &said, version, &payload)?;
                 }
-                Heard::Command { id: Some(id), sequence, deliveries, payload } => {
-                    self.command(id, sequence, deliveries, &payload)?;
+                Heard::Command { id: Some(id), told, payload } => {
+                    self.command(id, told, &payload)?;
                 }
+                Heard::Method { name, call, payload } => self.called(&name, &call, &payload)?,
                 Heard::Desired { version, payload } => self.told(version, &payload)?,
                 // A process that stops says so.
                 Heard::Told(reason) => return Err(Stop::Broken(format!("DISCONNECT {reason:?}"))),
@@ -256,19 +273,19 @@ impl Visit<'_> {
 
     fn answered(
         &mut self,
-        correlation: &[u8],
-        status: Option<&str>,
+        correlation: u64,
+        said: &Said,
         version: Option<u64>,
         payload: &[u8],
     ) -> Result<(), Stop> {
-        let strange = |what: &str| Stop::Wrong(Rule::Protocol, format!("{what}: {status:?}"));
+        let strange = |what: &str| Stop::Wrong(Rule::Protocol, format!("{what}: {said:?}"));
         let asked = self.asked.take().ok_or_else(|| strange("an answer to nothing"))?;
-        if correlation != asked.correlation.to_be_bytes() {
+        if correlation != asked.correlation {
             return Err(strange("an answer to something else"));
         }
         let mut books = self.unit.shared.books();
-        match (asked.what, status, version) {
-            (Request::Report(begun), None, Some(version)) => {
+        match (asked.what, said, version) {
+            (Request::Report(begun), Said::Done, Some(version)) => {
                 books.reported[self.unit.at].done(begun, version).map_err(by(Rule::Twin))?;
                 self.reported = Some(version);
                 // One log has both, in the order in which they were asked for.
@@ -278,10 +295,10 @@ impl Visit<'_> {
                 }
                 return Ok(());
             }
-            (Request::Report(begun), Some("0104"), _) => {
+            (Request::Report(begun), Said::OtherVersion, _) => {
                 books.reported[self.unit.at].refused(begun).map_err(by(Rule::Twin))?;
             }
-            (Request::Get(desired, reported), None, _) => {
+            (Request::Get(desired, reported), Said::Done, _) => {
                 let twin: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
                 let (Some(ours), Some(theirs)) =
                     (section(&twin["desired"]), section(&twin["reported"]))
@@ -303,18 +320,20 @@ impl Visit<'_> {
     fn command(
         &mut self,
         id: PacketId,
-        sequence: u64,
-        deliveries: u64,
+        told: Option<(u64, u64)>,
         payload: &[u8],
     ) -> Result<(), Stop> {
-        let number = std::str::from_utf8(payload).ok().and_then(|text| text.parse().ok());
-        let Some(number) = number else {
+        let Some(number) = number(payload) else {
             return Err(Stop::Wrong(Rule::Commands, format!("{payload:?} was never sent")));
         };
         let how = match self.manner {
             Manner::Completes => Some(Settling::Complete),
             Manner::Any => match self.chance.between(0, 19) {
-                0..=2 if deliveries < GIVEN_BACK_MAX => Some(Settling::Abandon),
+                // In MQTT 3.1.1 there is PUBACK and nothing else.
+                0..=4 if told.is_none() => Some(Settling::Complete),
+                0..=2 if told.is_some_and(|(_, deliveries)| deliveries < GIVEN_BACK_MAX) => {
+                    Some(Settling::Abandon)
+                }
                 3 | 4 => Some(Settling::Reject),
                 // It keeps it for as long as it is connected.
                 5 => None,
@@ -324,16 +343,36 @@ impl Visit<'_> {
         let mut books = self.unit.shared.books();
         let queue = &mut books.queues[self.unit.at];
         let connection = self.unit.connections;
-        queue.deliver(number, sequence, deliveries, connection).map_err(by(Rule::Commands))?;
+        queue.deliver(number, told, connection).map_err(by(Rule::Commands))?;
         let Some(how) = how else { return Ok(()) };
         let settled = match how {
             Settling::Abandon => Settled::Abandoned,
-            Settling::Complete | Settling::Reject => Settled::Ended,
+            Settling::Complete => Settled::Ended(Way::Completed),
+            Settling::Reject => Settled::Ended(Way::Rejected),
         };
         queue.settle(number, settled, connection);
         drop(books);
         self.settled.push((number, settled));
         self.device.settle(id, how).map_err(Stop::from)
+    }
+
+    /// A method of a service or of a job; it answers at once.
+    fn called(&mut self, name: &str, call: &[u8], payload: &[u8]) -> Result<(), Stop> {
+        let strange = || format!("a call of {name} with {payload:?}");
+        let number = number(payload).ok_or_else(|| Stop::Wrong(Rule::Methods, strange()))?;
+        let (at, mut books) = (self.unit.at, self.unit.shared.books());
+        let answer = match name {
+            caller::METHOD => {
+                books.calls.hear(at, number, self.number).map_err(by(Rule::Methods))?
+            }
+            foreman::METHOD => {
+                books.jobs.hear(number, at).map_err(by(Rule::Jobs))?;
+                number
+            }
+            _ => return Err(Stop::Wrong(Rule::Methods, strange())),
+        };
+        drop(books);
+        self.device.answer(call, &answer.to_string()).map_err(Stop::from)
     }
 
     /// Desired changes come in the order of their versions; several may come as one.
@@ -349,9 +388,13 @@ impl Visit<'_> {
     }
 }
 
+fn number(payload: &[u8]) -> Option<u64> {
+    std::str::from_utf8(payload).ok()?.parse().ok()
+}
+
 /// How many commands the hub has for a device.
 pub fn waiting(service: &mut crate::https::Https, name: &str) -> Result<u64, Stop> {
-    let path = format!("/devices/{name}?{API}");
+    let path = format!("/devices/{}?{API}", path(name));
     let answer = ask(service, "GET", &path, &[], b"")?;
     let document = success("GET", &path, &answer)?;
     let count = document["cloudToDeviceMessageCount"].as_u64();

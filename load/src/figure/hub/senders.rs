@@ -3,7 +3,7 @@
 
 use super::fleet;
 use crate::engine::{Engine, Event, Heard, Key, Outgoing, Target};
-use crate::hub::device::{REPORTED, TELEMETRY};
+use crate::hub::plane::{REPORTED, TELEMETRY};
 use crate::latency::Latency;
 use crate::paced::{tick, timer};
 use crate::process::go_first;
