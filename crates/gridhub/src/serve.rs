@@ -18,6 +18,7 @@ use broker::access::Principal;
 use node::auth::Listener;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -54,7 +55,9 @@ pub fn run(
     let listening = bind_mqtt(config, tls.as_ref(), &mut endpoints)?;
     let https = bind_https(config, &mut endpoints)?;
     let trust = tls.as_ref().and_then(|tls| tls.trust.clone());
+    let begun = Instant::now();
     let mut plane = start(config, &clock, &authenticator, (&listening, trust.clone()))?;
+    tracing::info!(took = ?begun.elapsed(), "the data plane has begun");
     let hub = plane.hub.clone();
     drop(listening);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -31,7 +31,6 @@ use shared::Shared;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
 use store::op::{NamespaceId, Sequence};
 
 /// The running data plane.
@@ -96,7 +95,6 @@ pub fn start(
     authenticator: &Arc<Authenticator>,
     (listening, trust): (&[Listening], Option<Arc<Trust>>),
 ) -> anyhow::Result<DataPlane> {
-    let begun = Instant::now();
     let mut opened = match (config.durability, &config.data) {
         (Durability::Memory, _) => None,
         (_, None) => bail!("what is kept needs a data directory"),
@@ -119,7 +117,6 @@ pub fn start(
     if let Some(opened) = &mut opened {
         opened.begin_channel(settings.hub.as_ref().map(|hub| &*hub.channel), NAMESPACE)?;
     }
-    let opened_after = begun.elapsed();
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
     let common = Common { count, settings, inboxes, clock, authenticator, trust };
     let entrance = Entrance::new();
@@ -142,7 +139,6 @@ pub fn start(
     if retained.is_some_and(|thread| thread.join().is_err()) {
         anyhow::bail!("the retained messages could not be taken in");
     }
-    let restored_after = begun.elapsed();
     let channel = common.settings.hub.as_ref().map(|hub| Arc::clone(&hub.channel));
     let reader = opened.as_ref().map(|opened| opened.log.reader());
     let feed = channel.map(|channel| Feed::new(channel, reader));
@@ -151,8 +147,6 @@ pub fn start(
     // A million of them take a while to free; nobody waits for that. Without a thread it is here.
     let _ = std::thread::Builder::new().spawn(move || drop(found));
     let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
-    let serves_after = begun.elapsed();
-    tracing::info!(?opened_after, ?restored_after, ?serves_after, "the data plane has begun");
     Ok(DataPlane { hub: common.hub(watch, feed), requests, reactors, log })
 }
 

@@ -241,5 +241,5 @@ const DISK: &str = "disk";
 /// The data directory; the server makes it.
 const DATA: &str = "disk/data";
 /// What it logs: errors, and how long the parts of a start took.
-const LEVELS: &str = "error,gridhub::start=info,gridhub::keep::open=info";
+const LEVELS: &str = "error,gridhub::serve=info,gridhub::keep::open=info";
 const CONFIGURATION: &str = "gridhub.toml";

@@ -1,11 +1,11 @@
-//! What a server says on stderr: what it tells of its start is kept, all else goes to ours. Refuses
+//! What a server says on stderr: what it tells of its start is kept, errors go to ours. Refuses
 //! to know what it means.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Lines of level INFO, as they come.
+/// Lines that tell of no error, as they come.
 #[derive(Clone, Default)]
 pub struct Said(Arc<Mutex<Vec<Value>>>);
 
@@ -39,13 +39,13 @@ impl Said {
     }
 }
 
-/// A line of level INFO, without what every line has.
+/// A line that tells of no error, without what every line has.
 fn told(line: &str) -> Option<Value> {
     let mut said: Value = serde_json::from_str(line).ok()?;
     let fields = said.as_object_mut()?;
-    let is_info = fields.remove("level")? == "INFO";
+    let is_error = fields.remove("level")? == "ERROR";
     ["timestamp", "target"].iter().for_each(|name| drop(fields.remove(*name)));
-    is_info.then_some(said)
+    (!is_error).then_some(said)
 }
 
 /// A start says less.

@@ -1,5 +1,6 @@
-//! The hub from outside: a device on its MQTT 5 plane or in MQTT 3.1.1, and what signs for it. Crate `hub` is not
-//! used, so that a mistake there is no mistake here too. Refuses to know what is proven with it.
+//! The hub from outside: a device on its MQTT 5 plane or in MQTT 3.1.1, and what signs for it.
+//! Crate `hub` is not used, so that a mistake there is no mistake here too. Refuses to know what is
+//! proven with it.
 
 pub mod classic;
 pub mod device;

@@ -41,9 +41,11 @@ impl Opened {
         channel: Option<&Channel>,
         namespace: NamespaceId,
     ) -> anyhow::Result<()> {
+        let begun = Instant::now();
         begin(channel, &mut self.log, &mut self.found.channel, namespace)
             .context("cannot go on with the telemetry channel")?;
         self.end = Sequence(self.log.next_sequence().0 - 1);
+        tracing::info!(took = ?begun.elapsed(), "the telemetry channel goes on");
         Ok(())
     }
 }

@@ -49,7 +49,13 @@ impl GroupProgress {
         let (stream, taken) = (StreamId(r.number_u32()?), r.sequence()?);
         let dropped = r.number()?;
         let open = ascending(r)?;
-        let done = if r.end().is_err() { ascending(r)? } else { Vec::new() };
+        let mut done = Vec::new();
+        if r.end().is_err() {
+            done = ascending(r)?;
+            if done.is_empty() {
+                return Err(Fault::EMPTY);
+            }
+        }
         let is_beyond = |last: &Sequence| *last > taken;
         if open.last().is_some_and(is_beyond) || !done.first().is_none_or(is_beyond) {
             return Err(ORDER);
@@ -116,5 +122,13 @@ mod tests {
         let mut bytes = Vec::new();
         progress.encode(&mut bytes);
         assert_eq!(GroupProgress::decode(&mut Reader::new(&bytes)), Ok(progress));
+    }
+
+    #[test]
+    fn nothing_behind_is_written_in_one_way() {
+        let bytes = [VERSION, 1, 0, 0, 0];
+        assert!(GroupProgress::decode(&mut Reader::new(&bytes)).is_ok());
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(GroupProgress::decode(&mut Reader::new(&longer)), Err(Fault::EMPTY));
     }
 }

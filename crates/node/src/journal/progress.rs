@@ -113,7 +113,7 @@ impl Progress {
                 Ok((stream, before))
             })?;
             if finished.is_empty() {
-                return Err(Fault::Malformed("a list that may be absent is empty"));
+                return Err(Fault::EMPTY);
             }
         }
         Ok(Self { session, done, dropped, under_way, received, finished })

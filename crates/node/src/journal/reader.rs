@@ -20,6 +20,11 @@ pub(super) enum Fault {
     Malformed(&'static str),
 }
 
+impl Fault {
+    /// A list that is left out when there is nothing in it.
+    pub const EMPTY: Self = Self::Malformed("a list that may be absent is empty");
+}
+
 impl<'a> Reader<'a> {
     pub fn new(payload: &'a [u8]) -> Self {
         Self { rest: payload }

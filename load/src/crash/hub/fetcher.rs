@@ -4,10 +4,10 @@
 use super::books::{Shared, Stop, by};
 use super::ending::Way as Ended;
 use super::member::MEMBERS;
-use super::queue::Settled;
+use super::queue::{GIVEN_BACK_MAX, Settled};
 use super::role::Role;
-use super::service::{ask, https, success};
-use super::unit::{GIVEN_BACK_MAX, SETTLE, waiting};
+use super::service::{ask, https, success, waiting};
+use super::unit::SETTLE;
 use crate::crash::breach::Rule;
 use crate::crash::chance::Chance;
 use crate::engine::Target;

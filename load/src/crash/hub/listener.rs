@@ -4,9 +4,9 @@
 use super::books::{Books, Shared, Stop, by};
 use super::ending::Way;
 use super::member::{MEMBERS, place};
+use super::queue::GIVEN_BACK_MAX;
 use super::role::Role;
 use super::service::{ask, https, success};
-use super::unit::GIVEN_BACK_MAX;
 use crate::crash::breach::Rule;
 use crate::crash::chance::Chance;
 use crate::engine::Target;

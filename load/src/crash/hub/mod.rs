@@ -1,6 +1,7 @@
 //! The hub in the crash proof: devices and modules over MQTT 5, MQTT 3.1.1 and HTTP, services of
 //! each kind and a reader of telemetry, each on a thread of its own because it blocks, and the
-//! accounts of what they were answered. Owns when they begin and end. Refuses to know how a round ends.
+//! accounts of what they were answered. Owns when they begin and end. Refuses to know how a round
+//! ends.
 
 mod books;
 mod caller;

@@ -120,8 +120,8 @@ impl Queue {
         Ok(())
     }
 
-    /// It came to its device, by this connection; perhaps with its number and how often it was given
-    /// back.
+    /// It came to its device, by this connection; `told` perhaps of its number, and of how often it
+    /// was given back.
     ///
     /// # Errors
     /// When it is over, was never sent, or has another number.
@@ -287,6 +287,9 @@ impl Queue {
         Ok(())
     }
 }
+
+/// So often a command is given back: more would make it a dead letter.
+pub const GIVEN_BACK_MAX: u64 = 3;
 
 #[cfg(test)]
 mod tests {

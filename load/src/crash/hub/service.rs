@@ -199,6 +199,18 @@ pub fn success(verb: &str, path: &str, answer: &Answer) -> Result<Value, Stop> {
     Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
 }
 
+/// How many commands the hub has for a device.
+///
+/// # Errors
+/// When it does not say.
+pub fn waiting(service: &mut Https, name: &str) -> Result<u64, Stop> {
+    let path = format!("/devices/{}?{API}", path(name));
+    let answer = ask(service, "GET", &path, &[], b"")?;
+    let document = success("GET", &path, &answer)?;
+    let count = document["cloudToDeviceMessageCount"].as_u64();
+    count.ok_or_else(|| Stop::Wrong(Rule::Protocol, answer.text()))
+}
+
 fn no_twin(answer: &Answer) -> Stop {
     Stop::Wrong(Rule::Protocol, format!("this is no twin: {}", answer.text()))
 }

@@ -5,17 +5,16 @@ use super::books::{Shared, Stop, by};
 use super::document::section;
 use super::ending::Way;
 use super::member::{MEMBERS, Speaks};
-use super::queue::Settled;
+use super::queue::{GIVEN_BACK_MAX, Settled};
 use super::role::Role;
 use super::section::{Begun, Change, LAST, Look};
-use super::service::{ask, https, success};
+use super::service::{https, waiting};
 use super::{caller, foreman};
 use crate::crash::breach::Rule;
 use crate::crash::chance::Chance;
 use crate::crash::session::Session;
 use crate::engine::Target;
 use crate::hub::device::{Device, Heard, Refused, Said, Settling};
-use crate::hub::{API, path};
 use mqtt::packet_id::PacketId;
 use mqtt::wire::Version;
 use serde_json::{Value, json};
@@ -392,20 +391,9 @@ fn number(payload: &[u8]) -> Option<u64> {
     std::str::from_utf8(payload).ok()?.parse().ok()
 }
 
-/// How many commands the hub has for a device.
-pub fn waiting(service: &mut crate::https::Https, name: &str) -> Result<u64, Stop> {
-    let path = format!("/devices/{}?{API}", path(name));
-    let answer = ask(service, "GET", &path, &[], b"")?;
-    let document = success("GET", &path, &answer)?;
-    let count = document["cloudToDeviceMessageCount"].as_u64();
-    count.ok_or_else(|| Stop::Wrong(Rule::Protocol, answer.text()))
-}
-
 const HEAR: Duration = Duration::from_millis(3);
 /// Everything of a device is there after a moment; a lock may have to end.
 pub const SETTLE: Duration = Duration::from_secs(30);
 /// Telemetry under way at once; the hub takes 16.
 const WINDOW: usize = 12;
 const KEYS: u64 = 4;
-/// Fewer than make a command a dead letter.
-pub const GIVEN_BACK_MAX: u64 = 3;
