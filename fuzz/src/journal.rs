@@ -101,8 +101,8 @@ fn encoded(entry: &Entry<'_>) -> Vec<u8> {
 }
 
 /// Those in use: 7 was given out and is never again.
-const KINDS: [u8; 21] =
-    [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 33, 34];
+const KINDS: [u8; 22] =
+    [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 33, 34, 37];
 
 #[cfg(test)]
 mod tests {
