@@ -11,6 +11,7 @@ pub mod device;
 pub mod foreign;
 pub mod ports;
 pub mod raw;
+pub mod receiver;
 pub mod server;
 pub mod site;
 pub mod tls;

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::duration::Interval;
 use crate::config::{Config, Profile};
 use crate::first_device::{FirstDevice, first_device};
+use crate::http::backend::Backend;
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::{self, App, ClockControl, Settings};
 use crate::identity::Identity;
@@ -16,6 +17,7 @@ use crate::sys;
 use anyhow::Context;
 use broker::access::Principal;
 use node::auth::Listener;
+use node::channel::Taken;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -81,6 +83,12 @@ pub fn run(
             (config.sys.interval, config.namespace.profile)
         {
             tokio::spawn(sys::publish(hub.clone(), clock.clone(), every.get()));
+        }
+        if let (Some(feed), Some(devices)) = (hub.feed(), hub.hub()) {
+            let tell = hub.clone();
+            let tell: Arc<dyn Fn(Taken) + Send + Sync> = Arc::new(move |taken| tell.taken(taken));
+            let outlets = std::mem::take(&mut plane.outlets);
+            outlets.start((feed, devices.name(), &clock), &tell, &stopped);
         }
         hub.set_ready(true);
         let mut signals = Signals::listen()?;

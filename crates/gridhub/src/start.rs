@@ -8,7 +8,9 @@ mod shared;
 use crate::auth::Authenticator;
 use crate::auth::tls::Trust;
 use crate::clock::Clock;
-use crate::config::{Config, Durability};
+use crate::config::endpoint;
+use crate::config::hub::HubConfig;
+use crate::config::{Config, Durability, Profile};
 use crate::feed::Feed;
 use crate::fresh::seed;
 use crate::keep::{Entrance, Opened, Sharing, Threads, Watch, open};
@@ -16,7 +18,8 @@ use crate::latch::Latch;
 use crate::net::{
     Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
 };
-use anyhow::{Context, bail};
+use crate::outlet;
+use anyhow::{Context, anyhow, bail};
 use broker::access::Source;
 use engine::{Engine, LogEnd, Memory};
 use hub::channel::Found as FoundChannel;
@@ -28,6 +31,7 @@ use node::journal::{FoundRequest, FoundSession, SessionId};
 use node::shard::home_of;
 use node::{Found, Restored, Settings, Shard};
 use shared::Shared;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -38,6 +42,8 @@ pub struct DataPlane {
     pub hub: Hub,
     /// Keys of accepted publishes that have not ended.
     pub requests: Vec<FoundRequest>,
+    /// Endpoints of the hub's own, to be started.
+    pub outlets: outlet::Ready,
     reactors: Vec<JoinHandle<()>>,
     log: Option<Threads>,
 }
@@ -142,12 +148,24 @@ pub fn start(
     let channel = common.settings.hub.as_ref().map(|hub| Arc::clone(&hub.channel));
     let reader = opened.as_ref().map(|opened| opened.log.reader());
     let feed = channel.map(|channel| Feed::new(channel, reader));
+    let outlets = outlets(config)?;
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
     // A million of them take a while to free; nobody waits for that. Without a thread it is here.
     let _ = std::thread::Builder::new().spawn(move || drop(found));
     let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
-    Ok(DataPlane { hub: common.hub(watch, feed), requests, reactors, log })
+    let hub = common.hub(watch, feed, outlets.endpoints());
+    Ok(DataPlane { hub, requests, outlets, reactors, log })
+}
+
+/// The hub's own endpoints, before anything goes there.
+fn outlets(config: &Config) -> anyhow::Result<outlet::Ready> {
+    let is_hub = |_: &&HubConfig| config.namespace.profile != Profile::EventGrid;
+    let Some(hub) = config.hub.as_ref().filter(is_hub) else { return Ok(outlet::Ready::default()) };
+    let all =
+        endpoint::settings(&hub.endpoints).map_err(|m| anyhow!("{}: {}", m.path, m.message))?;
+    let is_kept = |_: &&PathBuf| config.durability != Durability::Memory;
+    outlet::open(all, config.data.as_ref().filter(is_kept).map(PathBuf::as_path))
 }
 
 /// Reactors that have not begun to serve.
@@ -373,7 +391,12 @@ impl Common {
         }
     }
 
-    fn hub(self, log: Option<Arc<Watch>>, feed: Option<Arc<Feed>>) -> Hub {
+    fn hub(
+        self,
+        log: Option<Arc<Watch>>,
+        feed: Option<Arc<Feed>>,
+        endpoints: Arc<[Arc<outlet::Endpoint>]>,
+    ) -> Hub {
         let Shared { counters, retained, budget, limits, authorizer, hub, .. } = self.settings;
         let (inboxes, clock) = (self.inboxes, self.clock);
         Hub::new(HubSettings {
@@ -386,6 +409,7 @@ impl Common {
             clock,
             devices: hub,
             feed,
+            endpoints,
             log,
         })
     }

@@ -5,6 +5,7 @@ use hub::identity::{Policies, Policy, PolicyError, Right, Rights};
 use hub::sas::{Key, SymmetricKeys};
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::EndpointEntry;
 use super::feedback::FeedbackConfig;
 use super::mistake::Mistake;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
@@ -27,6 +28,8 @@ pub struct HubConfig {
     pub feedback: FeedbackConfig,
     /// What goes there besides.
     pub routes: Vec<RouteEntry>,
+    /// Where else messages may go.
+    pub endpoints: Vec<EndpointEntry>,
     /// What is added on the way.
     pub enrichments: Vec<EnrichmentEntry>,
     /// How much all may do together.
@@ -48,6 +51,7 @@ impl Default for HubConfig {
             telemetry: TelemetryConfig::default(),
             feedback: FeedbackConfig::default(),
             routes: Vec::new(),
+            endpoints: Vec::new(),
             enrichments: Vec::new(),
             throttles: HubThrottles::default(),
             device_throttles: DeviceThrottles::default(),

@@ -9,7 +9,7 @@ use tokio::time::{Duration, timeout};
 
 use super::app::App;
 use super::backend::{Backend, Family, Kind, Sample};
-use super::log_metrics;
+use super::{log_metrics, outlet_metrics};
 
 /// `GET /metrics`.
 pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
@@ -33,6 +33,7 @@ pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
         families.push(Family { name, help, kind, samples: vec![(Vec::new(), value)] });
     }
     families.extend(device_families(&app.backend).await);
+    families.extend(outlet_metrics::families(&app.backend));
     let log = app.backend.log();
     families.extend(log.iter().flat_map(log_metrics::families));
     let mut text = text(&families);

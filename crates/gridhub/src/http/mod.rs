@@ -20,6 +20,7 @@ pub mod hub;
 pub mod log_metrics;
 pub mod metrics;
 pub mod openapi;
+mod outlet_metrics;
 pub mod probes;
 pub mod publish;
 pub mod query;

@@ -101,8 +101,9 @@ fn channel(config: &Config, hub: &HubConfig, devices: &mut Devices) -> anyhow::R
         let memory_bytes_max = config.process.memory_bytes_max() as u64 / MEMORY_PART;
         settings.bytes_max = settings.bytes_max.min(memory_bytes_max);
     }
-    devices.channel = Arc::new(Channel::new(settings));
     devices.routing = hub.routing().map_err(wrong)?;
+    let own = devices.routing.endpoints().skip(1).map(|(_, name)| name.clone());
+    devices.channel = Arc::new(Channel::with_outlets(settings, own));
     Ok(())
 }
 
