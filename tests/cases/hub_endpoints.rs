@@ -3,6 +3,7 @@
 use crate::hub_service::ask;
 use crate::watched::metric;
 use e2e::device::Device;
+use e2e::nats::NatsServer;
 use e2e::receiver::Receiver;
 use e2e::site::Site;
 use e2e::{Foreign, Server, Verb, until};
@@ -338,4 +339,53 @@ fn files_are_rotated_and_the_oldest_go() {
     assert!(left.len() < 40, "{} lines in two files", left.len());
     let sizes = files(&out).into_iter().map(|file| fs::metadata(file).unwrap().len());
     assert!(sizes.max() <= Some(65_536));
+}
+
+/// A real server: it is not there, has no stream, is killed, and gets everything once.
+#[test]
+fn a_stream_of_nats_has_everything_once() {
+    if !Foreign::Curl.ready() || !Foreign::NatsServer.ready() {
+        return;
+    }
+    let mut nats = NatsServer::new();
+    let endpoint = format!("kind = \"nats\"\nurl = \"{}\"\nsubject = \"plant.a\"", nats.url());
+    let hub = Hub::sending(&SOURCES, "", &endpoint);
+    let mut server = hub.start();
+    let key = Hub::register(&server, "d1");
+    let failing = until("a failed attempt", || {
+        let shown = shown(&server);
+        (shown["failedAttempts"] != json!(0)).then_some(shown)
+    });
+    assert_eq!(failing["lastError"], "no stream listens to the subject");
+    nats.make_stream("PLANT", "plant.>");
+    let numbers = |nats: &NatsServer| {
+        let bodies = nats.messages("PLANT").into_iter();
+        let all = bodies.filter_map(|(_, event)| event["data"]["body"]["n"].as_u64());
+        all.collect::<Vec<_>>()
+    };
+    let mut sent = 0;
+    for round in 0..3 {
+        let mut device = Device::connect(&server, "d1", &key);
+        send(&mut device, sent..sent + 30);
+        sent += 30;
+        match round {
+            0 => nats.kill(),
+            1 => nats = nats.start(),
+            _ => {}
+        }
+        drop(server);
+        server = hub.start();
+    }
+    until("all messages", || (numbers(&nats).len() as u64 >= sent).then_some(()));
+    until("a position", || (shown(&server)["waiting"] == 0).then_some(()));
+    assert_eq!(numbers(&nats), (0..sent).collect::<Vec<_>>(), "each once, in order");
+    let all = nats.messages("PLANT");
+    assert!(all.iter().all(|(headers, event)| {
+        let id = event["id"].as_str().unwrap();
+        headers.contains(&format!("Nats-Msg-Id: {id}\r\n"))
+            && headers.contains("Content-Type: application/cloudevents+json\r\n")
+    }));
+    let kinds = |kind: &str| all.iter().filter(|(_, event)| event["type"] == kind).count();
+    assert_eq!(kinds("Gridhub.Devices.DeviceLifecycleEvents"), 1);
+    assert_eq!(kinds("Gridhub.Devices.DeviceConnectionStateEvents"), 3);
 }

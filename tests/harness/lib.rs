@@ -9,6 +9,7 @@ pub mod browser;
 pub mod curl;
 pub mod device;
 pub mod foreign;
+pub mod nats;
 pub mod ports;
 pub mod raw;
 pub mod receiver;

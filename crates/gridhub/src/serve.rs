@@ -12,7 +12,7 @@ use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::{self, App, ClockControl, Settings};
 use crate::identity::Identity;
 use crate::net::Listening;
-use crate::start::start;
+use crate::start::{DataPlane, start};
 use crate::sys;
 use anyhow::Context;
 use broker::access::Principal;
@@ -84,12 +84,7 @@ pub fn run(
         {
             tokio::spawn(sys::publish(hub.clone(), clock.clone(), every.get()));
         }
-        if let (Some(feed), Some(devices)) = (hub.feed(), hub.hub()) {
-            let tell = hub.clone();
-            let tell: Arc<dyn Fn(Taken) + Send + Sync> = Arc::new(move |taken| tell.taken(taken));
-            let outlets = std::mem::take(&mut plane.outlets);
-            outlets.start((feed, devices.name(), &clock), &tell, &stopped);
-        }
+        start_outlets(&mut plane, &clock, &stopped);
         hub.set_ready(true);
         let mut signals = Signals::listen()?;
         let device = match identity {
@@ -110,6 +105,14 @@ pub fn run(
     hub.stop();
     plane.join();
     outcome
+}
+
+/// From now on the hub's own endpoints get what routes send there.
+fn start_outlets(plane: &mut DataPlane, clock: &Clock, stopped: &watch::Receiver<()>) {
+    let (outlets, hub) = (std::mem::take(&mut plane.outlets), plane.hub.clone());
+    let Some((feed, devices)) = plane.hub.feed().zip(plane.hub.hub()) else { return };
+    let tell: Arc<dyn Fn(Taken) + Send + Sync> = Arc::new(move |taken| hub.taken(taken));
+    outlets.start((feed, devices.name(), clock), &tell, stopped);
 }
 
 /// As many open files as the hard limit allows: the usual soft one ends at 1,024 connections.

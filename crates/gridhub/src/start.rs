@@ -8,18 +8,14 @@ mod shared;
 use crate::auth::Authenticator;
 use crate::auth::tls::Trust;
 use crate::clock::Clock;
-use crate::config::endpoint;
-use crate::config::hub::HubConfig;
-use crate::config::{Config, Durability, Profile};
+use crate::config::{Config, Durability};
 use crate::feed::Feed;
 use crate::fresh::seed;
-use crate::keep::{Entrance, Opened, Sharing, Threads, Watch, open};
+use crate::keep::{Entrance, Opened, Sharing, Threads, open};
 use crate::latch::Latch;
-use crate::net::{
-    Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
-};
+use crate::net::{Authenticate, Hub, Inbox, Listening, Reactor, ReactorSettings, Reads};
 use crate::outlet;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use broker::access::Source;
 use engine::{Engine, LogEnd, Memory};
 use hub::channel::Found as FoundChannel;
@@ -31,7 +27,6 @@ use node::journal::{FoundRequest, FoundSession, SessionId};
 use node::shard::home_of;
 use node::{Found, Restored, Settings, Shard};
 use shared::Shared;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -124,7 +119,7 @@ pub fn start(
         opened.begin_channel(settings.hub.as_ref().map(|hub| &*hub.channel), NAMESPACE)?;
     }
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
-    let common = Common { count, settings, inboxes, clock, authenticator, trust };
+    let mut common = Common { count, settings, inboxes, clock, authenticator, trust };
     let entrance = Entrance::new();
     // Beside the sessions: neither asks for the other before the first turn.
     let retained = opened.as_mut().map(|opened| common.restore_retained(opened)).transpose()?;
@@ -148,24 +143,14 @@ pub fn start(
     let channel = common.settings.hub.as_ref().map(|hub| Arc::clone(&hub.channel));
     let reader = opened.as_ref().map(|opened| opened.log.reader());
     let feed = channel.map(|channel| Feed::new(channel, reader));
-    let outlets = outlets(config)?;
+    let outlets = std::mem::take(&mut common.settings.outlets);
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
     // A million of them take a while to free; nobody waits for that. Without a thread it is here.
     let _ = std::thread::Builder::new().spawn(move || drop(found));
     let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
-    let hub = common.hub(watch, feed, outlets.endpoints());
+    let hub = common.settings.hub((common.inboxes, common.clock), watch, feed);
     Ok(DataPlane { hub, requests, outlets, reactors, log })
-}
-
-/// The hub's own endpoints, before anything goes there.
-fn outlets(config: &Config) -> anyhow::Result<outlet::Ready> {
-    let is_hub = |_: &&HubConfig| config.namespace.profile != Profile::EventGrid;
-    let Some(hub) = config.hub.as_ref().filter(is_hub) else { return Ok(outlet::Ready::default()) };
-    let all =
-        endpoint::settings(&hub.endpoints).map_err(|m| anyhow!("{}: {}", m.path, m.message))?;
-    let is_kept = |_: &&PathBuf| config.durability != Durability::Memory;
-    outlet::open(all, config.data.as_ref().filter(is_kept).map(PathBuf::as_path))
 }
 
 /// Reactors that have not begun to serve.
@@ -389,29 +374,6 @@ impl Common {
             hub: self.settings.hub.clone(),
             wall: Arc::new(move || clock.wall_ms()),
         }
-    }
-
-    fn hub(
-        self,
-        log: Option<Arc<Watch>>,
-        feed: Option<Arc<Feed>>,
-        endpoints: Arc<[Arc<outlet::Endpoint>]>,
-    ) -> Hub {
-        let Shared { counters, retained, budget, limits, authorizer, hub, .. } = self.settings;
-        let (inboxes, clock) = (self.inboxes, self.clock);
-        Hub::new(HubSettings {
-            inboxes,
-            counters,
-            retained,
-            budget,
-            limits,
-            authorizer,
-            clock,
-            devices: hub,
-            feed,
-            endpoints,
-            log,
-        })
     }
 }
 

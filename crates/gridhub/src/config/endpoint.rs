@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use super::duration::HumanDuration;
 use super::mistake::Mistake;
-use crate::outlet::{FileSettings, OutletSettings, Patience, SinkSettings, WebhookSettings};
+use crate::outlet::{
+    FileSettings, Login, NatsSettings, OutletSettings, Patience, SinkSettings, WebhookSettings,
+};
 
 /// An endpoint. What is absent has the default of its kind.
 #[derive(Clone, Serialize, Deserialize)]
@@ -30,14 +32,22 @@ pub struct EndpointEntry {
     pub retry_wait_max: Option<HumanDuration>,
     /// Bytes of dead letters.
     pub dead_letters_bytes_max: Option<u64>,
-    /// Webhook: `https://host/path`.
+    /// Webhook: `https://host/path`; NATS: `nats://host:4222`, `tls://host:4222`.
     pub url: Option<String>,
     /// Webhook: more headers of each request. Their values are secrets.
     pub headers: Option<BTreeMap<String, String>>,
-    /// Webhook: authorities besides the system's (PEM).
+    /// Webhook, NATS: authorities besides the system's (PEM).
     pub ca_file: Option<PathBuf>,
-    /// Webhook: how long one request may take.
+    /// Webhook, NATS: how long one batch may take.
     pub timeout: Option<HumanDuration>,
+    /// NATS: the subject.
+    pub subject: Option<String>,
+    /// NATS: who we are.
+    pub user: Option<String>,
+    /// NATS: a secret.
+    pub password: Option<String>,
+    /// NATS: instead of a user; a secret.
+    pub token: Option<String>,
     /// File: the directory.
     pub path: Option<PathBuf>,
     /// File: a file that has so many bytes is followed by another.
@@ -56,6 +66,10 @@ pub enum EndpointKind {
     Webhook,
     /// Lines of JSON in files.
     File,
+    /// A NATS JetStream subject.
+    Nats,
+    /// A Kafka topic: refused, this version has none.
+    Kafka,
 }
 
 /// Without what may be secret.
@@ -70,6 +84,8 @@ impl EndpointKind {
         match self {
             Self::Webhook => "webhook",
             Self::File => "file",
+            Self::Nats => "nats",
+            Self::Kafka => "kafka",
         }
     }
 }
@@ -84,7 +100,9 @@ impl EndpointEntry {
 
     /// Replaces what is secret.
     pub fn mask(&mut self, mask: &str) {
-        self.headers.iter_mut().flatten().for_each(|(_, value)| *value = mask.to_owned());
+        let secrets = self.password.iter_mut().chain(&mut self.token);
+        let all = secrets.chain(self.headers.iter_mut().flatten().map(|(_, value)| value));
+        all.for_each(|value| *value = mask.to_owned());
     }
 
     /// As whoever delivers there takes it.
@@ -94,8 +112,12 @@ impl EndpointEntry {
     pub fn settings(&self) -> Result<OutletSettings, Mistake> {
         self.check_kind()?;
         let (messages_max, bytes_max) = match self.kind {
-            EndpointKind::Webhook => (100, 1 << 20),
+            EndpointKind::Webhook | EndpointKind::Nats => (100, 1 << 20),
             EndpointKind::File => (1_000, 4 << 20),
+            EndpointKind::Kafka => {
+                let message = "this version has no kafka; use \"nats\", \"webhook\" or \"file\"";
+                return Err(Mistake::new("kind", message));
+            }
         };
         let retry_wait_max = duration(self.retry_wait_max, 60_000);
         let settings = OutletSettings {
@@ -105,15 +127,16 @@ impl EndpointEntry {
             batch_wait: duration(self.batch_wait, 100),
             patience: Patience {
                 attempts_max: self.attempts_max.unwrap_or(match self.kind {
-                    EndpointKind::Webhook => 30,
                     EndpointKind::File => 0,
+                    _ => 30,
                 }),
                 wait_max: retry_wait_max,
             },
             dead_letters_bytes_max: self.dead_letters_bytes_max.unwrap_or(64 << 20),
             sink: match self.kind {
                 EndpointKind::Webhook => SinkSettings::Webhook(self.webhook()?),
-                EndpointKind::File => SinkSettings::File(self.file()?),
+                EndpointKind::Nats => SinkSettings::Nats(self.nats()?),
+                _ => SinkSettings::File(self.file()?),
             },
         };
         let in_range = |key, value: u128, (from, to): (u128, u128), shown: &str| {
@@ -132,20 +155,25 @@ impl EndpointEntry {
 
     /// A key of another kind would be ignored.
     fn check_kind(&self) -> Result<(), Mistake> {
-        use EndpointKind::{File, Webhook};
-        for (key, is_there, kind) in [
-            ("url", self.url.is_some(), Webhook),
-            ("headers", self.headers.is_some(), Webhook),
-            ("ca_file", self.ca_file.is_some(), Webhook),
-            ("timeout", self.timeout.is_some(), Webhook),
-            ("path", self.path.is_some(), File),
-            ("rotate_bytes", self.rotate_bytes.is_some(), File),
-            ("rotate_after", self.rotate_after.is_some(), File),
-            ("keep_files", self.keep_files.is_some(), File),
+        use EndpointKind::{File, Nats, Webhook};
+        for (key, is_there, kinds) in [
+            ("url", self.url.is_some(), &[Webhook, Nats][..]),
+            ("headers", self.headers.is_some(), &[Webhook]),
+            ("ca_file", self.ca_file.is_some(), &[Webhook, Nats]),
+            ("timeout", self.timeout.is_some(), &[Webhook, Nats]),
+            ("subject", self.subject.is_some(), &[Nats]),
+            ("user", self.user.is_some(), &[Nats]),
+            ("password", self.password.is_some(), &[Nats]),
+            ("token", self.token.is_some(), &[Nats]),
+            ("path", self.path.is_some(), &[File]),
+            ("rotate_bytes", self.rotate_bytes.is_some(), &[File]),
+            ("rotate_after", self.rotate_after.is_some(), &[File]),
+            ("keep_files", self.keep_files.is_some(), &[File]),
         ] {
-            if is_there && kind != self.kind {
-                let message =
-                    format!("a {} has none; only a {} has", self.kind.name(), kind.name());
+            if is_there && !kinds.contains(&self.kind) {
+                let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+                let (own, others) = (self.kind.name(), names.join(" and "));
+                let message = format!("kind {own} has none; only {others} has");
                 return Err(Mistake::new(key, message));
             }
         }
@@ -172,11 +200,50 @@ impl EndpointEntry {
             value.set_sensitive(true);
             headers.push((read, value));
         }
-        let timeout = duration(self.timeout, 30_000);
-        if !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&timeout) {
-            return Err(Mistake::new("timeout", "must be 1s to 5m"));
+        Ok(WebhookSettings { url, headers, ca_file: self.ca_file.clone(), timeout: self.time()? })
+    }
+
+    fn nats(&self) -> Result<NatsSettings, Mistake> {
+        let wrong = || Mistake::new("url", "write \"nats://host:4222\" or \"tls://host:4222\"");
+        let url = self.url.as_deref().ok_or_else(wrong)?;
+        let url = url.parse::<Uri>().ok().filter(has_host).ok_or_else(wrong)?;
+        let tls = match url.scheme_str() {
+            Some("nats") => false,
+            Some("tls") => true,
+            _ => return Err(wrong()),
+        };
+        let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let subject = self.subject.clone().unwrap_or_default();
+        // A wildcard is for those who listen.
+        let is_token = |token: &str| {
+            !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && !b"*>".contains(&b))
+        };
+        if !subject.split('.').all(is_token) || subject.len() > SUBJECT_BYTES_MAX {
+            let message = "name the subject of a stream, such as \"telemetry.plant1\"";
+            return Err(Mistake::new("subject", message));
         }
-        Ok(WebhookSettings { url, headers, ca_file: self.ca_file.clone(), timeout })
+        let port = url.port_u16().unwrap_or(NATS_PORT);
+        let (ca_file, timeout, login) = (self.ca_file.clone(), self.time()?, self.login()?);
+        Ok(NatsSettings { host, port, tls, subject, login, ca_file, timeout })
+    }
+
+    fn login(&self) -> Result<Login, Mistake> {
+        match (&self.user, &self.password, &self.token) {
+            (None, None, None) => Ok(Login::Nobody),
+            (None, None, Some(token)) => Ok(Login::Token(token.clone())),
+            (Some(user), Some(password), None) => Ok(Login::User(user.clone(), password.clone())),
+            (_, _, Some(_)) => Err(Mistake::new("token", "give it or a user, not both")),
+            (Some(_), None, None) => Err(Mistake::new("user", "it needs a password")),
+            (None, Some(_), None) => Err(Mistake::new("password", "it needs a user")),
+        }
+    }
+
+    fn time(&self) -> Result<Duration, Mistake> {
+        let time = duration(self.timeout, 30_000);
+        match (Duration::from_secs(1)..=Duration::from_secs(300)).contains(&time) {
+            true => Ok(time),
+            false => Err(Mistake::new("timeout", "must be 1s to 5m")),
+        }
     }
 
     fn file(&self) -> Result<FileSettings, Mistake> {
@@ -224,9 +291,12 @@ pub fn settings(entries: &[EndpointEntry]) -> Result<Vec<OutletSettings>, Mistak
 }
 
 fn is_url(url: &Uri) -> bool {
-    let has_host =
-        url.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
-    matches!(url.scheme_str(), Some("http" | "https")) && has_host
+    matches!(url.scheme_str(), Some("http" | "https")) && has_host(url)
+}
+
+/// And no user and password.
+fn has_host(url: &Uri) -> bool {
+    url.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'))
 }
 
 fn duration(given: Option<HumanDuration>, default_ms: u64) -> Duration {
@@ -238,6 +308,8 @@ pub const ENDPOINTS: &str = "hub.endpoints";
 /// Headers that say what we do.
 const OURS: [&str; 6] =
     ["connection", "content-length", "content-type", "host", "transfer-encoding", "upgrade"];
+const NATS_PORT: u16 = 4222;
+const SUBJECT_BYTES_MAX: usize = 256;
 const DAY_MS: u128 = 86_400_000;
 
 #[cfg(test)]
@@ -252,6 +324,7 @@ mod tests {
     fn what_cannot_work_is_refused_at_its_key() {
         let hook = "kind = \"webhook\"\nurl = \"https://h/p\"\n";
         let file = "kind = \"file\"\npath = \"d\"\n";
+        let nats = "kind = \"nats\"\nurl = \"nats://h\"\nsubject = \"a.b\"\n";
         for (start, more, key) in [
             (hook, "", None),
             (hook, "headers.Authorization = \"Bearer x\"\ntimeout = \"5s\"", None),
@@ -272,6 +345,20 @@ mod tests {
             (hook, "batch_wait = \"2m\"", Some("batch_wait")),
             (hook, "retry_wait_max = \"10ms\"", Some("retry_wait_max")),
             (hook, "dead_letters_bytes_max = 9", Some("dead_letters_bytes_max")),
+            (nats, "", None),
+            (nats, "token = \"t\"\nca_file = \"f\"", None),
+            (nats, "user = \"u\"\npassword = \"p\"", None),
+            (nats, "user = \"u\"", Some("user")),
+            (nats, "password = \"p\"", Some("password")),
+            (nats, "user = \"u\"\npassword = \"p\"\ntoken = \"t\"", Some("token")),
+            (nats, "headers.a = \"b\"", Some("headers")),
+            ("kind = \"nats\"\nsubject = \"a\"\n", "url = \"https://h\"", Some("url")),
+            ("kind = \"nats\"\nsubject = \"a\"\n", "url = \"nats://u:p@h\"", Some("url")),
+            ("kind = \"nats\"\nurl = \"nats://h\"\n", "", Some("subject")),
+            ("kind = \"nats\"\nurl = \"nats://h\"\n", "subject = \"a.*\"", Some("subject")),
+            ("kind = \"nats\"\nurl = \"nats://h\"\n", "subject = \"a b\"", Some("subject")),
+            (hook, "subject = \"a\"", Some("subject")),
+            ("kind = \"kafka\"\n", "", Some("kind")),
             (file, "rotate_bytes = 9", Some("rotate_bytes")),
             (file, "rotate_after = \"1ms\"", Some("rotate_after")),
         ] {

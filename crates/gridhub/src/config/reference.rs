@@ -109,6 +109,7 @@ fn hub() -> HubConfig {
 }
 
 fn endpoint() -> EndpointEntry {
+    let text = || Some(String::new());
     let duration = Some(HumanDuration::new(std::time::Duration::from_secs(1)));
     EndpointEntry {
         name: String::new(),
@@ -122,6 +123,10 @@ fn endpoint() -> EndpointEntry {
         headers: Some([].into()),
         ca_file: Some(PathBuf::from("f")),
         timeout: duration,
+        subject: text(),
+        user: text(),
+        password: text(),
+        token: text(),
         path: Some(PathBuf::from("f")),
         rotate_bytes: Some(1),
         rotate_after: duration,

@@ -1,6 +1,6 @@
-//! `[hub.telemetry]`, `[[hub.routes]]` and `[[hub.enrichments]]`: the built-in channel of a hub and
-//! what goes there and elsewhere (iot-hub B4, B5). Owns their spelling and what is refused; conditions are crate
-//! `hub`'s to read.
+//! `[hub.telemetry]`, `[[hub.routes]]` and `[[hub.enrichments]]`: the built-in channel of a hub,
+//! and what goes there and elsewhere (iot-hub B4, B5). Owns their spelling and what is refused;
+//! conditions are crate `hub`'s to read.
 
 use hub::channel::{PARTITIONS_MAX, PARTITIONS_MIN, Partitions};
 use hub::route::{Refused, Routing, Switch, Wanted, WantedEnrichment, WantedRoute};

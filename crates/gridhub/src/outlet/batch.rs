@@ -48,6 +48,17 @@ impl Batch {
         out
     }
 
+    /// Each as a CloudEvent, under its name.
+    pub fn events(&self) -> Vec<(String, Vec<u8>)> {
+        let mut all = Vec::with_capacity(self.len());
+        self.each(|id, envelope| {
+            let mut event = Vec::new();
+            envelope.write_cloud_event(id, &self.hub, &mut event);
+            all.push((id.to_owned(), event));
+        });
+        all
+    }
+
     /// A line of JSON for each, as the cloud's storage has them.
     pub fn storage_lines(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -10,15 +10,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The dead letters of one endpoint.
-pub struct Letters(Mutex<Inner>);
-
-struct Inner {
-    store: Store,
-    kept: u64,
-    dropped: u64,
+pub struct Letters {
+    store: Mutex<Store>,
+    kept: AtomicU64,
+    dropped: AtomicU64,
 }
 
 enum Store {
@@ -67,7 +66,8 @@ impl Letters {
     }
 
     fn of(store: Store, kept: u64) -> Self {
-        Self(Mutex::new(Inner { store, kept, dropped: 0 }))
+        let (store, dropped) = (Mutex::new(store), AtomicU64::new(0));
+        Self { store, kept: AtomicU64::new(kept), dropped }
     }
 
     /// Keeps a batch; it lasts when it returns. The disk is waited for.
@@ -75,8 +75,8 @@ impl Letters {
     /// # Errors
     /// The disk does not take it.
     pub fn put(&self, batch: &Batch, cause: Cause<'_>) -> io::Result<()> {
-        let mut inner = self.lock();
-        let dropped = match &mut inner.store {
+        let mut store = self.lock();
+        let dropped = match &mut *store {
             Store::Files(lines) => {
                 let mut all = Vec::new();
                 letters(batch, cause, |letter| all.extend(letter));
@@ -97,8 +97,10 @@ impl Letters {
                 dropped
             }
         };
-        inner.kept = (inner.kept + batch.len() as u64).saturating_sub(dropped);
-        inner.dropped += dropped;
+        // Only who has the store writes it.
+        let kept = self.kept.load(Ordering::Relaxed) + batch.len() as u64;
+        self.kept.store(kept.saturating_sub(dropped), Ordering::Relaxed);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
         Ok(())
     }
 
@@ -107,8 +109,8 @@ impl Letters {
     /// # Errors
     /// The disk cannot be read.
     pub fn page(&self, from: Place, max: usize) -> io::Result<(Vec<Box<RawValue>>, Place)> {
-        let inner = self.lock();
-        let (lines, next) = match &inner.store {
+        let store = self.lock();
+        let (lines, next) = match &*store {
             Store::Files(lines) => of_files(lines, from, max)?,
             Store::Memory { lines, first, .. } => {
                 let at = from.at.max(*first);
@@ -130,25 +132,24 @@ impl Letters {
     /// # Errors
     /// Some are still there.
     pub fn clear(&self) -> io::Result<u64> {
-        let mut inner = self.lock();
-        match &mut inner.store {
+        let mut store = self.lock();
+        match &mut *store {
             Store::Files(lines) => lines.clear()?,
             Store::Memory { lines, first, bytes, .. } => {
                 (*first, *bytes) = (*first + lines.len() as u64, 0);
                 lines.clear();
             }
         }
-        Ok(std::mem::take(&mut inner.kept))
+        Ok(self.kept.swap(0, Ordering::Relaxed))
     }
 
     /// How many there are, and how many went for want of room since the start.
     pub fn counts(&self) -> (u64, u64) {
-        let inner = self.lock();
-        (inner.kept, inner.dropped)
+        (self.kept.load(Ordering::Relaxed), self.dropped.load(Ordering::Relaxed))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

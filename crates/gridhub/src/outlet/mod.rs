@@ -3,14 +3,15 @@
 //! message at least once, over crashes of both.
 //!
 //! [`pump`] is the loop of one endpoint, [`sink`] what its kind does with a [`batch`]: [`webhook`],
-//! [`file`]. [`patience`] says when a batch is tried again, [`dead`] keeps those that are not, in
-//! [`lines`] as files are; [`state`] is what operators see. Refuses to know routes, and who sent
-//! what.
+//! [`file`], [`nats`]. [`patience`] says when a batch is tried again, [`dead`] keeps those that are
+//! not, in [`lines`] as files are; [`state`] is what operators see. Refuses to know routes, and who
+//! sent what.
 
 mod batch;
 mod dead;
 mod file;
 mod lines;
+mod nats;
 mod patience;
 mod pump;
 mod sink;
@@ -20,6 +21,7 @@ mod webhook;
 
 pub use dead::Place;
 pub use file::FileSettings;
+pub use nats::{Login, NatsSettings};
 pub use patience::Patience;
 pub use sink::SinkSettings;
 pub use start::{Endpoint, OutletSettings, Ready, open};

@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::file::{FileSettings, FileSink};
+use super::nats::{Nats, NatsSettings};
 use super::webhook::{Webhook, WebhookSettings};
 use std::path::Path;
 use std::time::Duration;
@@ -13,12 +14,15 @@ pub enum SinkSettings {
     Webhook(WebhookSettings),
     /// Lines in files.
     File(FileSettings),
+    /// A JetStream subject.
+    Nats(NatsSettings),
 }
 
 /// It at work.
 pub enum Sink {
     Webhook(Webhook),
     File(FileSink),
+    Nats(Nats),
 }
 
 /// Why a batch was not taken.
@@ -52,6 +56,7 @@ impl SinkSettings {
         match self {
             Self::Webhook(_) => "webhook",
             Self::File(_) => "file",
+            Self::Nats(_) => "nats",
         }
     }
 
@@ -68,6 +73,7 @@ impl SinkSettings {
         Ok(match self {
             Self::Webhook(settings) => Sink::Webhook(Webhook::new(settings)?),
             Self::File(settings) => Sink::File(FileSink::new(settings)),
+            Self::Nats(settings) => Sink::Nats(Nats::new(settings)?),
         })
     }
 }
@@ -77,7 +83,7 @@ impl Sink {
     pub async fn begin(&mut self) {
         match self {
             Self::File(file) => file.begin().await,
-            Self::Webhook(_) => {}
+            Self::Webhook(_) | Self::Nats(_) => {}
         }
     }
 
@@ -89,6 +95,7 @@ impl Sink {
         match self {
             Self::Webhook(webhook) => webhook.take(batch).await,
             Self::File(file) => file.take(batch, now_ms).await,
+            Self::Nats(nats) => nats.take(batch).await,
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct OutletSettings {
 pub struct Endpoint {
     /// What routes call it.
     pub name: String,
-    /// `webhook`, `file`.
+    /// `webhook`, `file`, `nats`.
     pub kind: &'static str,
     /// How it is doing.
     pub state: State,

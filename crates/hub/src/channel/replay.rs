@@ -56,7 +56,8 @@ pub struct FoundOutlet {
 pub struct Lists {
     /// Those that mean nothing any more.
     pub stale: Vec<Sequence>,
-    /// Those that say that a group or an outlet is gone, with the oldest record that each speaks of.
+    /// Those that say that a group or an outlet is gone, with the oldest record that each speaks
+    /// of.
     pub tombstones: Vec<(Sequence, Sequence)>,
 }
 

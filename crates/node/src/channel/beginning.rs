@@ -56,8 +56,8 @@ pub struct Forgotten {
     pub messages: u64,
 }
 
-/// Tells a log that nobody writes yet what its channel needs, and `channel` what there is; gives the
-/// endpoints that are forgotten. Without a hub nothing begins, and what is there stays.
+/// Tells a log that nobody writes yet what its channel needs, and `channel` what there is; gives
+/// the endpoints that are forgotten. Without a hub nothing begins, and what is there stays.
 ///
 /// # Errors
 /// Another number of partitions; a log that cannot be written or read.

@@ -5,9 +5,10 @@
 //! [`taking`] judges, stamps and routes it on the sender's reactor, [`routed`] is the part of that
 //! which routes need, [`events`] makes messages of what happens to devices. A partition is an index
 //! stream of the log, an offset the place of a message there; where nothing is kept, [`ring`] has
-//! the latest. What goes to an endpoint is a stream more ([`outlet`]). [`shared`] is what all reactors, the log's threads and readers know of it, [`marks`]
-//! how far it reaches back. Reactor 0 keeps it: [`keeping`] lets old messages go, [`groups`] has
-//! the positions of consumer groups, [`outlets`] those of endpoints. [`beginning`] is a start, [`reading`] what readers call, on
+//! the latest. What goes to an endpoint is a stream more ([`outlet`]). [`shared`] is what all
+//! reactors, the log's threads and readers know of it, [`marks`] how far it reaches back. Reactor 0
+//! keeps it: [`keeping`] lets old messages go, [`groups`] has the positions of consumer groups,
+//! [`outlets`] those of endpoints. [`beginning`] is a start, [`reading`] what readers call, on
 //! threads of theirs. Refuses to know protocols and HTTP.
 
 mod beginning;

@@ -1,5 +1,5 @@
-//! What readers of the channel and endpoints call, on threads of theirs: the disk is waited for. Refuses to know
-//! who reads, and what a message says beside when it was taken.
+//! What readers of the channel and endpoints call, on threads of theirs: the disk is waited for.
+//! Refuses to know who reads, and what a message says beside when it was taken.
 
 use super::shared::Channel;
 use hub::channel::{ENVELOPE, enqueued_ms};
