@@ -115,8 +115,8 @@ fn encoded(entry: &Entry<'_>) -> Vec<u8> {
 }
 
 /// Those in use: 7 was given out and is never again.
-const KINDS: [u8; 23] =
-    [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 33, 34, 35, 36];
+const KINDS: [u8; 24] =
+    [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 33, 34, 35, 36, 37];
 
 #[cfg(test)]
 mod tests {

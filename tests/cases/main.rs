@@ -17,6 +17,7 @@ mod http_retained;
 mod hub_bounds;
 mod hub_certificates;
 mod hub_devices;
+mod hub_endpoints;
 mod hub_faults;
 mod hub_feedback;
 mod hub_jobs;

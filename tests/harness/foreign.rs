@@ -1,4 +1,5 @@
-//! Clients that others wrote: paho-mqtt, mqtt.js, mosquitto_pub and mosquitto_sub, a browser.
+//! Clients that others wrote: paho-mqtt, mqtt.js, mosquitto_pub and mosquitto_sub, a browser; and a
+//! NATS server, whose client we are.
 //!
 //! A client that is not installed skips its test by name; with `CI` set that is a failure.
 use crate::server::{Running, Server, root};
@@ -21,6 +22,8 @@ pub enum Foreign {
     AzurePython,
     /// Azure's SDKs of services and devices for Node.
     AzureNode,
+    /// A NATS server with JetStream.
+    NatsServer,
     /// Debian's chromium, with mqtt.js in the page.
     Chromium,
 }
@@ -38,6 +41,7 @@ impl Foreign {
             Self::AzureNode => {
                 azure_modules().join("azure-iot-device-http").is_dir() && on_path("node")
             }
+            Self::NatsServer => crate::nats::program().is_file(),
             Self::Chromium => on_path("chromium") && bundle().is_file(),
         };
         if !there {

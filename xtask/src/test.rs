@@ -37,6 +37,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if let Some(javascript) = clients.azure_javascript {
         test.env("E2E_AZURE_JAVASCRIPT", javascript);
     }
+    if let Some(nats_server) = clients.nats_server {
+        test.env("E2E_NATS_SERVER", nats_server);
+    }
     timed("tests", || execute(&mut test))
 }
 

@@ -17,6 +17,7 @@ mod keep;
 mod latch;
 mod machine;
 mod net;
+mod outlet;
 mod serve;
 mod start;
 mod sys;

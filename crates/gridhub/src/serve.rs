@@ -7,15 +7,17 @@ use crate::clock::Clock;
 use crate::config::duration::Interval;
 use crate::config::{Config, Profile};
 use crate::first_device::{FirstDevice, first_device};
+use crate::http::backend::Backend;
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::{self, App, ClockControl, Settings};
 use crate::identity::Identity;
 use crate::net::Listening;
-use crate::start::start;
+use crate::start::{DataPlane, start};
 use crate::sys;
 use anyhow::Context;
 use broker::access::Principal;
 use node::auth::Listener;
+use node::channel::Taken;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -86,6 +88,7 @@ pub fn run(
         {
             tokio::spawn(sys::publish(hub.clone(), clock.clone(), every.get()));
         }
+        start_outlets(&mut plane, &clock, &stopped);
         hub.set_ready(true);
         let mut signals = Signals::listen()?;
         let device = match identity {
@@ -106,6 +109,14 @@ pub fn run(
     hub.stop();
     plane.join();
     outcome
+}
+
+/// From now on the hub's own endpoints get what routes send there.
+fn start_outlets(plane: &mut DataPlane, clock: &Clock, stopped: &watch::Receiver<()>) {
+    let (outlets, hub) = (std::mem::take(&mut plane.outlets), plane.hub.clone());
+    let Some((feed, devices)) = plane.hub.feed().zip(plane.hub.hub()) else { return };
+    let tell: Arc<dyn Fn(Taken) + Send + Sync> = Arc::new(move |taken| hub.taken(taken));
+    outlets.start((feed, devices.name(), clock), &tell, stopped);
 }
 
 /// As many open files as the hard limit allows: the usual soft one ends at 1,024 connections.

@@ -11,11 +11,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Durability};
 use crate::feed::Feed;
 use crate::fresh::seed;
-use crate::keep::{Entrance, Opened, Sharing, Threads, Watch, open};
+use crate::keep::{Entrance, Opened, Sharing, Threads, open};
 use crate::latch::Latch;
-use crate::net::{
-    Authenticate, Hub, HubSettings, Inbox, Listening, Reactor, ReactorSettings, Reads,
-};
+use crate::net::{Authenticate, Hub, Inbox, Listening, Reactor, ReactorSettings, Reads};
+use crate::outlet;
 use anyhow::{Context, bail};
 use broker::access::Source;
 use engine::{Engine, LogEnd, Memory};
@@ -38,6 +37,8 @@ pub struct DataPlane {
     pub hub: Hub,
     /// Keys of accepted publishes that have not ended.
     pub requests: Vec<FoundRequest>,
+    /// Endpoints of the hub's own, to be started.
+    pub outlets: outlet::Ready,
     reactors: Vec<JoinHandle<()>>,
     log: Option<Threads>,
 }
@@ -118,7 +119,7 @@ pub fn start(
         opened.begin_channel(settings.hub.as_ref().map(|hub| &*hub.channel), NAMESPACE)?;
     }
     let (clock, authenticator) = (clock.clone(), Arc::clone(authenticator));
-    let common = Common { count, settings, inboxes, clock, authenticator, trust };
+    let mut common = Common { count, settings, inboxes, clock, authenticator, trust };
     let entrance = Entrance::new();
     // Beside the sessions: neither asks for the other before the first turn.
     let retained = opened.as_mut().map(|opened| common.restore_retained(opened)).transpose()?;
@@ -142,12 +143,14 @@ pub fn start(
     let channel = common.settings.hub.as_ref().map(|hub| Arc::clone(&hub.channel));
     let reader = opened.as_ref().map(|opened| opened.log.reader());
     let feed = channel.map(|channel| Feed::new(channel, reader));
+    let outlets = std::mem::take(&mut common.settings.outlets);
     let log = opened.map(|opened| entrance.start(opened, common.sharing())).transpose()?;
     let reactors = waiting.go(log.as_ref().map(|log| &log.reads));
     // A million of them take a while to free; nobody waits for that. Without a thread it is here.
     let _ = std::thread::Builder::new().spawn(move || drop(found));
     let watch = log.as_ref().map(|log| Arc::clone(&log.watch));
-    Ok(DataPlane { hub: common.hub(watch, feed), requests, reactors, log })
+    let hub = common.settings.hub((common.inboxes, common.clock), watch, feed);
+    Ok(DataPlane { hub, requests, outlets, reactors, log })
 }
 
 /// Reactors that have not begun to serve.
@@ -371,23 +374,6 @@ impl Common {
             hub: self.settings.hub.clone(),
             wall: Arc::new(move || clock.wall_ms()),
         }
-    }
-
-    fn hub(self, log: Option<Arc<Watch>>, feed: Option<Arc<Feed>>) -> Hub {
-        let Shared { counters, retained, budget, limits, authorizer, hub, .. } = self.settings;
-        let (inboxes, clock) = (self.inboxes, self.clock);
-        Hub::new(HubSettings {
-            inboxes,
-            counters,
-            retained,
-            budget,
-            limits,
-            authorizer,
-            clock,
-            devices: hub,
-            feed,
-            log,
-        })
     }
 }
 

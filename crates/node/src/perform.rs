@@ -127,11 +127,11 @@ impl Perform {
         self.keep_place(waiting)
     }
 
-    /// Puts a message of the telemetry channel at the end; its record goes to the log, in this
-    /// stream. Gives how many steps of this publisher wait.
+    /// Puts a message of the telemetry channel at the end; its record goes to the log, in these
+    /// streams. Gives how many steps of this publisher wait.
     pub fn append(
         &mut self,
-        (origin, stream): (Origin, StreamId),
+        (origin, streams): (Origin, &[StreamId]),
         payload: &[&[u8]],
         record: Record,
         completion: Completion,
@@ -140,7 +140,7 @@ impl Perform {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         let (kind, namespace) = (Kind(hub::channel::ENVELOPE), self.namespace);
-        let form = Form { kind, hold: Hold::No, namespace, streams: &[stream], payload };
+        let form = Form { kind, hold: Hold::No, namespace, streams, payload };
         log.submit(ticket, 0, form, record);
         let telemetry_bytes = payload.iter().map(|part| part.len()).sum();
         let answer = Waiting::answer(origin, completion);

@@ -2,7 +2,7 @@
 //! single requests of the control plane.
 
 use crate::auth::AuthOutcome;
-use crate::channel::GroupAsk;
+use crate::channel::{GroupAsk, Taken};
 use crate::devices::{Asked, Counts, Page, Scan, Scanned, Shown};
 use crate::door::{Ingress, PublishRequest, Reply};
 use crate::durable::ReadAnswer;
@@ -44,6 +44,8 @@ pub enum Post {
     Scan(Box<Scan>, Reply<Result<Scanned, Refused>>),
     /// Something of consumer groups: to reactor 0.
     Groups(Box<GroupAsk>),
+    /// How far an endpoint has taken what goes to it: to reactor 0.
+    Taken(Box<Taken>),
     /// Something of the feedback of commands: to reactor 0.
     Feedback(Box<FeedbackAsk>),
     /// Something of jobs: to reactor 0.

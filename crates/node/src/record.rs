@@ -52,8 +52,8 @@ pub fn settle(
         What::Publish(told) => told,
         What::Clock(wall_ms) => return keys.clock(*wall_ms, needs),
         What::Telemetry(message) => {
-            let Enqueued { channel, partition, enqueued_ms, bytes } = message;
-            return channel.appended(*partition, fact.sequence, (*enqueued_ms, *bytes));
+            let Enqueued { channel, places, enqueued_ms, bytes } = message;
+            return channel.appended(*places, fact.sequence, (*enqueued_ms, *bytes));
         }
         What::Own => return,
     };

@@ -36,6 +36,7 @@ impl Shard {
             Post::DeviceCounts(reply) => reply(self.device_counts()),
             Post::Scan(scan, reply) => reply(self.scan(*scan)),
             Post::Groups(ask) => self.group_asked(*ask),
+            Post::Taken(taken) => self.outlet_taken(*taken),
             Post::Feedback(ask) => self.feedback_asked(*ask),
             Post::Jobs(ask) => self.job_asked(*ask),
             Post::Sessions(reply) => reply(self.summaries()),

@@ -3,6 +3,7 @@
 
 pub mod authenticator;
 pub mod certificate;
+pub mod outgoing;
 pub mod password;
 pub mod permissions;
 pub mod pool;

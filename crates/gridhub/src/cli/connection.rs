@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::endpoint::{Endpoint, MqttsEndpoint};
-use crate::auth::tls::certificates;
+use crate::auth::outgoing;
 use crate::identity::Identity;
 use crate::identity::directory::DataDir;
 use crate::identity::profile::ClientProfile;
@@ -198,22 +198,9 @@ fn own_token(identity: &Identity) -> anyhow::Result<String> {
 
 /// Believes the given authority, else those of `SSL_CERT_FILE` or of the system.
 fn client_tls(ca: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
-    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let system = || SYSTEM_ROOTS.iter().map(PathBuf::from).find(|file| file.exists());
-    let file = ca.map(Path::to_owned).or(named).or_else(system);
+    let file = ca.map(Path::to_owned).or_else(outgoing::named).or_else(outgoing::system);
     let file = file.context("no authority is known; give --ca FILE or GRIDHUB_CA")?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates(&file)?);
-    if roots.is_empty() {
-        bail!("{} holds no usable authority", file.display());
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("TLS")?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    outgoing::trusting(&[file])
 }
 
 /// A subscription may stay open as long as the server's own token.
@@ -222,5 +209,3 @@ const OWN_TOKEN_TTL_S: u64 = 365 * 86_400;
 /// How long an answer usually may take.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(25);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const SYSTEM_ROOTS: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commands::CommandsConfig;
 use super::connect::ConnectConfig;
+use super::endpoint::EndpointEntry;
 use super::feedback::FeedbackConfig;
 use super::mistake::Mistake;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
@@ -37,6 +38,8 @@ pub struct HubConfig {
     pub feedback: FeedbackConfig,
     /// What goes there besides.
     pub routes: Vec<RouteEntry>,
+    /// Where else messages may go.
+    pub endpoints: Vec<EndpointEntry>,
     /// What is added on the way.
     pub enrichments: Vec<EnrichmentEntry>,
     /// How much all may do together.
@@ -62,6 +65,7 @@ impl Default for HubConfig {
             commands: CommandsConfig::default(),
             feedback: FeedbackConfig::default(),
             routes: Vec::new(),
+            endpoints: Vec::new(),
             enrichments: Vec::new(),
             throttles: HubThrottles::default(),
             device_throttles: DeviceThrottles::default(),

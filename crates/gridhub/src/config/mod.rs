@@ -6,6 +6,7 @@ pub mod check;
 pub mod commands;
 pub mod connect;
 pub mod duration;
+pub mod endpoint;
 pub mod feedback;
 pub mod http;
 pub mod hub;
@@ -301,6 +302,9 @@ impl Config {
         for issuer in &mut self.auth.issuers {
             issuer.jwks_file.iter_mut().for_each(resolve);
             issuer.pem_file.iter_mut().for_each(resolve);
+        }
+        for endpoint in self.hub.iter_mut().flat_map(|hub| &mut hub.endpoints) {
+            endpoint.resolve_paths(base);
         }
     }
 }

@@ -8,6 +8,7 @@ use toml::Value;
 use super::commands::CommandsConfig;
 use super::connect::ConnectConfig;
 use super::duration::Interval;
+use super::endpoint::{EndpointEntry, EndpointKind};
 use super::feedback::FeedbackConfig;
 use super::hub::PolicyEntry;
 use super::registry::*;
@@ -100,6 +101,7 @@ fn hub() -> HubConfig {
             endpoint: String::new(),
             enabled: true,
         }],
+        endpoints: vec![endpoint()],
         enrichments: vec![EnrichmentEntry {
             key: String::new(),
             value: String::new(),
@@ -109,6 +111,32 @@ fn hub() -> HubConfig {
         device_throttles: DeviceThrottles::default(),
         twin_history_changes_max: 1,
         twin_history_bytes_max: 1,
+    }
+}
+
+fn endpoint() -> EndpointEntry {
+    let text = || Some(String::new());
+    let duration = Some(HumanDuration::new(std::time::Duration::from_secs(1)));
+    EndpointEntry {
+        name: String::new(),
+        kind: EndpointKind::File,
+        batch_messages_max: Some(1),
+        batch_wait: duration,
+        attempts_max: Some(1),
+        retry_wait_max: duration,
+        dead_letters_bytes_max: Some(1),
+        url: Some(String::new()),
+        headers: Some([].into()),
+        ca_file: Some(PathBuf::from("f")),
+        timeout: duration,
+        subject: text(),
+        user: text(),
+        password: text(),
+        token: text(),
+        path: Some(PathBuf::from("f")),
+        rotate_bytes: Some(1),
+        rotate_after: duration,
+        keep_files: Some(1),
     }
 }
 

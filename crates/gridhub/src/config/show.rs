@@ -15,6 +15,9 @@ pub fn show(config: &Config) -> Result<String, String> {
         policy.primary_key = MASK.into();
         policy.secondary_key = MASK.into();
     }
+    for endpoint in shown.hub.iter_mut().flat_map(|hub| &mut hub.endpoints) {
+        endpoint.mask(MASK);
+    }
     if let Some(hub) = &mut shown.hub {
         hub.throttles = hub.throttles.effective(config.namespace.profile);
     }

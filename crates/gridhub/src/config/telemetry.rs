@@ -1,6 +1,6 @@
-//! `[hub.telemetry]`, `[[hub.routes]]` and `[[hub.enrichments]]`: the built-in channel of a hub and
-//! what goes there (iot-hub B4, B5). Owns their spelling and what is refused; conditions are crate
-//! `hub`'s to read.
+//! `[hub.telemetry]`, `[[hub.routes]]` and `[[hub.enrichments]]`: the built-in channel of a hub,
+//! and what goes there and elsewhere (iot-hub B4, B5). Owns their spelling and what is refused;
+//! conditions are crate `hub`'s to read.
 
 use hub::channel::{PARTITIONS_MAX, PARTITIONS_MIN, Partitions};
 use hub::route::{Refused, Routing, Switch, Wanted, WantedEnrichment, WantedRoute};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::duration::HumanDuration;
+use super::endpoint::{self, ENDPOINTS, EndpointEntry};
 use super::hub::HubConfig;
 use super::mistake::Mistake;
 
@@ -35,7 +36,7 @@ pub struct RouteEntry {
     /// In the language of routes.
     #[serde(default = "always")]
     pub condition: String,
-    /// `events`.
+    /// `events`, or an endpoint of the hub's own.
     #[serde(default = "events")]
     pub endpoint: String,
     /// Whether it is asked.
@@ -95,6 +96,7 @@ impl HubConfig {
     /// The first mistake.
     pub fn routing(&self) -> Result<Routing, Mistake> {
         self.check_endpoints()?;
+        let names: Vec<&str> = self.endpoints.iter().map(|one| one.name.as_str()).collect();
         let routes: Vec<_> = self.routes.iter().map(RouteEntry::wanted).collect();
         let endpoints: Vec<Vec<&str>> = self
             .enrichments
@@ -112,8 +114,10 @@ impl HubConfig {
             })
             .collect();
         let (fallback, enrichments) = (switch(self.fallback), &*enrichments);
-        let wanted = Wanted { endpoints: &[], routes: &routes, fallback, enrichments };
-        Routing::of(&wanted).map_err(|refused| self.refused(&refused))
+        let wanted = Wanted { endpoints: &names, routes: &routes, fallback, enrichments };
+        let routing = Routing::of(&wanted).map_err(|refused| self.refused(&refused))?;
+        endpoint::settings(&self.endpoints)?;
+        Ok(routing)
     }
 
     fn check_endpoints(&self) -> Result<(), Mistake> {
@@ -123,9 +127,14 @@ impl HubConfig {
         let enrichments = self.enrichments.iter().enumerate().flat_map(|(at, one)| {
             one.endpoints.iter().map(move |name| (format!("{ENRICHMENTS}[{at}].endpoints"), name))
         });
-        match routes.chain(enrichments).find(|(_, name)| !name.eq_ignore_ascii_case(EVENTS)) {
+        let is_known = |name: &str| {
+            let mut own = self.endpoints.iter().map(|one| one.name.as_str());
+            name.eq_ignore_ascii_case(EVENTS) || own.any(|one| one.eq_ignore_ascii_case(name))
+        };
+        match routes.chain(enrichments).find(|(_, name)| !is_known(name)) {
             Some((path, name)) => {
-                let message = format!("'{name}': this version has the endpoint \"{EVENTS}\" only");
+                let message =
+                    format!("there is no endpoint '{name}'; describe it in [[{ENDPOINTS}]]");
                 Err(Mistake::new(path, message))
             }
             None => Ok(()),
@@ -139,10 +148,14 @@ impl HubConfig {
         };
         let route = |entry: &RouteEntry| *what == format!("route '{}'", entry.name);
         let added = |entry: &EnrichmentEntry| *what == format!("enrichment '{}'", entry.key);
+        let own = |entry: &EndpointEntry| *what == format!("endpoint '{}'", entry.name);
         // A name that is there twice is wrong the second time.
-        let path = match what.starts_with("enrichment") {
-            true => named(ENRICHMENTS, self.enrichments.iter().rposition(added)),
-            false => named(ROUTES, self.routes.iter().rposition(route)),
+        let path = if what.starts_with("enrichment") {
+            named(ENRICHMENTS, self.enrichments.iter().rposition(added))
+        } else if what.starts_with("endpoint") {
+            named(ENDPOINTS, self.endpoints.iter().rposition(own))
+        } else {
+            named(ROUTES, self.routes.iter().rposition(route))
         };
         Mistake::new(path, format!("{what}: {why}"))
     }
@@ -202,6 +215,9 @@ mod tests {
         let route = |name: &str, rest: &str| {
             format!("[[routes]]\nname = \"{name}\"\nsource = \"DeviceMessages\"\n{rest}\n")
         };
+        let file = |name: &str, path: &str| {
+            format!("[[endpoints]]\nname = \"{name}\"\nkind = \"file\"\npath = \"{path}\"\n")
+        };
         let enrichment = |rest: &str| format!("[[enrichments]]\nkey = \"k\"\n{rest}\n");
         for (text, path) in [
             (String::new(), None),
@@ -213,6 +229,14 @@ mod tests {
             (route("a", "condition = \"x = 1\""), None),
             (route("a", "condition = \"x = \""), Some("hub.routes[0]")),
             (route("a", "endpoint = \"eventhub1\""), Some("hub.routes[0].endpoint")),
+            (route("a", "endpoint = \"DISK\"") + &file("disk", "d"), None),
+            (file("disk", "d") + &file("Disk", "e"), Some("hub.endpoints[1]")),
+            (file("events", "d"), Some("hub.endpoints[0]")),
+            (file("disk", "d") + &file("other", "d"), Some("hub.endpoints[1].path")),
+            (
+                (0..11).map(|n| file(&format!("e{n}"), &n.to_string())).collect(),
+                Some("hub.endpoints"),
+            ),
             (route("a", "") + &route("a", ""), Some("hub.routes[1]")),
             (enrichment("value = \"v\""), None),
             (enrichment("value = \"$twin.\""), Some("hub.enrichments[0]")),

@@ -2,6 +2,8 @@
 //! the threads that wait for the disk and the bell of each partition. Refuses to know HTTP, and
 //! what a message says.
 
+mod outlet;
+
 use crate::disk::FileHandle;
 use node::channel::{Channel, Page};
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use super::websocket::Upgraded;
 use crate::backup::Source;
 use crate::feed::Feed;
 use crate::keep::State;
+use crate::outlet::Endpoint;
 
 /// The data plane as HTTP sees it. Cheap to clone handles behind it; every method may be called
 /// from any tokio thread.
@@ -58,6 +59,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The telemetry of the hub, for readers; `None` = there is no hub.
     fn feed(&self) -> Option<&Arc<Feed>>;
+
+    /// The hub's own endpoints, in the order of [`Feed::outlets`].
+    fn endpoints(&self) -> &[Arc<Endpoint>];
 
     /// Asks something of consumer groups. The answer comes by the request's own way, unless the
     /// server ends first.

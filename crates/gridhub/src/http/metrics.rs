@@ -8,7 +8,7 @@ use hyper::header::CONTENT_TYPE;
 
 use super::app::App;
 use super::backend::{Backend, Family, Kind, Sample};
-use super::{hub_metrics, log_metrics};
+use super::{hub_metrics, log_metrics, outlet_metrics};
 
 /// `GET /metrics`.
 pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
@@ -32,6 +32,7 @@ pub async fn handle<B: Backend>(State(app): State<App<B>>) -> Response {
         families.push(Family { name, help, kind, samples: vec![(Vec::new(), value)] });
     }
     families.extend(hub_metrics::families(&app.backend).await);
+    families.extend(outlet_metrics::families(&app.backend));
     let log = app.backend.log();
     families.extend(log.iter().flat_map(log_metrics::families));
     let mut text = text(&families);

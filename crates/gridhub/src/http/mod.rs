@@ -21,6 +21,7 @@ pub mod hub_metrics;
 pub mod log_metrics;
 pub mod metrics;
 pub mod openapi;
+mod outlet_metrics;
 pub mod probes;
 pub mod publish;
 pub mod query;

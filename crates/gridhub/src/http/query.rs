@@ -47,6 +47,24 @@ impl<'a> Query<'a> {
             )
         })
     }
+
+    /// The number that is the value of `key`, or a default where it is absent.
+    ///
+    /// # Errors
+    /// 400 as for [`one`](Self::one), and for what is no number of the range.
+    pub fn number(
+        &self,
+        key: &'static str,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<u64, HttpError> {
+        let Some(text) = self.one(key)? else { return Ok(default) };
+        text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+            let (low, high) = (range.start(), range.end());
+            let message = format!("{key} '{text}' is not in the range of {low} to {high}");
+            HttpError::bad_request("InvalidQueryParameter", message)
+        })
+    }
 }
 
 /// Decodes percent triplets once.

@@ -23,6 +23,8 @@ pub fn router<B: Backend>(app: App<B>) -> Router {
         .route(BACKUP, post(admin::backup::handle::<B>))
         .route(CLOCK, post(admin::clock::handle::<B>))
         .route(DURABILITY, get(admin::durability::handle::<B>))
+        .route(ENDPOINTS, get(admin::endpoint::list::<B>))
+        .route(DEAD_LETTERS, get(admin::endpoint::letters::<B>).delete(admin::endpoint::clear::<B>))
         .route(
             FAULTS,
             get(admin::fault::list::<B>)
@@ -64,6 +66,8 @@ const RETAINED_MESSAGE: &str = "/mqtt/retainedMessages/message";
 const BACKUP: &str = "/admin/backup";
 const CLOCK: &str = "/admin/clock";
 const DURABILITY: &str = "/admin/durability";
+const ENDPOINTS: &str = "/admin/endpoints";
+const DEAD_LETTERS: &str = "/admin/endpoints/{name}/deadletters";
 const FAULTS: &str = "/admin/faults";
 const FAULT: &str = "/admin/faults/{id}";
 const SESSIONS: &str = "/admin/sessions";
@@ -89,6 +93,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     (BACKUP, "POST"),
     (CLOCK, "POST"),
     (DURABILITY, "GET, HEAD"),
+    (ENDPOINTS, "GET, HEAD"),
+    (DEAD_LETTERS, "GET, HEAD, DELETE"),
     (FAULTS, "GET, HEAD, POST, DELETE"),
     (FAULT, "DELETE"),
     (SESSIONS, "GET, HEAD"),

@@ -4,7 +4,7 @@ use crate::config::Durability;
 use crate::disk::{FileDisk, SyncTimes, Syncing};
 use crate::keep::folding::Folding;
 use anyhow::Context;
-use node::channel::{Channel, begin};
+use node::channel::{Channel, Forgotten, begin};
 use node::journal::Found;
 use node::resume;
 use std::path::{Path, PathBuf};
@@ -42,8 +42,12 @@ impl Opened {
         namespace: NamespaceId,
     ) -> anyhow::Result<()> {
         let begun = Instant::now();
-        begin(channel, &mut self.log, &mut self.found.channel, namespace)
+        let forgotten = begin(channel, &mut self.log, &mut self.found.channel, namespace)
             .context("cannot go on with the telemetry channel")?;
+        for Forgotten { name, messages } in forgotten {
+            let endpoint = name.as_str();
+            tracing::warn!(endpoint, messages, "an endpoint is gone, and what waited for it");
+        }
         self.end = Sequence(self.log.next_sequence().0 - 1);
         tracing::info!(took = ?begun.elapsed(), "the telemetry channel goes on");
         Ok(())

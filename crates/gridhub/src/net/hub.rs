@@ -8,13 +8,14 @@ use crate::http::websocket::Upgraded;
 use crate::keep::{State, Watch};
 use crate::net::inbox::{Inbox, Parcel};
 use crate::net::metrics;
+use crate::outlet::Endpoint;
 use broker::access::{Authorizer, Principal};
 use broker::budget::Budget;
 use broker::limits::Limits;
 use broker::retained::Retained;
 use hub::query::Refused;
 use mqtt::reason::Reason;
-use node::channel::GroupAsk;
+use node::channel::{GroupAsk, Taken};
 use node::counters::Counters;
 use node::devices::{Asked, Counts, Hub as Devices, Page, Scan, Scanned, Shown, home_of_device};
 use node::door::{Ingress, PublishRequest, Published, Reply};
@@ -42,6 +43,7 @@ struct Inner {
     clock: Clock,
     devices: Option<Arc<Devices>>,
     feed: Option<Arc<Feed>>,
+    endpoints: Arc<[Arc<Endpoint>]>,
     log: Option<Arc<Watch>>,
     ready: AtomicBool,
     /// WebSockets handed over, to deal them out.
@@ -68,6 +70,8 @@ pub struct HubSettings {
     pub devices: Option<Arc<Devices>>,
     /// Its telemetry, for readers.
     pub feed: Option<Arc<Feed>>,
+    /// Its own endpoints.
+    pub endpoints: Arc<[Arc<Endpoint>]>,
     /// The log, where there is one.
     pub log: Option<Arc<Watch>>,
 }
@@ -85,6 +89,7 @@ impl Hub {
             clock: s.clock,
             devices: s.devices,
             feed: s.feed,
+            endpoints: s.endpoints,
             log: s.log,
             ready: AtomicBool::new(false),
             websockets: AtomicUsize::new(0),
@@ -112,6 +117,11 @@ impl Hub {
     /// Publishes a retained message of the broker itself.
     pub fn tell(&self, request: PublishRequest) {
         self.post(0, Post::Own(Box::new(request)));
+    }
+
+    /// How far an endpoint has taken what goes to it.
+    pub fn taken(&self, taken: Taken) {
+        self.post(0, Post::Taken(Box::new(taken)));
     }
 
     fn ingress(&self, principal: Arc<Principal>, request: PublishRequest, reply: Reply<Published>) {
@@ -212,6 +222,10 @@ impl Backend for Hub {
 
     fn feed(&self) -> Option<&Arc<Feed>> {
         self.0.feed.as_ref()
+    }
+
+    fn endpoints(&self) -> &[Arc<Endpoint>] {
+        &self.0.endpoints
     }
 
     fn groups(&self, ask: GroupAsk) {

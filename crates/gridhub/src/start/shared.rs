@@ -2,9 +2,15 @@
 
 use crate::auth::Authenticator;
 use crate::auth::certificate::CertificateNames;
+use crate::clock::Clock;
+use crate::config::endpoint;
 use crate::config::hub::HubConfig;
 use crate::config::mistake::Mistake;
 use crate::config::{Config, Durability, Profile};
+use crate::feed::Feed;
+use crate::keep::Watch;
+use crate::net::{Hub, HubSettings, Inbox};
+use crate::outlet;
 use anyhow::anyhow;
 use broker::access::{Authorizer, SessionQuota};
 use broker::budget::Budget;
@@ -32,6 +38,9 @@ pub(super) struct Shared {
     pub keys: Arc<KeyRecords>,
     pub hub: Option<Arc<Devices>>,
     pub counters: Vec<Arc<Counters>>,
+    /// Its own endpoints, before anything goes there, and what operators see of them.
+    pub outlets: outlet::Ready,
+    pub endpoints: Arc<[Arc<outlet::Endpoint>]>,
 }
 
 impl Shared {
@@ -47,6 +56,7 @@ impl Shared {
         let limits = Arc::new(config.limits.limits(config.namespace.profile));
         let memory_bytes_max = config.process.memory_bytes_max();
         tracing::info!(memory_bytes_max, reactors = count, "memory for data is bounded");
+        let outlets = outlets(config)?;
         Ok(Self {
             quota: Arc::new(SessionQuota::new(limits.sessions_per_name_max)),
             budget: Arc::new(Budget::new(memory_bytes_max, limits.queued_total_bytes_max, count)),
@@ -57,15 +67,55 @@ impl Shared {
             keys: Arc::default(),
             hub: devices(config, authenticator)?.map(Arc::new),
             counters: (0..count).map(|_| Arc::default()).collect(),
+            endpoints: outlets.endpoints(),
+            outlets,
             limits,
         })
     }
 }
 
-/// The hub that the configuration describes; none in profile `event-grid`.
+impl Shared {
+    /// What the control plane may ask of the data plane.
+    pub fn hub(
+        self,
+        (inboxes, clock): (Arc<[Arc<Inbox>]>, Clock),
+        log: Option<Arc<Watch>>,
+        feed: Option<Arc<Feed>>,
+    ) -> Hub {
+        let Self { counters, retained, budget, limits, authorizer, hub, endpoints, .. } = self;
+        Hub::new(HubSettings {
+            inboxes,
+            counters,
+            retained,
+            budget,
+            limits,
+            authorizer,
+            clock,
+            devices: hub,
+            feed,
+            endpoints,
+            log,
+        })
+    }
+}
+
+/// What the configuration says of a hub; profile `event-grid` has none.
+fn hub_of(config: &Config) -> Option<&HubConfig> {
+    config.hub.as_ref().filter(|_| config.namespace.profile != Profile::EventGrid)
+}
+
+/// The hub's own endpoints.
+fn outlets(config: &Config) -> anyhow::Result<outlet::Ready> {
+    let Some(hub) = hub_of(config) else { return Ok(outlet::Ready::default()) };
+    let all =
+        endpoint::settings(&hub.endpoints).map_err(|m| anyhow!("{}: {}", m.path, m.message))?;
+    let data = config.data.as_deref().filter(|_| config.durability != Durability::Memory);
+    outlet::open(all, data)
+}
+
+/// The hub that the configuration describes.
 fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Result<Option<Devices>> {
-    let hub = config.hub.as_ref().filter(|_| config.namespace.profile != Profile::EventGrid);
-    let Some(hub) = hub else { return Ok(None) };
+    let Some(hub) = hub_of(config) else { return Ok(None) };
     let policies =
         hub.policies().map_err(|mistake| anyhow!("{}: {}", mistake.path, mistake.message))?;
     let authenticator = Arc::clone(authenticator);
@@ -107,8 +157,9 @@ fn channel(config: &Config, hub: &HubConfig, devices: &mut Devices) -> anyhow::R
         let memory_bytes_max = config.process.memory_bytes_max() as u64 / MEMORY_PART;
         settings.bytes_max = settings.bytes_max.min(memory_bytes_max);
     }
-    devices.channel = Arc::new(Channel::new(settings));
     devices.routing = hub.routing().map_err(wrong)?;
+    let own = devices.routing.endpoints().skip(1).map(|(_, name)| name.clone());
+    devices.channel = Arc::new(Channel::with_outlets(settings, own));
     Ok(())
 }
 

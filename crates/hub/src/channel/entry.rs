@@ -1,17 +1,21 @@
 //! What the log keeps of the channel beside its messages: how it is laid out and how far it
-//! reaches back, and the positions of consumer groups. Refuses to know which are still needed.
+//! reaches back, and the positions of consumer groups and of endpoints. Refuses to know which are
+//! still needed.
 //!
 //! ```text
 //! 33  state  u8 version, number partitions, number floor, list of marks: number sequence behind
 //!            that of the one before (of the floor), number wall milliseconds, number bytes
 //! 34  group  u8 version, text name, list of positions: number partition, number offset;
 //!            an empty list = the group is gone
+//! 37  outlet u8 version, number slot, text endpoint, number sequence up to which it has all;
+//!            an empty text = the slot is free
 //! ```
 
 use super::group_name::GroupName;
-use super::limits::{GROUP_CHARS_MAX, MARKS_MAX, PARTITIONS_MAX};
+use super::limits::{GROUP_CHARS_MAX, MARKS_MAX, PARTITIONS_MAX, SLOTS_MAX};
 use super::partition::Partitions;
 use crate::bytes::{BadRecord, Reader, Writer};
+use crate::route::Name;
 use store::op::Sequence;
 
 /// What one record says.
@@ -21,6 +25,8 @@ pub enum Entry {
     State(State),
     /// A consumer group as it is now.
     Group(GroupOffsets),
+    /// What goes to an endpoint, as it is now.
+    Outlet(Outlet),
 }
 
 /// A channel: where its messages begin, and where parts of it end.
@@ -54,9 +60,20 @@ pub struct GroupOffsets {
     pub offsets: Vec<(u8, u64)>,
 }
 
+/// Where messages for an endpoint of the hub's own lie, and how far it has taken them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlet {
+    /// Which stream it is, below [`SLOTS_MAX`].
+    pub slot: u8,
+    /// Whose; `None` = nobody's any more.
+    pub name: Option<Name>,
+    /// The endpoint has everything up to here.
+    pub after: Sequence,
+}
+
 impl Entry {
     /// The kinds of records that are read here.
-    pub const KINDS: std::ops::RangeInclusive<u8> = STATE..=GROUP;
+    pub const KINDS: [u8; 3] = [STATE, GROUP, OUTLET];
 
     /// Reads the payload of a record of one of [`KINDS`](Self::KINDS).
     ///
@@ -68,6 +85,7 @@ impl Entry {
         let entry = match kind {
             STATE => Self::State(State::decode(r)?),
             GROUP => Self::Group(GroupOffsets::decode(r)?),
+            OUTLET => Self::Outlet(Outlet::decode(r)?),
             _ => return Err(BadRecord::Malformed("a kind that is none of the channel's")),
         };
         r.end()?;
@@ -79,6 +97,7 @@ impl Entry {
         match self {
             Self::State(_) => STATE,
             Self::Group(_) => GROUP,
+            Self::Outlet(_) => OUTLET,
         }
     }
 
@@ -89,6 +108,7 @@ impl Entry {
         match self {
             Self::State(state) => state.encode(&mut w),
             Self::Group(group) => group.encode(&mut w),
+            Self::Outlet(outlet) => outlet.encode(&mut w),
         }
     }
 }
@@ -152,8 +172,30 @@ impl GroupOffsets {
     }
 }
 
+impl Outlet {
+    fn encode(&self, w: &mut Writer<'_>) {
+        w.number(u64::from(self.slot));
+        w.text(self.name.as_ref().map_or("", Name::as_str));
+        w.number(self.after.0);
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, BadRecord> {
+        let slot = r.number()?;
+        if slot >= u64::from(SLOTS_MAX) {
+            return Err(BadRecord::Malformed("no slot of an endpoint"));
+        }
+        let name = match r.text()? {
+            "" => None,
+            text => Some(Name::parse(text).ok_or(BadRecord::Malformed("no name of an endpoint"))?),
+        };
+        // Below 31.
+        Ok(Self { slot: slot as u8, name, after: Sequence(r.number()?) })
+    }
+}
+
 const STATE: u8 = 33;
 const GROUP: u8 = 34;
+const OUTLET: u8 = 37;
 const VERSION: u8 = 1;
 const ORDER: BadRecord = BadRecord::Malformed("marks or partitions do not ascend");
 const NO_NAME: &str = "a group has no name";
@@ -170,7 +212,12 @@ mod tests {
         let group = |name, offsets| {
             Entry::Group(GroupOffsets { name: GroupName::parse(name).unwrap(), offsets })
         };
+        let outlet = |slot, name, after| {
+            Entry::Outlet(Outlet { slot, name: Name::parse(name), after: Sequence(after) })
+        };
         vec![
+            outlet(0, "web.hook_1-A", 1 << 40),
+            outlet(30, "", 0),
             Entry::State(State { partitions, floor, marks: vec![] }),
             Entry::State(State { partitions, floor, marks: vec![mark(301, 0), mark(1 << 40, 9)] }),
             group("$Default", vec![(0, 0), (31, u64::MAX)]),

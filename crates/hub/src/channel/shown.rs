@@ -32,8 +32,7 @@ impl Envelope<'_> {
         let mut first = true;
         self.each_system(|name, value| member(&mut first, name.dashed(), value, out));
         out.extend_from_slice(b"},\"properties\":{");
-        let mut first = true;
-        self.properties.iter().for_each(|(name, value)| member(&mut first, name, value, out));
+        self.write_properties(out);
         out.push(b'}');
         self.write_body(out);
         out.push(b'}');
@@ -47,19 +46,32 @@ impl Envelope<'_> {
         self.head.stamp(model_id, show);
     }
 
+    pub(super) fn write_properties(&self, out: &mut Vec<u8>) {
+        let mut first = true;
+        self.properties.iter().for_each(|(name, value)| member(&mut first, name, value, out));
+    }
+
     fn write_body(&self, out: &mut Vec<u8>) {
-        let value = if self.says_json() { json::parse(self.body, DEPTH_MAX).ok() } else { None };
+        let value = self.json();
+        let name = if value.is_some() { "body" } else { "bodyBase64" };
+        out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+        self.write(value, out);
+    }
+
+    /// Appends the body: the JSON that it says to be and is, else a text of base64.
+    pub(super) fn write_value(&self, out: &mut Vec<u8>) {
+        self.write(self.json(), out);
+    }
+
+    fn write(&self, value: Option<json::Value<'_>>, out: &mut Vec<u8>) {
         match value {
-            Some(value) => {
-                out.extend_from_slice(b",\"body\":");
-                value.write(out);
-            }
-            None => {
-                out.extend_from_slice(b",\"bodyBase64\":\"");
-                out.extend_from_slice(BASE64_STANDARD.encode(self.body).as_bytes());
-                out.push(b'"');
-            }
+            Some(value) => value.write(out),
+            None => write_text(&BASE64_STANDARD.encode(self.body), out),
         }
+    }
+
+    fn json(&self) -> Option<json::Value<'_>> {
+        if self.says_json() { json::parse(self.body, DEPTH_MAX).ok() } else { None }
     }
 
     fn says_json(&self) -> bool {
@@ -72,7 +84,7 @@ impl Envelope<'_> {
     }
 }
 
-fn member(first: &mut bool, name: &str, value: &str, out: &mut Vec<u8>) {
+pub(super) fn member(first: &mut bool, name: &str, value: &str, out: &mut Vec<u8>) {
     if !std::mem::replace(first, false) {
         out.push(b',');
     }

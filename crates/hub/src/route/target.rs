@@ -11,6 +11,17 @@ pub struct Targets(u16);
 impl Target {
     /// The built-in endpoint.
     pub const EVENTS: Self = Self(0);
+
+    /// Its place among the endpoints beside the built-in one; `None` = it is that.
+    pub const fn custom(self) -> Option<usize> {
+        (self.0 as usize).checked_sub(1)
+    }
+
+    /// The endpoint at a place among those beside the built-in one, below
+    /// [`ENDPOINTS_MAX`](super::ENDPOINTS_MAX).
+    pub const fn of_custom(place: usize) -> Self {
+        Self(place as u8 + 1)
+    }
 }
 
 impl Targets {

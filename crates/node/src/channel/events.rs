@@ -76,8 +76,9 @@ impl Shard {
         };
         let mut bytes = Vec::new();
         let twin = hub.routing.looks_into_twin(source).then(|| self.devices.twin_of(ids));
-        let fate = routable.route(&hub, twin.as_ref().and_then(|twin| twin.as_deref()), &mut bytes);
+        let routed =
+            routable.route(&hub, twin.as_ref().and_then(|twin| twin.as_deref()), &mut bytes);
         let parts = (&bytes[..], &event.body[..]);
-        self.goes(Origin::LOG, &hub, (&head, parts), (fate, Completion::None));
+        self.goes(Origin::LOG, &hub, (&head, parts), (routed, Completion::None));
     }
 }

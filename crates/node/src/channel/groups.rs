@@ -2,6 +2,7 @@
 //! Refuses to know who reads.
 
 use super::keeping::Kept;
+use super::outlets::Positions;
 use crate::door::Reply;
 use crate::journal::Entry;
 use crate::shard::Shard;
@@ -53,7 +54,7 @@ pub enum NotCommitted {
     Unstored(&'static str),
 }
 
-/// What a reactor has of the channel; groups and state are reactor 0's.
+/// What a reactor has of the channel; groups, positions and state are reactor 0's.
 #[derive(Default)]
 pub(crate) struct Keeper {
     /// The record of the channel's state.
@@ -64,6 +65,8 @@ pub(crate) struct Keeper {
     pub sequence: ConnectionSequence,
     /// The payload of a message while it is made.
     pub scratch: Vec<u8>,
+    /// How far endpoints are; reactor 0's.
+    pub positions: Positions,
     groups: BTreeMap<GroupName, Group>,
 }
 

@@ -1,6 +1,7 @@
 //! Reactor 0 keeps the channel: old messages go, and the log knows how far it reaches back.
 
 use super::groups::Committed;
+use super::outlets::Taken;
 use super::shared::Channel;
 use crate::journal::Entry;
 use crate::shard::Shard;
@@ -15,12 +16,15 @@ pub(crate) enum Kept {
     State,
     /// The position of a group.
     Group(Committed),
+    /// The position of an endpoint.
+    Outlet(Taken),
 }
 
 impl Shard {
     /// Takes in what the log has of the channel: on reactor 0, before the first turn.
     pub fn restore_channel(&mut self, found: Found) {
-        let Found { state, groups } = found;
+        let Found { state, groups, outlets } = found;
+        self.restore_outlets(&outlets);
         self.channel.state_at = state.map(|(_, at)| at);
         self.channel.restore(groups);
     }
@@ -63,6 +67,7 @@ impl Shard {
                 }
             }
             Kept::Group(committed) => self.group_committed(committed, at),
+            Kept::Outlet(taken) => self.outlet_kept(taken, at),
         }
     }
 
@@ -76,6 +81,7 @@ impl Shard {
                 }
             }
             Kept::Group(committed) => self.group_not_committed(committed, why),
+            Kept::Outlet(taken) => (taken.reply)(Err(why)),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What readers of the channel call, on threads of theirs: the disk is waited for. Refuses to know
-//! who reads, and what a message says beside when it was taken.
+//! What readers of the channel and endpoints call, on threads of theirs: the disk is waited for.
+//! Refuses to know who reads, and what a message says beside when it was taken.
 
 use super::shared::Channel;
 use hub::channel::{ENVELOPE, enqueued_ms};
 use store::disk::File;
-use store::log::{Credit, Cursor, Kind, Reader};
+use store::log::{Credit, Cursor, Kind, ReadEnd, Reader, StreamId};
 use store::op::Sequence;
 
 /// Some messages of one partition.
@@ -14,6 +14,26 @@ pub struct Page {
     pub records: Vec<(Sequence, Vec<u8>)>,
     /// The offset where the next page begins.
     pub next: Sequence,
+}
+
+/// Some messages for an endpoint.
+#[derive(Debug)]
+pub struct Portion {
+    /// So many before them are too old or too much.
+    pub lapsed: u64,
+    /// The last of those, or what was asked for.
+    pub after: Sequence,
+    /// Number and payload, ascending.
+    pub records: Vec<(Sequence, Vec<u8>)>,
+}
+
+/// Where the messages of a channel lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptIn {
+    /// On the disk.
+    InLog,
+    /// In rings.
+    InMemory,
 }
 
 /// The log of a channel; `None` = nothing is kept.
@@ -36,9 +56,54 @@ impl Channel {
         }
         let Some(log) = log else { return Ok(self.rings.read(partition, from, credit)) };
         let from = from.max(Sequence(self.marks().floor().0 + 1));
+        Self::page(log, Self::stream(partition), from, credit)
+    }
+
+    /// Messages for an endpoint behind one. What is too old or too much is left out.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_outlet<F: File>(
+        &self,
+        log: LogOf<'_, F>,
+        outlet: usize,
+        after: Sequence,
+        credit: Credit,
+    ) -> Result<Portion, String> {
+        let Some(of) = self.outlets.get(outlet) else {
+            return Ok(Portion { lapsed: 0, after, records: Vec::new() });
+        };
+        let Some(log) = log else {
+            let page = self.rings.read(self.rings.of_outlet(outlet), Sequence(after.0 + 1), credit);
+            let first = page.records.first().map_or(page.next, |(at, _)| *at);
+            // Offsets ascend by one.
+            let (lapsed, after) = (first.0 - 1 - after.0, Sequence(first.0 - 1));
+            return Ok(Portion { lapsed, after, records: page.records });
+        };
+        let floor = self.marks().floor();
+        let lapsed = if floor > after { count(log, of.stream(), after, floor)? } else { 0 };
+        let after = after.max(floor);
+        let page = Self::page(log, of.stream(), Sequence(after.0 + 1), credit)?;
+        Ok(Portion { lapsed, after, records: page.records })
+    }
+
+    /// Whether a message for an endpoint is too old or too much.
+    pub fn has_lapsed(&self, outlet: usize, at: Sequence, kept: KeptIn) -> bool {
+        match kept {
+            KeptIn::InLog => self.marks().floor() >= at,
+            KeptIn::InMemory => self.rings.first(self.rings.of_outlet(outlet)) > at,
+        }
+    }
+
+    fn page<F: File>(
+        log: &Reader<F>,
+        stream: StreamId,
+        from: Sequence,
+        credit: Credit,
+    ) -> Result<Page, String> {
         let mut page = Page { records: Vec::new(), next: from };
         let (after, mut bad) = (Sequence(from.0 - 1), None);
-        let mut cursor = Cursor::new(after, [(Self::stream(partition), after)]);
+        let mut cursor = Cursor::new(after, [(stream, after)]);
         let read = log.read(&mut cursor, credit, |record| {
             if record.kind != Kind(ENVELOPE) {
                 bad = Some(record.sequence);
@@ -109,3 +174,23 @@ impl Channel {
         }
     }
 }
+
+/// How many records of a stream there are behind one, up to another.
+pub(super) fn count<F: File>(
+    log: &Reader<F>,
+    stream: StreamId,
+    after: Sequence,
+    until: Sequence,
+) -> Result<u64, String> {
+    let (mut cursor, mut count, mut beyond) = (Cursor::new(after, [(stream, after)]), 0, false);
+    loop {
+        let each = |at| if at <= until { count += 1 } else { beyond = true };
+        let end =
+            log.list(&mut cursor, LISTED_AT_ONCE, each).map_err(|damage| damage.to_string())?;
+        if beyond || matches!(end, ReadEnd::All(_)) {
+            return Ok(count);
+        }
+    }
+}
+
+const LISTED_AT_ONCE: usize = 4_096;

@@ -9,8 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::log::Credit;
 use store::op::Sequence;
 
-/// A ring a partition.
-pub(super) struct Rings(Box<[Mutex<Ring>]>);
+/// A ring a partition, then one an outlet.
+pub(super) struct Rings {
+    all: Box<[Mutex<Ring>]>,
+    partitions: usize,
+}
 
 #[derive(Default)]
 struct Ring {
@@ -30,32 +33,48 @@ pub(super) struct Message {
 }
 
 impl Rings {
-    pub fn new(partitions: usize) -> Self {
-        Self((0..partitions).map(|_| Mutex::default()).collect())
+    pub fn new(partitions: usize, outlets: usize) -> Self {
+        Self { all: (0..partitions + outlets).map(|_| Mutex::default()).collect(), partitions }
+    }
+
+    /// The ring of an outlet, by its place among them.
+    pub fn of_outlet(&self, outlet: usize) -> usize {
+        self.partitions + outlet
     }
 
     /// Puts a message at the end and lets go of what is too much; gives its offset.
-    pub fn push(&self, s: &ChannelSettings, partition: usize, message: Message) -> Sequence {
-        let mut ring = self.lock(partition);
+    pub fn push(&self, s: &ChannelSettings, ring: usize, message: Message) -> Sequence {
+        let mut ring = self.lock(ring);
         ring.last += 1;
         ring.bytes += message.bytes();
         ring.kept.push_back(message);
-        while ring.bytes > s.bytes_max / self.0.len() as u64 && ring.drop_first() {}
+        while ring.bytes > s.bytes_max / self.all.len() as u64 && ring.drop_first() {}
         Sequence(ring.last)
     }
 
     /// Lets go of what is too old.
     pub fn retire(&self, s: &ChannelSettings, now_ms: u64) {
-        for partition in 0..self.0.len() {
-            let mut ring = self.lock(partition);
+        for ring in 0..self.all.len() {
+            let mut ring = self.lock(ring);
             let is_old = |m: &Message| m.enqueued_ms.saturating_add(s.retention_ms) <= now_ms;
             while ring.kept.front().is_some_and(is_old) && ring.drop_first() {}
         }
     }
 
+    /// Lets go of what the endpoint of an outlet has.
+    pub fn release_outlet(&self, outlet: usize, to: Sequence) {
+        let mut ring = self.lock(self.of_outlet(outlet));
+        while ring.first() <= to.0 && ring.drop_first() {}
+    }
+
+    /// The first offset that is there, or the next one.
+    pub fn first(&self, ring: usize) -> Sequence {
+        Sequence(self.lock(ring).first())
+    }
+
     /// Messages from an offset on.
-    pub fn read(&self, partition: usize, from: Sequence, credit: Credit) -> Page {
-        let ring = self.lock(partition);
+    pub fn read(&self, ring: usize, from: Sequence, credit: Credit) -> Page {
+        let ring = self.lock(ring);
         let first = ring.first();
         let from = from.0.max(first);
         let mut page = Page { records: Vec::new(), next: Sequence(from) };
@@ -79,8 +98,8 @@ impl Rings {
         Sequence(ring.first() + before as u64)
     }
 
-    fn lock(&self, partition: usize) -> MutexGuard<'_, Ring> {
-        self.0[partition].lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, ring: usize) -> MutexGuard<'_, Ring> {
+        self.all[ring].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,12 @@
 //! What reactors, the log's threads and readers share of the channel. Refuses to know messages.
 
 use super::marks::Marks;
-use super::ring::Rings;
+use super::outlet::Outlet;
+use super::ring::{Message, Rings};
 use broker::subscription::RESERVED_FROM;
 use hub::channel::{Partitions, State};
+use hub::route::{Name, Target, Targets};
+use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use store::log::StreamId;
@@ -18,6 +21,7 @@ pub struct Channel {
     /// There is more than there may be.
     is_over: AtomicBool,
     listener: OnceLock<Listener>,
+    pub(super) outlets: Box<[Outlet]>,
     /// Where nothing is kept.
     pub(super) rings: Rings,
 }
@@ -40,21 +44,36 @@ type Listener = Box<dyn Fn(usize, Sequence) + Send + Sync>;
 /// A message on its way into the log, as whoever makes facts sees it.
 pub(crate) struct Enqueued {
     pub channel: Arc<Channel>,
-    pub partition: usize,
+    pub places: Places,
     pub enqueued_ms: u64,
     pub bytes: usize,
 }
 
+/// Where a message lies: in its partition, if it goes to the built-in endpoint, and in what goes to
+/// others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places {
+    pub partition: usize,
+    pub targets: Targets,
+}
+
 impl Channel {
-    /// One without messages.
+    /// One without messages, of a hub that has the built-in endpoint only.
     pub fn new(settings: ChannelSettings) -> Self {
+        Self::with_outlets(settings, [])
+    }
+
+    /// One without messages, of a hub with endpoints of its own too, as its routes know them.
+    pub fn with_outlets(settings: ChannelSettings, names: impl IntoIterator<Item = Name>) -> Self {
+        let outlets: Box<[Outlet]> = names.into_iter().map(Outlet::new).collect();
         let count = settings.partitions.count();
         Self {
             marks: Mutex::new(Marks::of(None)),
             ends: (0..count).map(|_| AtomicU64::new(0)).collect(),
             is_over: AtomicBool::new(false),
             listener: OnceLock::new(),
-            rings: Rings::new(count),
+            rings: Rings::new(count, outlets.len()),
+            outlets,
             settings,
         }
     }
@@ -97,20 +116,46 @@ impl Channel {
         (0..partitions.count()).map(Self::stream)
     }
 
+    /// The streams of a message.
+    pub(crate) fn streams_of(&self, places: Places) -> SmallVec<[StreamId; 4]> {
+        let own = places.targets.has(Target::EVENTS).then(|| Self::stream(places.partition));
+        own.into_iter().chain(self.outlets_of(places.targets).map(Outlet::stream)).collect()
+    }
+
     /// A message of the log has become a fact.
-    pub(crate) fn appended(
-        &self,
-        partition: usize,
-        at: Sequence,
-        (enqueued_ms, bytes): (u64, usize),
-    ) {
+    pub(crate) fn appended(&self, places: Places, at: Sequence, what: (u64, usize)) {
+        self.weigh(at, what);
+        if places.targets.has(Target::EVENTS) {
+            self.tell(places.partition, at);
+        }
+        self.outlets_of(places.targets).for_each(|outlet| outlet.tell(at));
+    }
+
+    /// Where nothing is kept: a message goes into the ring of each of its places.
+    pub(super) fn remember(&self, places: Places, copy: impl Fn() -> Message) {
+        let Places { partition, targets } = places;
+        if targets.has(Target::EVENTS) {
+            let at = self.rings.push(&self.settings, partition, copy());
+            self.tell(partition, at);
+        }
+        for place in targets.iter().filter_map(Target::custom) {
+            let Some(outlet) = self.outlets.get(place) else { continue };
+            outlet.tell(self.rings.push(&self.settings, self.rings.of_outlet(place), copy()));
+        }
+    }
+
+    /// The log has a message, taken then and of so many bytes.
+    pub(super) fn weigh(&self, at: Sequence, (enqueued_ms, bytes): (u64, usize)) {
         let mut marks = self.marks();
         marks.append(&self.settings, at, enqueued_ms, (bytes + HEAD_BYTES) as u64);
         if marks.is_over(&self.settings) {
             self.is_over.store(true, Ordering::Relaxed);
         }
-        drop(marks);
-        self.tell(partition, at);
+    }
+
+    fn outlets_of(&self, targets: Targets) -> impl Iterator<Item = &Outlet> {
+        let all = targets.iter().filter_map(Target::custom);
+        all.filter_map(|place| self.outlets.get(place))
     }
 
     /// A partition ends here.

@@ -2,8 +2,8 @@
 //! sender. The one way for telemetry of every protocol, for wills and for events.
 
 use super::ring::Message as Kept;
-use super::routed::{Fate, Message as Routable};
-use super::shared::{Channel, Enqueued};
+use super::routed::{Message as Routable, Part, Routed};
+use super::shared::{Channel, Enqueued, Places};
 use crate::counters::Loss;
 use crate::devices::Hub;
 use crate::link::Pause;
@@ -17,7 +17,7 @@ use hub::channel::Head;
 use hub::identity::IdentityId;
 use hub::plane::Status;
 use hub::registry::Ids;
-use hub::route::Source;
+use hub::route::{Source, Target, Targets};
 use hub::telemetry::{AuthMethod, Message, SystemName};
 use std::sync::Arc;
 
@@ -78,9 +78,9 @@ impl Shard {
                 show(SystemName::ModelId, model_id);
             }
         };
-        let fate = if hub.routing.takes_all() {
+        let routed = if hub.routing.takes_all() {
             stamp.encode(system, message.application.iter(), &mut head);
-            Fate::Goes
+            Routed::whole(Targets::only(Target::EVENTS), head.len())
         } else {
             let mut said = Vec::new();
             system(&mut |name, value| said.push((name, value.to_owned())));
@@ -96,7 +96,7 @@ impl Shard {
             routable.route(&hub, twin.as_deref(), &mut head)
         };
         let parts = (&head[..], message.body);
-        self.goes(origin, &hub, (&stamp, parts), (fate, completion));
+        self.goes(origin, &hub, (&stamp, parts), (routed, completion));
         self.channel.scratch = head;
         Ok(())
     }
@@ -117,54 +117,57 @@ impl Shard {
         Ok(())
     }
 
-    /// What follows from where a message goes.
+    /// What follows from where a message goes: a record for all endpoints that get the same, in one
+    /// batch with those for others. `heads` are theirs, one behind the other.
     pub(super) fn goes(
         &mut self,
         origin: Origin,
         hub: &Arc<Hub>,
-        (head, payload): (&Head<'_>, (&[u8], &[u8])),
-        (fate, completion): (Fate, Completion),
+        (head, (heads, body)): (&Head<'_>, (&[u8], &[u8])),
+        (routed, completion): (Routed, Completion),
     ) {
-        let lost = match fate {
-            Fate::Goes => {
-                let channel = &hub.channel;
-                let partition = channel.settings().partitions.of(head.ids.device);
-                return self.append(
-                    origin,
-                    channel,
-                    (partition, head.enqueued_ms),
-                    payload,
-                    completion,
-                );
+        let Routed { mut parts, too_large } = routed;
+        (0..too_large).for_each(|_| self.homes.counters.lose(Loss::Enriched));
+        let Some(last) = parts.pop() else {
+            if too_large == 0 {
+                self.homes.counters.lose(Loss::Unrouted);
             }
-            Fate::Nowhere => Loss::Unrouted,
-            Fate::TooLarge => Loss::Enriched,
+            return self.complete_in_place(origin, completion);
         };
-        self.homes.counters.lose(lost);
-        self.complete_in_place(origin, completion);
+        let (partition, mut from) = (hub.channel.settings().partitions.of(head.ids.device), 0);
+        for (Part { targets, end }, completion) in parts
+            .into_iter()
+            .map(|part| (part, Completion::None))
+            .chain(std::iter::once((last, completion)))
+        {
+            let to = (Places { partition, targets }, head.enqueued_ms);
+            self.append(origin, &hub.channel, to, (&heads[from..end], body), completion);
+            from = end;
+        }
     }
 
     fn append(
         &mut self,
         origin: Origin,
         channel: &Arc<Channel>,
-        (partition, enqueued_ms): (usize, u64),
+        (places, enqueued_ms): (Places, u64),
         (head, body): (&[u8], &[u8]),
         completion: Completion,
     ) {
         let bytes = head.len() + body.len();
         if !self.perform.keeps() {
-            let charge = self.homes.meter.charge(bytes + size_of::<Kept>());
-            let kept = Kept { enqueued_ms, payload: [head, body].concat().into(), charge };
-            let at = channel.rings.push(channel.settings(), partition, kept);
-            channel.tell(partition, at);
+            let account = &self.homes.meter;
+            channel.remember(places, || {
+                let charge = account.charge(bytes + size_of::<Kept>());
+                Kept { enqueued_ms, payload: [head, body].concat().into(), charge }
+            });
             return self.complete_in_place(origin, completion);
         }
+        let streams = channel.streams_of(places);
         let channel = Arc::clone(channel);
-        let enqueued = Enqueued { channel, partition, enqueued_ms, bytes };
+        let enqueued = Enqueued { channel, places, enqueued_ms, bytes };
         let record = Record(What::Telemetry(enqueued));
-        let stream = Channel::stream(partition);
-        let held = self.perform.append((origin, stream), &[head, body], record, completion);
+        let held = self.perform.append((origin, &streams), &[head, body], record, completion);
         let full = self.perform.bytes() > self.homes.limits.log_queue_bytes_max;
         if full || held >= self.homes.limits.publisher_pending_max {
             self.pause(origin, Pause::Log);

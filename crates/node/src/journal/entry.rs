@@ -62,7 +62,7 @@ pub enum Entry<'a> {
     Device(hub::registry::Entry<'a>),
     /// A message, again.
     Carried(Carried<'a>),
-    /// The telemetry channel, beside its messages; kinds 33 and 34.
+    /// The telemetry channel, beside its messages; kinds 33, 34 and 37.
     Channel(hub::channel::Entry),
     /// Feedback of commands; kind 35.
     Feedback(Cow<'a, hub::feedback::Record>),

@@ -7,6 +7,7 @@ mod certificates;
 mod classic;
 mod commands;
 mod device;
+mod endpoints;
 mod faults;
 mod feedback;
 mod jobs;

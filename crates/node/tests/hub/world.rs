@@ -194,7 +194,13 @@ impl World {
 
     /// The power goes: what was synced is there, and some of the rest.
     pub fn crash(self) -> Self {
-        let Self { disk, shard, committer, numbers, make, now, .. } = self;
+        let make = self.make;
+        self.crash_into(make)
+    }
+
+    /// Likewise, and who starts it again has another hub.
+    pub fn crash_into(self, make: MakeHub) -> Self {
+        let Self { disk, shard, committer, numbers, now, .. } = self;
         drop((shard, committer));
         disk.crash();
         Self { numbers, now, ..Self::with(disk, make) }

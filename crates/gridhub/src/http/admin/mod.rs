@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod clock;
 pub mod durability;
+pub mod endpoint;
 pub mod fault;
 pub mod session;
 

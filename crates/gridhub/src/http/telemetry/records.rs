@@ -26,8 +26,8 @@ pub async fn page(
     let query = Query::new(query.as_deref());
     let partition = partition(&feed, &text)?;
     let from = place(&query)?.unwrap_or(From::Earliest);
-    let records = number(&query, "max", MAX_DEFAULT, 1..=RECORDS_MAX)?;
-    let wait = number(&query, "wait", 0, 0..=WAIT_MAX_S)?;
+    let records = query.number("max", MAX_DEFAULT, 1..=RECORDS_MAX)?;
+    let wait = query.number("wait", 0, 0..=WAIT_MAX_S)?;
     let until = Instant::now() + Duration::from_secs(wait);
     let credit = Credit { records: usize::try_from(records).unwrap_or(1), bytes: PAGE_BYTES };
     let from = feed.begin(partition, from).await.map_err(|why| unreadable(&why))?;
@@ -86,20 +86,6 @@ fn document(partition: usize, page: &Page) -> Result<Vec<u8>, HttpError> {
     }
     out.extend_from_slice(b"]}");
     Ok(out)
-}
-
-fn number(
-    query: &Query<'_>,
-    key: &'static str,
-    default: u64,
-    range: std::ops::RangeInclusive<u64>,
-) -> Result<u64, HttpError> {
-    let Some(text) = query.one(key)? else { return Ok(default) };
-    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
-        let (low, high) = (range.start(), range.end());
-        let message = format!("{key} '{text}' is not in the range of {low} to {high}");
-        HttpError::bad_request("InvalidQueryParameter", message)
-    })
 }
 
 const JSON: &str = "application/json";

@@ -29,6 +29,7 @@ use crate::http::backend::{Backend, Family, Kind};
 use crate::http::bearer::{Bearer, TokenRefused};
 use crate::http::websocket::Upgraded;
 use crate::keep::State;
+use crate::outlet::Endpoint;
 
 pub struct Double {
     pub seen: Mutex<Vec<PublishRequest>>,
@@ -158,6 +159,10 @@ impl Backend for Arc<Double> {
 
     fn feed(&self) -> Option<&Arc<Feed>> {
         self.homes.as_ref().map(|homes| &homes.feed)
+    }
+
+    fn endpoints(&self) -> &[Arc<Endpoint>] {
+        self.homes.as_ref().map_or(&[], |homes| &homes.endpoints)
     }
 
     fn groups(&self, ask: GroupAsk) {

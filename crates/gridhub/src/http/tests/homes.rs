@@ -23,10 +23,12 @@ use store::op::{NamespaceId, Sequence};
 use tokio::sync::oneshot;
 
 use crate::feed::Feed;
+use crate::outlet::Endpoint;
 
 pub struct Homes {
     pub hub: Arc<Hub>,
     pub feed: Arc<Feed>,
+    pub endpoints: Vec<Arc<Endpoint>>,
     posts: Vec<Sender<Post>>,
 }
 
@@ -65,7 +67,7 @@ impl Homes {
             });
         }
         let feed = Feed::new(Arc::clone(&hub.channel), None);
-        Homes { posts: all, hub, feed }
+        Homes { posts: all, hub, feed, endpoints: Vec::new() }
     }
 
     pub fn of(&self, device: &str) -> usize {
