@@ -1,5 +1,5 @@
-//! `[hub.commands]`: how commands wait for their devices (iot-hub B2). Owns its spelling; the ranges
-//! are crate `hub`'s.
+//! `[hub.commands]`: how commands wait for their devices (iot-hub B2). Owns its spelling; the
+//! ranges are crate `hub`'s.
 
 use hub::command::Settings;
 use serde::{Deserialize, Serialize};
