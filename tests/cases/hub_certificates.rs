@@ -5,9 +5,14 @@ use e2e::curl::{Answer, Curl};
 use e2e::raw::{connect, string};
 use e2e::tls::{Proof, thumbprint};
 use e2e::websocket::{WebSocket, handshake};
-use e2e::{Foreign, Server};
+use e2e::{Foreign, Options, Server};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+
+/// A hub and nothing else: it asks who comes for a certificate.
+fn asking() -> Server {
+    Server::start(&Options::with(&["--profile", "iot-hub"]))
+}
 
 /// The certificate `client1` of a server's own authority.
 fn client(server: &Server) -> [PathBuf; 2] {
@@ -43,7 +48,7 @@ fn certificates_open_what_tokens_do() {
     if !Foreign::Curl.ready() {
         return;
     }
-    let (server, elsewhere) = (Server::new(), Server::new());
+    let (server, elsewhere) = (asking(), Server::new());
     let (own, foreign) = (client(&server), client(&elsewhere));
     with_devices(&server, &foreign[0]);
     for (id, pair, status) in [
@@ -84,7 +89,7 @@ fn a_websocket_brings_its_certificate_along() {
     if !Foreign::Curl.ready() {
         return;
     }
-    let (server, elsewhere) = (Server::new(), Server::new());
+    let (server, elsewhere) = (asking(), Server::new());
     let (own, foreign) = (client(&server), client(&elsewhere));
     with_devices(&server, &foreign[0]);
     let user = |name: &str, value: &str| [&[0x26][..], &string(name), &string(value)].concat();

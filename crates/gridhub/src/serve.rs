@@ -1,6 +1,6 @@
 //! Puts the server together and runs it until it is told to stop: listeners, reactors, HTTP.
 
-use crate::auth::tls::{Strangers, TlsConfigs};
+use crate::auth::tls::{ClientAuth, TlsConfigs};
 use crate::auth::{Audience, Authenticator};
 use crate::cli::port::{ListenerKind, bind_error};
 use crate::clock::Clock;
@@ -52,7 +52,7 @@ pub fn run(
     let authenticator = Arc::new(Authenticator::new(config, Arc::new(move || wall.wall_ms()))?);
     let mut endpoints = Endpoints::default();
     let tls = needs_tls(config)
-        .then(|| TlsConfigs::build(&config.tls, &config.clients, Strangers::of(config)))
+        .then(|| TlsConfigs::build(&config.tls, &config.clients, ClientAuth::of(config)))
         .transpose()?;
     let listening = bind_mqtt(config, tls.as_ref(), &mut endpoints)?;
     let https = bind_https(config, &mut endpoints)?;

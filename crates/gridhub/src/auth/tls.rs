@@ -20,6 +20,7 @@ use rustls::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::{normal_thumbprint, thumbprints};
+use crate::config::http::ClientCertificates;
 use crate::config::registry::ClientEntry;
 use crate::config::{Config, Profile, Tls};
 
@@ -30,7 +31,7 @@ pub struct TlsConfigs {
     pub mqtts: Arc<ServerConfig>,
     /// Tells certificates of authorities from others, where listeners take any.
     pub trust: Option<Arc<Trust>>,
-    /// HTTPS: client certificate optional where any is taken, else none; ALPN `h2` and `http/1.1`.
+    /// HTTPS: client certificate optional or none, ALPN `h2` and `http/1.1`.
     pub https: Arc<ServerConfig>,
 }
 
@@ -39,7 +40,7 @@ impl TlsConfigs {
     ///
     /// # Errors
     /// When a file is missing, damaged or does not belong to the others; the message names it.
-    pub fn build(tls: &Tls, clients: &[ClientEntry], strangers: Strangers) -> anyhow::Result<Self> {
+    pub fn build(tls: &Tls, clients: &[ClientEntry], asked: ClientAuth) -> anyhow::Result<Self> {
         let (Some(cert_file), Some(key_file)) = (&tls.cert_file, &tls.key_file) else {
             bail!("tls.cert_file and tls.key_file must both be given");
         };
@@ -48,16 +49,16 @@ impl TlsConfigs {
         let key = PrivateKeyDer::from_pem_file(key_file)
             .with_context(|| format!("{} holds no private key", key_file.display()))?;
         let known = client_verifier(tls, clients, &provider)?;
-        let (verifier, trust): (Arc<dyn ClientCertVerifier>, _) = match strangers {
+        let (verifier, trust): (Arc<dyn ClientCertVerifier>, _) = match asked.strangers {
             Strangers::Refused => (known, None),
             Strangers::Taken => {
                 let trust = Arc::new(Trust { known, provider: Arc::clone(&provider) });
                 (Arc::clone(&trust) as _, Some(trust))
             }
         };
-        let on_https = match &trust {
-            Some(trust) => Arc::clone(trust) as _,
-            None => WebPkiClientVerifier::no_client_auth(),
+        let on_https = match asked.on_https {
+            ClientCertificates::Optional => Arc::clone(&verifier),
+            ClientCertificates::Never => WebPkiClientVerifier::no_client_auth(),
         };
         let build = |verifier: Arc<dyn ClientCertVerifier>, alpn: &[&[u8]]| {
             let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -82,20 +83,33 @@ impl TlsConfigs {
     }
 }
 
+/// Which client certificates are asked for, beside those that MQTT listeners ask for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClientAuth {
+    /// What becomes of those that nobody here vouches for.
+    pub strangers: Strangers,
+    /// What HTTPS listeners ask for.
+    pub on_https: ClientCertificates,
+}
+
 /// What becomes of client certificates that nobody here vouches for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strangers {
     /// The handshake fails.
+    #[default]
     Refused,
     /// They come in: a device may be registered with their thumbprint (iot-hub A4).
     Taken,
 }
 
-impl Strangers {
-    /// They are taken where there is a hub.
+impl ClientAuth {
+    /// Strangers are taken where there is a hub.
     pub fn of(config: &Config) -> Self {
-        let has_hub = config.hub.is_some() && config.namespace.profile != Profile::EventGrid;
-        if has_hub { Self::Taken } else { Self::Refused }
+        let profile = config.namespace.profile;
+        let has_hub = config.hub.is_some() && profile != Profile::EventGrid;
+        let strangers = if has_hub { Strangers::Taken } else { Strangers::Refused };
+        let on_https = config.http.effective(profile).client_certificates.unwrap_or_default();
+        Self { strangers, on_https }
     }
 }
 

@@ -98,11 +98,11 @@ fn without_keys(keys_off: KeysOff) -> Hub {
 /// A4: `disableDeviceSAS` and `disableModuleSAS`.
 #[test]
 fn keys_of_devices_or_modules_can_be_turned_off() {
-    let make: [(fn() -> Hub, bool, bool); 2] = [
-        (|| without_keys(KeysOff { devices: true, modules: false }), false, true),
-        (|| without_keys(KeysOff { devices: false, modules: true }), true, false),
-    ];
-    for (make, device, module) in make {
+    let of_devices = || without_keys(KeysOff { devices: true, modules: false });
+    let of_modules = || without_keys(KeysOff { devices: false, modules: true });
+    for (make, device, module) in
+        [(of_devices as fn() -> Hub, false, true), (of_modules, true, false)]
+    {
         let mut world = with_device(World::making(make));
         for (id, is_good) in [("d1", device), ("d1/m", module)] {
             let heard = Hello::new(id).connect(&mut world).1;

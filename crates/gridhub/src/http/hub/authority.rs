@@ -137,7 +137,7 @@ fn unauthorized(text: &str) -> HttpError {
 const UNAUTHORIZED: ErrorCode = ErrorCode::IotHubUnauthorizedAccess;
 const SCHEME: &str = "SharedAccessSignature";
 const SEND: &str = "send 'Authorization: SharedAccessSignature sr=..&sig=..&se=..&skn=..'";
-const SEND_AS_DEVICE: &str = "send 'Authorization: SharedAccessSignature sr=..&sig=..&se=..' of the device's own key, or \
-     connect with its certificate";
+const SEND_AS_DEVICE: &str = "connect with the device's certificate, or send \
+     'Authorization: SharedAccessSignature sr=..&sig=..&se=..' of its own key";
 /// How far a service's clock may be behind (iot-hub A3).
 const SKEW_MS: u64 = 5 * 60 * 1000;
