@@ -15,6 +15,7 @@ mod http_matrix;
 mod http_more;
 mod http_retained;
 mod hub_bounds;
+mod hub_certificates;
 mod hub_devices;
 mod hub_faults;
 mod hub_feedback;

@@ -50,8 +50,14 @@ impl WebSocket {
     /// TLS, nothing sent.
     #[track_caller]
     pub fn tls(server: &Server) -> Self {
+        Self::showing(server, &Proof::Nothing)
+    }
+
+    /// The same with a certificate.
+    #[track_caller]
+    pub fn showing(server: &Server, proof: &Proof) -> Self {
         let port = server.url().rsplit(':').next().and_then(|p| p.parse().ok());
-        let tls = open(server, port.expect("a port"), &Proof::Nothing);
+        let tls = open(server, port.expect("a port"), proof);
         Self { tls, unread: Vec::new(), mqtt: Vec::new(), pongs: Vec::new(), closed: None }
     }
 

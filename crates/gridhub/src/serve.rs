@@ -1,6 +1,6 @@
 //! Puts the server together and runs it until it is told to stop: listeners, reactors, HTTP.
 
-use crate::auth::tls::{Strangers, TlsConfigs};
+use crate::auth::tls::{ClientAuth, TlsConfigs};
 use crate::auth::{Audience, Authenticator};
 use crate::cli::port::{ListenerKind, bind_error};
 use crate::clock::Clock;
@@ -49,12 +49,12 @@ pub fn run(
     let authenticator = Arc::new(Authenticator::new(config, Arc::new(move || wall.wall_ms()))?);
     let mut endpoints = Endpoints::default();
     let tls = needs_tls(config)
-        .then(|| TlsConfigs::build(&config.tls, &config.clients, Strangers::of(config)))
+        .then(|| TlsConfigs::build(&config.tls, &config.clients, ClientAuth::of(config)))
         .transpose()?;
     let listening = bind_mqtt(config, tls.as_ref(), &mut endpoints)?;
     let https = bind_https(config, &mut endpoints)?;
     let trust = tls.as_ref().and_then(|tls| tls.trust.clone());
-    let mut plane = start(config, &clock, &authenticator, (&listening, trust))?;
+    let mut plane = start(config, &clock, &authenticator, (&listening, trust.clone()))?;
     let hub = plane.hub.clone();
     drop(listening);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -62,7 +62,8 @@ pub fn run(
         .enable_all()
         .build()
         .context("cannot start the control plane")?;
-    let app = App::new(hub.clone(), Arc::new(Tokens(authenticator)), settings(config, identity)?);
+    let settings = Settings { trust, ..settings(config, identity)? };
+    let app = App::new(hub.clone(), Arc::new(Tokens(authenticator)), settings);
     app.keys.restore(std::mem::take(&mut plane.requests), clock.wall_ms());
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(());

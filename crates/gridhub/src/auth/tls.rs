@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use node::auth::Chain;
+use node::auth::{Certificate, Chain};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -20,6 +20,7 @@ use rustls::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::{normal_thumbprint, thumbprints};
+use crate::config::http::ClientCertificates;
 use crate::config::registry::ClientEntry;
 use crate::config::{Config, Profile, Tls};
 
@@ -28,9 +29,9 @@ use crate::config::{Config, Profile, Tls};
 pub struct TlsConfigs {
     /// MQTT: client certificate optional, TLS 1.2 and 1.3, no ALPN.
     pub mqtts: Arc<ServerConfig>,
-    /// Tells certificates of authorities from others, where the MQTT listener takes any.
+    /// Tells certificates of authorities from others, where listeners take any.
     pub trust: Option<Arc<Trust>>,
-    /// HTTPS: no client certificate, ALPN `h2` and `http/1.1`.
+    /// HTTPS: client certificate optional or none, ALPN `h2` and `http/1.1`.
     pub https: Arc<ServerConfig>,
 }
 
@@ -39,7 +40,7 @@ impl TlsConfigs {
     ///
     /// # Errors
     /// When a file is missing, damaged or does not belong to the others; the message names it.
-    pub fn build(tls: &Tls, clients: &[ClientEntry], strangers: Strangers) -> anyhow::Result<Self> {
+    pub fn build(tls: &Tls, clients: &[ClientEntry], asked: ClientAuth) -> anyhow::Result<Self> {
         let (Some(cert_file), Some(key_file)) = (&tls.cert_file, &tls.key_file) else {
             bail!("tls.cert_file and tls.key_file must both be given");
         };
@@ -48,12 +49,16 @@ impl TlsConfigs {
         let key = PrivateKeyDer::from_pem_file(key_file)
             .with_context(|| format!("{} holds no private key", key_file.display()))?;
         let known = client_verifier(tls, clients, &provider)?;
-        let (verifier, trust): (Arc<dyn ClientCertVerifier>, _) = match strangers {
+        let (verifier, trust): (Arc<dyn ClientCertVerifier>, _) = match asked.strangers {
             Strangers::Refused => (known, None),
             Strangers::Taken => {
                 let trust = Arc::new(Trust { known, provider: Arc::clone(&provider) });
                 (Arc::clone(&trust) as _, Some(trust))
             }
+        };
+        let on_https = match asked.on_https {
+            ClientCertificates::Optional => Arc::clone(&verifier),
+            ClientCertificates::Never => WebPkiClientVerifier::no_client_auth(),
         };
         let build = |verifier: Arc<dyn ClientCertVerifier>, alpn: &[&[u8]]| {
             let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -73,26 +78,38 @@ impl TlsConfigs {
             // refused for a list that we would keep.
             mqtts: build(verifier, &[]).with_context(context)?,
             trust,
-            https: build(WebPkiClientVerifier::no_client_auth(), &[b"h2", b"http/1.1"])
-                .with_context(context)?,
+            https: build(on_https, &[b"h2", b"http/1.1"]).with_context(context)?,
         })
     }
 }
 
+/// Which client certificates are asked for, beside those that MQTT listeners ask for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClientAuth {
+    /// What becomes of those that nobody here vouches for.
+    pub strangers: Strangers,
+    /// What HTTPS listeners ask for.
+    pub on_https: ClientCertificates,
+}
+
 /// What becomes of client certificates that nobody here vouches for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strangers {
     /// The handshake fails.
+    #[default]
     Refused,
     /// They come in: a device may be registered with their thumbprint (iot-hub A4).
     Taken,
 }
 
-impl Strangers {
-    /// They are taken where there is a hub.
+impl ClientAuth {
+    /// Strangers are taken where there is a hub.
     pub fn of(config: &Config) -> Self {
-        let has_hub = config.hub.is_some() && config.namespace.profile != Profile::EventGrid;
-        if has_hub { Self::Taken } else { Self::Refused }
+        let profile = config.namespace.profile;
+        let has_hub = config.hub.is_some() && profile != Profile::EventGrid;
+        let strangers = if has_hub { Strangers::Taken } else { Strangers::Refused };
+        let on_https = config.http.effective(profile).client_certificates.unwrap_or_default();
+        Self { strangers, on_https }
     }
 }
 
@@ -104,6 +121,12 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// What a client has shown, with what it is worth; `None` if that is nothing.
+    pub fn certificate(&self, chain: &[CertificateDer<'_>]) -> Option<Certificate> {
+        let der = chain.first()?.as_ref().into();
+        Some(Certificate { der, chain: self.chain(chain) })
+    }
+
     /// Whether the chain of a client ends at an authority, or its certificate is registered for
     /// itself in the configuration.
     pub fn chain(&self, chain: &[CertificateDer<'_>]) -> Chain {

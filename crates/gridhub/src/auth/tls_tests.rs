@@ -22,7 +22,7 @@ fn server(identity: &Identity, clients: &[ClientEntry]) -> TlsConfigs {
         key_file: Some(files.server_key),
         client_ca_files: vec![files.ca],
     };
-    TlsConfigs::build(&tls, clients, Strangers::Refused).expect("tls")
+    TlsConfigs::build(&tls, clients, ClientAuth::default()).expect("tls")
 }
 
 /// A client that believes `server` and offers a certificate of `own`, if any.
@@ -133,10 +133,10 @@ fn files_that_do_not_fit_are_named() {
         client_ca_files: Vec::new(),
     };
     let error =
-        TlsConfigs::build(&tls, &[], Strangers::Refused).map(|_| ()).expect_err("other key");
+        TlsConfigs::build(&tls, &[], ClientAuth::default()).map(|_| ()).expect_err("other key");
     assert!(error.to_string().contains("do not fit together"), "{error:#}");
     let missing = Tls { cert_file: Some("/nonexistent/c.pem".into()), ..tls };
     let error =
-        TlsConfigs::build(&missing, &[], Strangers::Refused).map(|_| ()).expect_err("no file");
+        TlsConfigs::build(&missing, &[], ClientAuth::default()).map(|_| ()).expect_err("no file");
     assert!(error.to_string().contains("/nonexistent/c.pem"), "{error:#}");
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use crate::auth::tls::{Strangers, TlsConfigs};
+use crate::auth::tls::{ClientAuth, TlsConfigs};
 use crate::auth::{Authenticator, password};
 use crate::config::load::{self, Override};
 use crate::config::{Config, show};
@@ -73,7 +73,7 @@ pub fn overrides(flags: &[String]) -> anyhow::Result<Vec<Override>> {
 /// Reads the files that a configuration names, as serving would.
 fn check_files(config: &Config) -> anyhow::Result<()> {
     if config.tls.cert_file.is_some() {
-        TlsConfigs::build(&config.tls, &config.clients, Strangers::of(config)).context("tls")?;
+        TlsConfigs::build(&config.tls, &config.clients, ClientAuth::of(config)).context("tls")?;
     }
     Authenticator::new(config, Arc::new(|| 0)).context("auth")?;
     Ok(())

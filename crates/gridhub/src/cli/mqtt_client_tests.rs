@@ -12,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConnection, StreamOwned};
 use mqtt::wire::{self, Packet};
 
 use super::*;
-use crate::auth::tls::{Strangers, TlsConfigs, certificates};
+use crate::auth::tls::{ClientAuth, TlsConfigs, certificates};
 use crate::cli::endpoint::MqttsEndpoint;
 use crate::config::Tls;
 use crate::identity::Identity;
@@ -30,7 +30,7 @@ fn server(script: Vec<(&'static str, Vec<u8>)>) -> (Connection, JoinHandle<usize
         key_file: Some(files.server_key),
         client_ca_files: Vec::new(),
     };
-    let configs = TlsConfigs::build(&tls, &[], Strangers::Refused).expect("tls");
+    let configs = TlsConfigs::build(&tls, &[], ClientAuth::default()).expect("tls");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

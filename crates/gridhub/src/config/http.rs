@@ -31,17 +31,36 @@ pub struct HttpConfig {
     pub body_time: HumanDuration,
     /// Bytes of all bodies in memory together.
     pub bodies_bytes_max: usize,
+    /// Absent = the profile's.
+    pub client_certificates: Option<ClientCertificates>,
+}
+
+/// Whether clients are asked for a certificate. A browser that is asked gives up a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// They are not.
+    #[default]
+    Never,
+    /// They are, and need not have one.
+    Optional,
 }
 
 impl HttpConfig {
-    /// As written, with the profile's rate filled in.
+    /// As written, with the profile's rate filled in; where all who come are devices, they are
+    /// asked for certificates.
     pub fn effective(&self, profile: Profile) -> Self {
         let of_profile = match profile {
             Profile::Open | Profile::IotHub => 0,
             Profile::EventGrid => EVENT_GRID_PER_SECOND,
         };
         let rate = self.publish_per_second_max.unwrap_or(of_profile);
-        Self { publish_per_second_max: Some(rate), ..self.clone() }
+        let of_profile = match profile {
+            Profile::IotHub => ClientCertificates::Optional,
+            Profile::Open | Profile::EventGrid => ClientCertificates::Never,
+        };
+        let client_certificates = Some(self.client_certificates.unwrap_or(of_profile));
+        Self { publish_per_second_max: Some(rate), client_certificates, ..self.clone() }
     }
 }
 
@@ -58,6 +77,7 @@ impl Default for HttpConfig {
             body_idle_time: seconds(15),
             body_time: seconds(60),
             bodies_bytes_max: 256 * 1024 * 1024,
+            client_certificates: None,
         }
     }
 }
@@ -113,6 +133,21 @@ mod tests {
         assert_eq!(rate(None, Profile::EventGrid), Some(500));
         assert_eq!(rate(Some(0), Profile::EventGrid), Some(0));
         assert_eq!(rate(Some(7), Profile::Open), Some(7));
+    }
+
+    #[test]
+    fn devices_are_asked_for_certificates_and_browsers_are_not() {
+        use ClientCertificates::{Never, Optional};
+        let asked = |text: &str, profile| {
+            let config: HttpConfig = toml::from_str(text).expect("readable");
+            config.effective(profile).client_certificates
+        };
+        assert_eq!(asked("", Profile::Open), Some(Never));
+        assert_eq!(asked("", Profile::IotHub), Some(Optional));
+        let never = "client_certificates = \"never\"";
+        assert_eq!(asked(never, Profile::IotHub), Some(Never));
+        let optional = "client_certificates = \"optional\"";
+        assert_eq!(asked(optional, Profile::Open), Some(Optional));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::publish::idempotency::Keys;
 use super::rate::{RateLimit, Rates};
 use super::refusals::Refusals;
 use super::request_id::RequestIds;
+use crate::auth::tls::Trust;
 use crate::config::Profile;
 use crate::config::http::HttpConfig;
 
@@ -67,6 +68,8 @@ pub struct Settings {
     pub bodies_bytes_max: usize,
     /// For answers under way when the server stops.
     pub drain_time: Duration,
+    /// Which client certificates are of an authority; `None` = none are asked for.
+    pub trust: Option<Arc<Trust>>,
 }
 
 /// Who may move the domain clock.
@@ -135,6 +138,7 @@ impl Settings {
             },
             bodies_bytes_max: config.bodies_bytes_max,
             drain_time: DRAIN_TIME,
+            trust: None,
         }
     }
 }

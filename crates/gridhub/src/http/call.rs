@@ -8,12 +8,16 @@ use broker::access::Principal;
 use hyper::header::HeaderValue;
 use hyper::http::Extensions;
 use hyper::{Method, Request, Uri};
+use node::auth::Certificate;
+
+use super::server::Peer;
 
 /// Lies in the extensions of every request that `service` passes on.
 #[derive(Debug)]
 pub struct Call {
     request_id: HeaderValue,
     peer: SocketAddr,
+    certificate: Option<Certificate>,
     method: Method,
     uri: Uri,
     principal: OnceLock<Arc<Principal>>,
@@ -30,10 +34,11 @@ pub struct Caller {
 
 impl Call {
     /// A request that nobody is known for yet.
-    pub fn new<T>(request_id: HeaderValue, peer: SocketAddr, request: &Request<T>) -> Arc<Self> {
+    pub fn new<T>(request_id: HeaderValue, peer: &Peer, request: &Request<T>) -> Arc<Self> {
         Arc::new(Call {
             request_id,
-            peer,
+            peer: peer.address,
+            certificate: peer.certificate.clone(),
             method: request.method().clone(),
             uri: request.uri().clone(),
             principal: OnceLock::new(),
@@ -65,6 +70,11 @@ impl Call {
     /// The address of the connection's other end.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// What the connection's other end has shown in the TLS handshake.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     /// The method as sent.

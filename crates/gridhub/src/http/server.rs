@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use node::auth::Certificate;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -60,12 +61,14 @@ pub enum Running {
 }
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     pub address: SocketAddr,
     pub protocol: Protocol,
     /// When it was accepted.
     pub since: Instant,
+    /// What it has shown in the TLS handshake.
+    pub certificate: Option<Certificate>,
 }
 
 /// The protocol that ALPN chose.
@@ -129,7 +132,7 @@ async fn secure<B: Backend>(
     // refuses is about to fail anyway.
     let _ = stream.set_nodelay(true);
     // Without an address it is gone already.
-    let (since, Ok(peer)) = (Instant::now(), stream.peer_addr()) else { return };
+    let (since, Ok(address)) = (Instant::now(), stream.peer_addr()) else { return };
     let handshake = timeout(service.app().settings.handshake_time, acceptor.accept(stream));
     let stream = tokio::select! {
         done = handshake => match done {
@@ -138,11 +141,15 @@ async fn secure<B: Backend>(
         },
         _ = stopped.wait_for(|running| *running == Running::Stopping) => return,
     };
-    let protocol = match stream.get_ref().1.alpn_protocol() {
+    let tls = stream.get_ref().1;
+    let protocol = match tls.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    connection(stream, Peer { address: peer, protocol, since }, service, stopped).await;
+    let trust = service.app().settings.trust.as_ref();
+    let certificate = trust.and_then(|trust| trust.certificate(tls.peer_certificates()?));
+    let peer = Peer { address, protocol, since, certificate };
+    connection(stream, peer, service, stopped).await;
 }
 
 /// One connection, whatever carries it, until it ends, idles too long or is told to stop.
@@ -157,7 +164,7 @@ pub async fn connection<B, IO>(
 {
     match peer.protocol {
         Protocol::Http1 => http1_connection(io, peer, service, stopped).await,
-        Protocol::Http2 => http2_connection(io, peer.address, service, stopped).await,
+        Protocol::Http2 => http2_connection(io, peer, service, stopped).await,
     }
 }
 
@@ -174,9 +181,9 @@ async fn http1_connection<B, IO>(
     let switch = Switch::new(peer.since);
     let answer = service_fn(|mut request| {
         let (service, switch) = (Arc::clone(&service), &switch);
-        let wish = switch.wish(&mut request);
+        let (wish, peer) = (switch.wish(&mut request), &peer);
         async move {
-            let response = service.answer(request, peer.address).await;
+            let response = service.answer(request, peer).await;
             switch.answered(wish, response.status());
             Ok::<_, Infallible>(response)
         }
@@ -209,22 +216,23 @@ async fn http1_connection<B, IO>(
 
 async fn http2_connection<B, IO>(
     io: IO,
-    peer: SocketAddr,
+    peer: Peer,
     service: Arc<Service<B>>,
     mut stopped: watch::Receiver<Running>,
 ) where
     B: Backend,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Arc::new(Activity::default());
+    let (activity, peer) = (Arc::new(Activity::default()), Arc::new(peer));
     let idle_time = service.app().settings.head_time;
     let builder = http2_builder();
     let answer = service_fn({
         let activity = Arc::clone(&activity);
         move |request| {
             let (service, busy) = (Arc::clone(&service), Busy::new(&activity));
+            let peer = Arc::clone(&peer);
             async move {
-                let response = service.answer(request, peer).await;
+                let response = service.answer(request, &peer).await;
                 drop(busy);
                 Ok::<_, Infallible>(response)
             }

@@ -1,7 +1,6 @@
 //! One request in, one response out: bounds that hold for every path, the short way to HTTP
 //! Publish, and the headers that every response carries. Refuses to know sockets.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,6 +20,7 @@ use super::call::Call;
 use super::error::HttpError;
 use super::refusals::Part;
 use super::router::{self, HEALTH, PUBLISH, READY};
+use super::server::Peer;
 use super::{probes, publish, websocket};
 
 /// Answers the requests of one listener.
@@ -46,7 +46,7 @@ impl<B: Backend> Service<B> {
 
     /// One response, always with `x-ms-request-id`; the caller's `x-ms-client-request-id` is
     /// echoed.
-    pub async fn answer<T>(&self, request: Request<T>, peer: SocketAddr) -> Response<ResponseBody>
+    pub async fn answer<T>(&self, request: Request<T>, peer: &Peer) -> Response<ResponseBody>
     where
         T: Body<Data = Bytes> + Send + Unpin + 'static,
         T::Error: Into<axum::BoxError>,

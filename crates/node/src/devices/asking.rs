@@ -3,7 +3,7 @@
 use super::known::Known;
 use super::methods::Ticket;
 use super::session::Way;
-use super::{Metered, SCANNED_AT_ONCE};
+use super::{Credential, Metered, SCANNED_AT_ONCE};
 use crate::door::Reply;
 use crate::jobs::Work;
 use crate::shard::Shard;
@@ -54,8 +54,8 @@ pub enum Ask {
     Settle(LockToken, Settlement, Reply<Result<(), Refusal>>),
     /// Its commands, to be looked at.
     Commands(Reply<Result<Commands, Refusal>>),
-    /// Whether a token lets somebody in as the device itself (C2, D6), and whose it is.
-    Verify(Box<str>, Reply<Result<AuthMethod, Refusal>>),
+    /// Whether what somebody shows lets him in as the device itself (C2, D6), and whose it is.
+    Verify(Credential, Reply<Result<AuthMethod, Refusal>>),
     /// Telemetry of a device that has proved itself so (D6).
     Event(Box<Sending>, AuthMethod, Reply<Result<(), Refusal>>),
     /// A direct method (C5), under a ticket of the caller's.

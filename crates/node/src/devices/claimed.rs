@@ -28,6 +28,15 @@ pub(crate) struct Claimed {
     pub after: After,
 }
 
+/// What somebody shows by HTTP who asks as a device (D6).
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// Of the device, or of a policy.
+    Token(Box<str>),
+    /// That of his connection.
+    Certificate(Certificate),
+}
+
 /// What is to be judged.
 #[derive(Debug, Clone)]
 enum Proof {
@@ -117,17 +126,16 @@ impl Claimed {
         Ok(Self { id: name.id, proved, proof, model_id, after: After::Stays })
     }
 
-    /// Who shows a token by HTTP (D6): of the device, or of a policy.
-    pub fn by_token(id: &IdentityId, text: &str) -> Self {
-        let policy = policy_of(text);
-        let proved = Proved { method: Method::Sas, policy, host: None, certificate: None };
-        Self {
-            id: id.clone(),
-            proved,
-            proof: Proof::Token(text.into()),
-            model_id: None,
-            after: After::Stays,
-        }
+    /// Who asks by HTTP (D6).
+    pub fn by_http(id: &IdentityId, credential: Credential, hub: &Hub) -> Self {
+        let (method, policy, certificate, proof) = match credential {
+            Credential::Token(text) => (Method::Sas, policy_of(&text), None, Proof::Token(text)),
+            Credential::Certificate(certificate) => {
+                (Method::X509, None, names(hub, Some(certificate)), Proof::Certificate)
+            }
+        };
+        let proved = Proved { method, policy, host: None, certificate };
+        Self { id: id.clone(), proved, proof, model_id: None, after: After::Stays }
     }
 
     /// The same identity with the claim of a re-authentication (iot-hub A8).
@@ -210,21 +218,23 @@ fn names(hub: &Hub, certificate: Option<Certificate>) -> Option<Arc<(Certificate
 }
 
 impl Shard {
-    /// Whether a token lets somebody in as this device. He is not told whether there is such a
-    /// device or such a policy; what he has signed himself he may hear of.
+    /// Whether a credential lets somebody in as this device. He is not told whether there is such
+    /// a device or such a policy; what he has signed himself he may hear of.
     ///
     /// # Errors
     /// IotHubUnauthorizedAccess.
-    pub(super) fn verify_token(
+    pub(super) fn verify(
         &mut self,
         id: &IdentityId,
-        token: &str,
+        credential: Credential,
     ) -> Result<AuthMethod, Refusal> {
-        let claimed = Claimed::by_token(id, token);
-        let judged = match &self.devices.hub {
-            Some(hub) => claimed.judge(&self.devices, hub, self.homes.now),
-            None => Err(NotAdmitted::Unknown),
+        let what = credential.what();
+        let Some(hub) = self.devices.hub.clone() else {
+            let text = "there is no hub here, and nobody may ask it";
+            return Err(Refusal::new(ErrorCode::IotHubUnauthorizedAccess, text));
         };
+        let claimed = Claimed::by_http(id, credential, &hub);
+        let judged = claimed.judge(&self.devices, &hub, self.homes.now);
         let Err(not) = judged else { return Ok(claimed.proved.auth_method(id)) };
         let client = id.to_string();
         self.homes.refused(&client, Reason::NOT_AUTHORIZED, not.rule(), not.why());
@@ -237,11 +247,27 @@ impl Shard {
             | NotAdmitted::Policy
             | NotAdmitted::NoCertificate
             | NotAdmitted::Denied(_) => {
-                let with = "the device's key, or with a policy's that has DeviceConnect";
-                format!("the token does not let '{client}' in: sign it with {with}")
+                let (what, rule) = what;
+                format!("the {what} does not let '{client}' in: {rule}")
             }
         };
         Err(Refusal::new(ErrorCode::IotHubUnauthorizedAccess, why))
+    }
+}
+
+impl Credential {
+    /// What it is called, and what it has to be.
+    fn what(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Token(_) => (
+                "token",
+                "sign it with the device's key, or with a policy's that has DeviceConnect",
+            ),
+            Self::Certificate(_) => (
+                "certificate",
+                "its thumbprint is to be registered, or its authority known and its name the id",
+            ),
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub use asking::{
 };
 use behind::Behind;
 pub(crate) use claimed::Claimed;
+pub use claimed::Credential;
 pub(crate) use commands::CommandWritten;
 use deadlines::Deadlines;
 pub(crate) use faults::{After, Strikes};

@@ -48,7 +48,7 @@ impl Shard {
             Ask::Receive(lock_ms, reply) => self.receive_command(&id, lock_ms, reply),
             Ask::Settle(token, how, reply) => self.settle_unless_lost(id, (token, how), reply),
             Ask::Commands(reply) => reply(self.commands_shown(&id)),
-            Ask::Verify(token, reply) => reply(self.verify_token(&id, &token)),
+            Ask::Verify(credential, reply) => reply(self.verify(&id, credential)),
             Ask::Event(sending, auth_method, reply) => {
                 self.take_event(&id, *sending, auth_method, (reply, Strikes::May));
             }

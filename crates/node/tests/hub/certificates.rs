@@ -2,9 +2,11 @@
 //! certificate are its common name, and twenty times its length is its thumbprint.
 
 use crate::device::{ClassicHello, Hello};
-use crate::world::{NOW_MS, World, take_after};
+use crate::world::{NOW_MS, World, take, take_after};
 use hub::IfMatch;
+use hub::telemetry::{AuthMethod, Scope};
 use node::auth::{Certificate, Chain};
+use node::devices::{Ask, Credential};
 
 fn certificate(name: &str, chain: Chain) -> Option<Certificate> {
     Some(Certificate { der: name.as_bytes().into(), chain })
@@ -37,7 +39,11 @@ fn thumbprints_and_authorities_are_judged_over_both_protocols() {
         let hello = Hello { method: x509, certificate: certificate.clone(), ..Hello::new(id) };
         let heard = hello.connect(&mut world).1;
         assert_eq!(heard[0] == "CONNACK 0", is_good, "row {n}: {heard:?}");
-        if certificate.is_some() {
+        if let Some(shown) = certificate.clone() {
+            let by_http = Credential::Certificate(shown);
+            let verified = take(&world.ask(id, |reply| Ask::Verify(by_http, reply)));
+            let expected = is_good.then_some(AuthMethod::Certificate(Scope::Device));
+            assert_eq!(verified.ok(), expected, "row {n}, HTTP");
             let hello = ClassicHello { certificate, ..ClassicHello::new(id) };
             let heard = hello.connect(&mut world).1;
             assert_eq!(heard[0] == "CONNACK 0", is_good, "row {n}, MQTT 3.1.1: {heard:?}");

@@ -8,7 +8,7 @@ use hub::errors::ErrorCode;
 use hub::sas::{Key, Token};
 use hub::telemetry::{AuthMethod, Scope};
 use mqtt::qos::QoS;
-use node::devices::Ask;
+use node::devices::{Ask, Credential};
 
 const QOS_0: QoS = QoS::AtMostOnce;
 const QOS_1: QoS = QoS::AtLeastOnce;
@@ -65,7 +65,8 @@ fn the_same_token_is_judged_by_http() {
         ("d1", "SharedAccessSignature sr=hub".to_owned(), Some("has no sig")),
         ("d1", format!("{}&skn=none", token(1, good, later)), Some("does not let 'd1' in")),
     ] {
-        let verified = take(&world.ask(id, |reply| Ask::Verify(token.as_str().into(), reply)));
+        let shown = Credential::Token(token.as_str().into());
+        let verified = take(&world.ask(id, |reply| Ask::Verify(shown, reply)));
         match why {
             None => assert_eq!(verified, Ok(AuthMethod::Key(Scope::Device)), "{token}"),
             Some(why) => {

@@ -218,6 +218,13 @@ fn jobs_are_charged_and_long_answers_counted() {
     let after = world.budget.bytes();
     assert!(after + KEPT_PAYLOAD_BYTES_MAX < kept, "{kept} {after}");
     assert_eq!(world.hub.job_losses.of(Loss::HistoryFull), 0);
+    let full = world.budget.account(0).charge(1 << 30);
+    world.settled();
+    let refused = take_after(&mut world, |world| plan(world, "more", &method_job("")));
+    assert_eq!(code(refused), ErrorCode::ServiceUnavailable, "there is no memory for it");
+    drop(full);
+    world.settled();
+    planned(&mut world, "more", &method_job(""));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use hub::errors::{ErrorCode, Refusal};
 use hub::identity::{IdentityId, Policy, Right};
 use hub::sas::{SignatureError, Target, Token, When};
 use hub::telemetry::AuthMethod;
-use node::devices::{Ask, Hub};
+use node::devices::{Ask, Credential, Hub};
 
 use super::asking;
 use crate::http::app::App;
@@ -73,7 +73,8 @@ fn signed<'h>(
     }
 }
 
-/// A device asks for itself: by a token of its own key, or of a policy with DeviceConnect.
+/// A device asks for itself: by a token of its own key, or of a policy with DeviceConnect, or,
+/// without any, by the certificate of its connection.
 ///
 /// # Errors
 /// 401 IotHubUnauthorizedAccess otherwise.
@@ -82,16 +83,24 @@ pub async fn device<B: Backend>(
     head: &Parts,
     id: &IdentityId,
 ) -> Result<AuthMethod, HttpError> {
-    let text = authorization(head).ok_or_else(|| unauthorized(SEND_AS_DEVICE))?;
-    if !is_token(text) {
-        return Err(unauthorized(SEND_AS_DEVICE));
-    }
-    Token::parse(text).map_err(|why| unauthorized(&format!("{why}; {SEND_AS_DEVICE}")))?;
-    let verified = asking::ask(&app.backend, id, |reply| Ask::Verify(text.into(), reply)).await;
+    let credential = match Call::of(&head.extensions).certificate() {
+        Some(certificate) if !head.headers.contains_key(AUTHORIZATION) => {
+            Credential::Certificate(certificate.clone())
+        }
+        _ => Credential::Token(token_of_device(head)?.into()),
+    };
+    let verified = asking::ask(&app.backend, id, |reply| Ask::Verify(credential, reply)).await;
     verified.map_err(|error| match error.status {
         StatusCode::UNAUTHORIZED => error.with(Hint::Bearer(None)),
         _ => error,
     })
+}
+
+fn token_of_device(head: &Parts) -> Result<&str, HttpError> {
+    let text = authorization(head).filter(|text| is_token(text));
+    let text = text.ok_or_else(|| unauthorized(SEND_AS_DEVICE))?;
+    Token::parse(text).map_err(|why| unauthorized(&format!("{why}; {SEND_AS_DEVICE}")))?;
+    Ok(text)
 }
 
 fn is_token(text: &str) -> bool {
@@ -128,7 +137,7 @@ fn unauthorized(text: &str) -> HttpError {
 const UNAUTHORIZED: ErrorCode = ErrorCode::IotHubUnauthorizedAccess;
 const SCHEME: &str = "SharedAccessSignature";
 const SEND: &str = "send 'Authorization: SharedAccessSignature sr=..&sig=..&se=..&skn=..'";
-const SEND_AS_DEVICE: &str =
-    "send 'Authorization: SharedAccessSignature sr=..&sig=..&se=..' of the device's own key";
+const SEND_AS_DEVICE: &str = "connect with the device's certificate, or send \
+     'Authorization: SharedAccessSignature sr=..&sig=..&se=..' of its own key";
 /// How far a service's clock may be behind (iot-hub A3).
 const SKEW_MS: u64 = 5 * 60 * 1000;

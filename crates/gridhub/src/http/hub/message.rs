@@ -211,7 +211,8 @@ const DELIVERY_COUNT: HeaderName = HeaderName::from_static("iothub-deliverycount
 const ENQUEUED_TIME: HeaderName = HeaderName::from_static("iothub-enqueuedtime");
 /// Also what a sender is told, which is ours.
 pub const SEQUENCE_NUMBER: HeaderName = HeaderName::from_static("iothub-sequencenumber");
-/// HTTP has names in one case only: that of an application property is lost.
+/// Names of headers have no case, and hyper tells nobody in which they came: that of an application
+/// property is lost. Members of a batch keep theirs.
 const PROPERTY: &str = "iothub-app-";
 const TO_FORM: &str = "/devices/{id}/messages/deviceBound";
 const OCTETS: &str = "application/octet-stream";

@@ -61,7 +61,12 @@ impl Server {
         let (ours, theirs) = tokio::io::duplex(8 * 1024 * 1024);
         tokio::spawn(connection(
             theirs,
-            Peer { address: ([127, 0, 0, 1], 50_000).into(), protocol, since: Instant::now() },
+            Peer {
+                address: ([127, 0, 0, 1], 50_000).into(),
+                protocol,
+                since: Instant::now(),
+                certificate: None,
+            },
             Arc::clone(&self.service),
             self.stop.subscribe(),
         ));
