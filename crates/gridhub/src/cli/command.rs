@@ -22,9 +22,9 @@ pub enum Command {
     /// Put a command into the queue of a device
     Send(Send),
     /// What waits for a device, and its dead letters
-    List(List),
+    List(Queue),
     /// End all commands that wait for a device
-    Purge(Purge),
+    Purge(Queue),
     /// What has become of commands that were sent with --ack, once
     Feedback(Feedback),
 }
@@ -76,26 +76,13 @@ pub enum Ack {
     Full,
 }
 
-/// A queue, to look at.
+/// A queue.
 #[derive(Args)]
-pub struct List {
+pub struct Queue {
     /// The device
     #[arg(value_parser = device)]
     name: DeviceId,
-    /// Print one line of JSON a command
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    service: ServiceFlags,
-}
-
-/// A queue, to empty.
-#[derive(Args)]
-pub struct Purge {
-    /// The device
-    #[arg(value_parser = device)]
-    name: DeviceId,
-    /// Print how many there were as one line of JSON
+    /// Print lines of JSON: one a command, or how many were purged
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -117,8 +104,8 @@ impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Send(verb) => verb.run(),
-            Self::List(verb) => verb.run(),
-            Self::Purge(verb) => verb.run(),
+            Self::List(queue) => queue.list(),
+            Self::Purge(queue) => queue.purge(),
             Self::Feedback(verb) => verb.run(),
         }
     }
@@ -170,8 +157,8 @@ impl Send {
     }
 }
 
-impl List {
-    fn run(self) -> anyhow::Result<()> {
+impl Queue {
+    fn list(self) -> anyhow::Result<()> {
         let path = format!("/admin{}", of(&self.name));
         let document = self.service.resolve()?.ask(Method::Get, &path, &[], None)?.json()?;
         let part = |name: &str| document[name].as_array().context("an answer that is no list");
@@ -196,10 +183,8 @@ impl List {
         }
         say(&table(&COLUMNS, &all))
     }
-}
 
-impl Purge {
-    fn run(self) -> anyhow::Result<()> {
+    fn purge(self) -> anyhow::Result<()> {
         let service = self.service.resolve()?;
         let document: Value = service.ask(Method::Delete, &of(&self.name), &[], None)?.json()?;
         if self.json {

@@ -18,14 +18,19 @@ impl MethodName {
         if text.is_empty() {
             return Err(Refusal::new(ErrorCode::ArgumentNull, "methodName is empty"));
         }
-        let good = |byte: u8| byte.is_ascii_graphic() && !NOT_IN_NAMES.contains(&byte);
-        if text.len() > NAME_CHARS_MAX || !text.bytes().all(good) {
+        if !Self::is_name(text) {
             let marks = String::from_utf8_lossy(NOT_IN_NAMES);
             let rule = format!("printable ASCII characters without blanks and {marks}");
             let text = format!("methodName has at most {NAME_CHARS_MAX} {rule}");
             return Err(Refusal::new(ErrorCode::ArgumentInvalid, text));
         }
         Ok(Self(text.into()))
+    }
+
+    /// Whether a method can be called so.
+    pub fn is_name(text: &str) -> bool {
+        let good = |byte: u8| byte.is_ascii_graphic() && !NOT_IN_NAMES.contains(&byte);
+        (1..=NAME_CHARS_MAX).contains(&text.len()) && text.bytes().all(good)
     }
 
     /// The text.

@@ -5,8 +5,8 @@ use mqtt::qos::QoS;
 use mqtt::reason::Reason;
 use mqtt::topic::TopicFilter;
 
-use super::limits::METHOD_NAME_CHARS_MAX;
 use super::topic::{METHODS, PREFIX};
+use crate::method::MethodName;
 
 /// A filter of a SUBSCRIBE or UNSUBSCRIBE, judged alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl<'f> Subscription<'f> {
             "responses" => Some(Self::Responses),
             _ => match rest.strip_prefix(METHODS)? {
                 "+" => Some(Self::AllMethods),
-                name if is_method_name(name) => Some(Self::Method(name)),
+                name if MethodName::is_name(name) => Some(Self::Method(name)),
                 _ => None,
             },
         }
@@ -97,15 +97,6 @@ impl<'f> Subscription<'f> {
         !matches!(self, Self::Responses)
     }
 }
-
-/// Whether a method can be called so (B3): printable ASCII without
-/// ``$ ( ) < > @ , ; : \ " / [ ] ? = { }``; what is a wildcard cannot stand in a topic either.
-fn is_method_name(name: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_graphic() && !NOT_IN_METHODS.contains(&byte);
-    (1..=METHOD_NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(good)
-}
-
-const NOT_IN_METHODS: &[u8] = b"$()<>@,;:\\\"/[]?={}+#";
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,5 @@ pub const CORRELATION_BYTES_MAX: usize = 16;
 pub const KEEP_ALIVE_S_MAX: u16 = 1140;
 /// How long a connection waits for CONNECT after TLS, seconds. Then it is closed.
 pub const CONNECT_WITHIN_S: u64 = 30;
-/// The name of a method, in characters (B3).
-pub const METHOD_NAME_CHARS_MAX: usize = 100;
 /// What an error shows of a property's name, in characters.
 pub(super) const SHOWN_NAME_CHARS_MAX: usize = 64;

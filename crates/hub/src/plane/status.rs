@@ -205,8 +205,12 @@ mod tests {
 
     #[test]
     fn refusals_of_twins_have_a_status() {
-        for refused in [Refused::VersionDiffers { version: 2 }, Refused::NotAnObject("request")] {
-            assert_eq!(Status::from(&refused).to_string(), refused.status());
+        for (refused, status) in [
+            (Refused::VersionDiffers { version: 2 }, "0104"),
+            (Refused::EtagDiffers, "0104"),
+            (Refused::NotAnObject("request"), "0100"),
+        ] {
+            assert_eq!(Status::from(&refused).to_string(), status);
         }
     }
 

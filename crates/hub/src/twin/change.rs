@@ -290,7 +290,7 @@ mod tests {
         let twin = after(&Twin::new(NOW), &texts(7, 4095)).unwrap();
         for more in [r#"{"x":1}"#, r#"{"x":true}"#, r#"{"x":[[],{}]}"#] {
             let e = after(&twin, more).unwrap_err();
-            assert_eq!((e.code(), e.status()), (ErrorCode::ArgumentInvalid, "0100"), "{more}");
+            assert_eq!(e.code(), ErrorCode::ArgumentInvalid, "{more}");
         }
         assert!(after(&twin, r#"{"一":null,"x":1,"y":true}"#).is_ok());
         let empty = format!("{{\"a\":[{}[]]}}", "[],".repeat(200_000));
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(device(IfVersion::Is(2)), Ok(()));
         let refused = device(IfVersion::Is(1)).unwrap_err();
         assert_eq!(refused, Refused::VersionDiffers { version: 2 });
-        assert_eq!((refused.code(), refused.status()), (ErrorCode::PreconditionFailed, "0104"));
+        assert_eq!(refused.code(), ErrorCode::PreconditionFailed);
         let service = |header| {
             let request = br#"{"tags":{"a":1}}"#;
             patch(&twin, request, &IfMatch::parse(header), NOW).map(|change| change.twin.etag)

@@ -61,14 +61,6 @@ impl Refused {
             _ => ErrorCode::ArgumentInvalid,
         }
     }
-
-    /// The `status` of the MQTT 5 plane (A13).
-    pub fn status(&self) -> &'static str {
-        match self {
-            Self::VersionDiffers { .. } | Self::EtagDiffers => "0104",
-            _ => "0100",
-        }
-    }
 }
 
 /// What a service is answered.

@@ -116,8 +116,7 @@ impl Shard {
             Ok(None) => self.respond_failure(&way, Status::SERVER_ERROR, ""),
             Err(NotChanged::Unknown) => self.respond_failure(&way, Status::NOT_AUTHORIZED, GONE),
             Err(NotChanged::Refused(refused)) => {
-                let status = Status::parse(refused.status()).unwrap_or(Status::BAD_REQUEST);
-                self.respond_failure(&way, status, &refused.to_string());
+                self.respond_failure(&way, Status::from(&refused), &refused.to_string());
             }
         }
     }
