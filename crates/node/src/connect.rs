@@ -220,6 +220,7 @@ impl Shard {
             } else if let Some(extra) = &mut l.extra {
                 // Needed for CONNECT only.
                 extra.certificate = None;
+                extra.server_name = None;
             }
         }
         if o.keep_alive_s > 0 {

@@ -54,6 +54,8 @@ pub(crate) enum Phase {
 pub(crate) struct Extra {
     /// The client's certificate.
     pub certificate: Option<Certificate>,
+    /// What its TLS has called this server, where that is none of the hub's names.
+    pub server_name: Option<Box<str>>,
     /// Authentication Method of CONNECT: re-authentication must repeat it (4.12.1-1).
     pub method: Option<Box<str>>,
     /// A re-authentication is under way.

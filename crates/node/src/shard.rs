@@ -178,6 +178,15 @@ impl Shard {
         }
     }
 
+    /// The TLS of a connection has called this server so (SNI). The hub's own names say nothing
+    /// new; one that is none of them may be what a device has signed (iot-hub A3).
+    pub fn called(&mut self, id: LinkId, server_name: &str) {
+        let is_new = self.devices.hub.as_ref().is_some_and(|hub| !hub.is_host(server_name));
+        if let Some(l) = self.homes.links.get_mut(id.slot, id.generation).filter(|_| is_new) {
+            l.extra.get_or_insert_default().server_name = Some(server_name.into());
+        }
+    }
+
     /// A turn ends: what the log made a fact goes on, fan-out and hand-overs run their share.
     pub fn end(&mut self) {
         self.keep_begun();

@@ -17,6 +17,10 @@ use super::{Config, Profile};
 pub struct HubConfig {
     /// Host names besides `namespace.hostname`; a port does not count.
     pub hostnames: Vec<String>,
+    /// Whether keys of devices are no proof.
+    pub disable_device_sas: bool,
+    /// Whether keys of modules are no proof.
+    pub disable_module_sas: bool,
     /// Whether messages of devices that no route takes go to the built-in endpoint.
     pub fallback: bool,
     /// Shared access policies.
@@ -43,6 +47,8 @@ impl Default for HubConfig {
     fn default() -> Self {
         Self {
             hostnames: Vec::new(),
+            disable_device_sas: false,
+            disable_module_sas: false,
             fallback: true,
             policies: Vec::new(),
             telemetry: TelemetryConfig::default(),

@@ -84,6 +84,8 @@ fn hub() -> HubConfig {
             primary_key: String::new(),
             secondary_key: String::new(),
         }],
+        disable_device_sas: false,
+        disable_module_sas: false,
         fallback: true,
         telemetry: TelemetryConfig::default(),
         feedback: FeedbackConfig::default(),

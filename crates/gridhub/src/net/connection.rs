@@ -31,8 +31,15 @@ pub(super) struct Connection {
     pub work: Work,
     /// The peer has closed its side: read on to the end.
     pub ended: bool,
-    /// The client's certificate was looked at.
+    /// What TLS has told was looked at.
     pub identified: bool,
+}
+
+/// What TLS has told of a client.
+pub(super) struct Greeting {
+    pub certificate: Option<Certificate>,
+    /// What it has called this server (SNI).
+    pub server_name: Option<String>,
 }
 
 /// Whether it is served.
@@ -143,17 +150,18 @@ impl Connection {
         self.held.set(self.unread.capacity());
     }
 
-    /// The client's certificate, once, after the handshake.
-    pub fn certificate(&mut self, trust: Option<&Trust>) -> Option<Certificate> {
-        if self.identified || self.tls.as_ref().is_none_or(|t| t.is_handshaking()) {
-            return None;
-        }
+    /// What TLS has told of the client, once, after the handshake.
+    pub fn greeting(&mut self, trust: Option<&Trust>) -> Option<Greeting> {
+        let tls = self.tls.as_ref().filter(|tls| !self.identified && !tls.is_handshaking())?;
         self.identified = true;
-        let chain = self.tls.as_ref()?.peer_certificates()?;
-        let der = Arc::from(chain.first()?.as_ref());
-        // Without a judge the handshake has been one.
-        let chain = trust.map_or(Chain::Trusted, |trust| trust.chain(chain));
-        Some(Certificate { der, chain })
+        let server_name = tls.server_name().map(str::to_owned);
+        let certificate = tls.peer_certificates().and_then(|chain| {
+            let der = Arc::from(chain.first()?.as_ref());
+            // Without a judge the handshake has been one.
+            let chain = trust.map_or(Chain::Trusted, |trust| trust.chain(chain));
+            Some(Certificate { der, chain })
+        });
+        Some(Greeting { certificate, server_name })
     }
 
     /// Writes what waits for this connection; false if the socket is broken.

@@ -1,7 +1,7 @@
 //! From readable sockets to the shard: one read each, undecoded bytes kept. Who is read when is the
 //! queue's.
 
-use crate::net::connection::{Got, State};
+use crate::net::connection::{Got, Greeting, State};
 use crate::net::queue::Said;
 use crate::net::reactor::{BUFFER_BYTES, Reactor};
 use node::LinkId;
@@ -64,8 +64,9 @@ impl Reactor {
         let end = (have + room).min(BUFFER_BYTES);
         let got = c.read(&mut self.buffer[have..end]);
         let framed = c.websocket.is_some();
-        if let Some(certificate) = c.certificate(self.trust.as_deref()) {
-            self.shard.identify(id, certificate);
+        if let Some(Greeting { certificate, server_name }) = c.greeting(self.trust.as_deref()) {
+            certificate.into_iter().for_each(|shown| self.shard.identify(id, shown));
+            server_name.iter().for_each(|name| self.shard.called(id, name));
         }
         match got {
             Got::Bytes(0) if c.readable => self.read_later(id),

@@ -14,7 +14,9 @@ use broker::subscription::Interest;
 use hub::identity::Thumbprint;
 use node::channel::Channel;
 use node::counters::Counters;
-use node::devices::{self, Hub as Devices, MakePrincipal, ReadCertificate, Scope, TwinHistory};
+use node::devices::{
+    self, Hub as Devices, KeysOff, MakePrincipal, ReadCertificate, Scope, TwinHistory,
+};
 use node::keys::KeyRecords;
 use std::sync::Arc;
 
@@ -83,6 +85,7 @@ fn devices(config: &Config, authenticator: &Arc<Authenticator>) -> anyhow::Resul
     let wrong = |mistake: Mistake| anyhow!("{}: {}", mistake.path, mistake.message);
     devices.feedback = hub.feedback.settings().map_err(wrong)?;
     devices.throttles = hub.bounds(config.namespace.profile);
+    devices.keys_off = KeysOff { devices: hub.disable_device_sas, modules: hub.disable_module_sas };
     devices.twin_history = TwinHistory {
         changes_max: hub.twin_history_changes_max,
         bytes_max: hub.twin_history_bytes_max,

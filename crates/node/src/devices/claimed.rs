@@ -57,6 +57,8 @@ pub(crate) enum NotAdmitted {
     Unknown,
     /// There is no such policy.
     Policy,
+    /// Its own keys prove nothing.
+    KeysOff,
     /// There is no certificate.
     NoCertificate,
     /// The password is no token.
@@ -66,20 +68,27 @@ pub(crate) enum NotAdmitted {
 }
 
 impl Claimed {
-    /// Takes what a CONNECT of MQTT 5 says.
+    /// Takes what a CONNECT of MQTT 5 says. `server_name`: what its TLS has called this server, if
+    /// that is none of the hub's names.
     ///
     /// # Errors
-    /// A host that is none of this hub.
+    /// A host that is none of this hub. Who names none is for the one hub that there is; where
+    /// there is nothing else, only if TLS did not name another.
     pub fn of(
         hello: Hello<'_>,
         hub: &Hub,
         certificate: Option<Certificate>,
+        server_name: Option<&str>,
     ) -> Result<Self, ConnectRefused> {
         let Hello { id, host, claim, .. } = hello;
-        if host.is_some_and(|host| !hub.is_host(host)) {
+        let is_stranger = match host {
+            Some(host) => !hub.is_host(host),
+            None => hub.is_alone() && server_name.is_some(),
+        };
+        if is_stranger {
             return Err(ConnectRefused::UnknownTenant);
         }
-        let host = host.map(Into::into);
+        let host = host.or(server_name).map(Into::into);
         let (method, policy, proof) = match claim {
             Claim::X509 => (Method::X509, None, Proof::Certificate),
             Claim::Sas(s) => (Method::Sas, s.policy.map(Into::into), Proof::of(&s)),
@@ -178,12 +187,7 @@ impl Claimed {
             }
             Proof::Signature { at, expiry, mac } => {
                 let policy = self.proved.policy.as_deref();
-                let signer = match policy {
-                    None => Signer::Own,
-                    Some(name) => {
-                        Signer::Policy(hub.policies.get(name).ok_or(NotAdmitted::Policy)?)
-                    }
-                };
+                let signer = self.signer(policy, hub)?;
                 let client_id = &self.id.to_string();
                 let signed = SignedConnect { client_id, policy, at: at.as_deref(), expiry };
                 let hosts: Vec<&str> =
@@ -193,16 +197,22 @@ impl Claimed {
             }
             Proof::Token(text) => {
                 let token = Token::parse(text).map_err(NotAdmitted::Token)?;
-                let signer = match token.policy() {
-                    None => Signer::Own,
-                    Some(name) => {
-                        Signer::Policy(hub.policies.get(name).ok_or(NotAdmitted::Policy)?)
-                    }
-                };
+                let signer = self.signer(token.policy(), hub)?;
                 let hosts: Vec<&str> = hub.hosts().collect();
                 let proof = candidate.token(signer, &token, &hosts, when);
                 proof.map(|proof| Some(proof.expires_at_ms)).map_err(NotAdmitted::Denied)
             }
+        }
+    }
+}
+
+impl Claimed {
+    /// Whose keys have to have signed.
+    fn signer<'h>(&self, policy: Option<&str>, hub: &'h Hub) -> Result<Signer<'h>, NotAdmitted> {
+        match policy {
+            None if hub.keys_off.of(&self.id) => Err(NotAdmitted::KeysOff),
+            None => Ok(Signer::Own),
+            Some(name) => hub.policies.get(name).map(Signer::Policy).ok_or(NotAdmitted::Policy),
         }
     }
 }
@@ -245,6 +255,7 @@ impl Shard {
             )) => error.to_string(),
             NotAdmitted::Unknown
             | NotAdmitted::Policy
+            | NotAdmitted::KeysOff
             | NotAdmitted::NoCertificate
             | NotAdmitted::Denied(_) => {
                 let (what, rule) = what;
@@ -284,6 +295,7 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "identity_unknown",
             Self::Policy => "policy_unknown",
+            Self::KeysOff => "keys_off",
             Self::NoCertificate => "certificate_missing",
             Self::Token(_) => "token_malformed",
             Self::Denied(denied) => denied.rule(),
@@ -295,6 +307,9 @@ impl NotAdmitted {
         match self {
             Self::Unknown => "nobody of this id is registered".to_owned(),
             Self::Policy => "the hub has no policy of this name".to_owned(),
+            Self::KeysOff => {
+                "hub.disable_device_sas or hub.disable_module_sas turns its own keys off".to_owned()
+            }
             Self::NoCertificate => "no certificate came with the TLS connection".to_owned(),
             Self::Token(error) => error.to_string(),
             Self::Denied(denied) => denied.to_string(),

@@ -48,7 +48,9 @@ impl Shard {
         }
         let certificate = self.certificate_of(link);
         let read = Hello::read(c, hub.leniency);
-        let read = read.and_then(|hello| Claimed::of(hello, hub, certificate));
+        let extra = self.homes.links.at(link).and_then(|l| l.extra.as_deref());
+        let server_name = extra.and_then(|extra| extra.server_name.as_deref());
+        let read = read.and_then(|hello| Claimed::of(hello, hub, certificate, server_name));
         let claimed = match read {
             Ok(claimed) => claimed,
             Err(refused) => {

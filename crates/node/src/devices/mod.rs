@@ -45,7 +45,9 @@ use late::Later;
 pub use methods::Ticket;
 pub(crate) use publishing::Said;
 pub(crate) use session::DeviceSession;
-pub use settings::{CertificateNames, Hub, MakePrincipal, ReadCertificate, Scope, TwinHistory};
+pub use settings::{
+    CertificateNames, Hub, KeysOff, MakePrincipal, ReadCertificate, Scope, TwinHistory,
+};
 pub(crate) use subscribing::{Subscribed, kept};
 use throttles::Used;
 pub use throttles::{Bounds, By, Metered, Throttled, Throttles, Whose};

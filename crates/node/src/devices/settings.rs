@@ -6,7 +6,7 @@ use broker::access::Principal;
 use hub::command;
 use hub::fault::Faults;
 use hub::feedback;
-use hub::identity::{Policies, Thumbprint};
+use hub::identity::{IdentityId, Policies, Thumbprint};
 use hub::job;
 use hub::plane::Leniency;
 use hub::route::Routing;
@@ -21,6 +21,8 @@ pub struct Hub {
     pub policies: Policies,
     /// How exactly CONNECT is taken.
     pub leniency: Leniency,
+    /// Whose own keys prove nothing.
+    pub keys_off: KeysOff,
     /// By how much a device's clock may be behind, milliseconds.
     pub skew_ms: u64,
     /// Bounds of commands.
@@ -49,6 +51,22 @@ pub struct Hub {
     read_certificate: ReadCertificate,
     /// Devices and modules that are registered or about to be.
     registered: AtomicU64,
+}
+
+/// Whose own keys prove nothing (iot-hub A4); certificates and policies do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeysOff {
+    /// Of devices: `disableDeviceSAS`.
+    pub devices: bool,
+    /// Of modules: `disableModuleSAS`.
+    pub modules: bool,
+}
+
+impl KeysOff {
+    /// Whether the keys of this identity are meant.
+    pub(crate) fn of(self, id: &IdentityId) -> bool {
+        if id.module.is_some() { self.modules } else { self.devices }
+    }
 }
 
 /// How much is remembered of changes of twins.
@@ -102,6 +120,7 @@ impl Hub {
             hosts: hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
             policies,
             leniency: Leniency::default(),
+            keys_off: KeysOff::default(),
             skew_ms: SKEW_MS,
             commands: command::Settings::default(),
             feedback: feedback::Settings::default(),

@@ -39,6 +39,10 @@ pub struct Hello<'h> {
     pub policy: Option<&'h str>,
     pub expiry_ms: u64,
     pub certificate: Option<Certificate>,
+    /// What TLS has called the server.
+    pub server_name: Option<&'h str>,
+    /// The host that it has signed.
+    pub signed: &'h str,
 }
 
 impl<'h> Hello<'h> {
@@ -55,6 +59,8 @@ impl<'h> Hello<'h> {
             policy: None,
             expiry_ms: NOW_MS + 60_000,
             certificate: None,
+            server_name: None,
+            signed: "hub",
         }
     }
 
@@ -62,7 +68,7 @@ impl<'h> Hello<'h> {
         let expiry = self.expiry_ms.to_string();
         let signed =
             SignedConnect { client_id: self.id, policy: self.policy, at: None, expiry: &expiry };
-        let mac = signed.sign(&Key::generated(&[self.key; 32]), "hub");
+        let mac = signed.sign(&Key::generated(&[self.key; 32]), self.signed);
         let mut user: Vec<(&str, &str)> =
             self.properties.iter().map(|(name, value)| (*name, value.as_str())).collect();
         user.push(("sas-expiry", &expiry));
@@ -84,6 +90,7 @@ impl<'h> Hello<'h> {
     pub fn connect(&self, world: &mut World) -> (Device, Heard) {
         let link = world.turn(|shard| {
             let link = shard.accept(Listener::Tls, self.certificate.clone());
+            self.server_name.iter().for_each(|name| shard.called(link, name));
             shard.input(link, &self.encode());
             link
         });

@@ -1,12 +1,13 @@
 //! The MQTT 5 plane at the home of a device (iot-hub A): CONNECT, subscriptions, twins, and what
 //! each mistake is answered.
 
-use crate::device::{Device, Hello};
-use crate::world::{NOW_MS, World, take_after};
+use crate::device::{ClassicHello, Device, Hello};
+use crate::world::{NOW_MS, World, hub, take, take_after};
 use crashdisk::CrashDisk;
 use hub::IfMatch;
+use hub::sas::{Key, Token};
 use mqtt::qos::QoS;
-use node::devices::Ask;
+use node::devices::{Ask, Credential, Hub, KeysOff};
 
 const QOS_0: QoS = QoS::AtMostOnce;
 const QOS_1: QoS = QoS::AtLeastOnce;
@@ -55,6 +56,66 @@ fn who_connects_is_judged_at_home() {
     ];
     for (n, (hello, expected)) in rows.iter().enumerate() {
         assert_eq!(hello.connect(&mut world).1, *expected, "row {n}");
+    }
+}
+
+/// A3: what TLS has called the server may be signed; where there is nothing else, another name is
+/// another hub's.
+#[test]
+fn the_name_in_tls_counts_where_no_property_names_a_host() {
+    let unknown = ["CONNACK 135 status=0101", "closed"];
+    let denied = ["CONNACK 135 status=0101 trace-id", "closed"];
+    let called = |name, signed| Hello { server_name: Some(name), signed, ..Hello::new("d1") };
+    let with_host = |name, signed| {
+        let mut hello = called(name, signed);
+        hello.properties.push(("host", "hub".to_owned()));
+        hello
+    };
+    let good = &["CONNACK 0"][..];
+    let rows = [
+        (called("HUB", "hub"), good, good),
+        (called("gateway", "hub"), good, &unknown),
+        (called("gateway", "gateway"), good, &unknown),
+        (called("gateway", "other"), &denied, &unknown),
+        (with_host("gateway", "hub"), good, good),
+        (with_host("gateway", "gateway"), &denied, &denied),
+        (Hello { signed: "gateway", ..Hello::new("d1") }, &denied, &denied),
+    ];
+    let mut worlds = [World::in_memory(), World::alone()].map(with_device);
+    for (n, (hello, beside_broker, alone)) in rows.into_iter().enumerate() {
+        for (world, expected) in worlds.iter_mut().zip([beside_broker, alone]) {
+            assert_eq!(hello.connect(world).1, *expected, "row {n}");
+        }
+    }
+}
+
+fn without_keys(keys_off: KeysOff) -> Hub {
+    let mut hub = hub();
+    hub.keys_off = keys_off;
+    hub
+}
+
+/// A4: `disableDeviceSAS` and `disableModuleSAS`.
+#[test]
+fn keys_of_devices_or_modules_can_be_turned_off() {
+    let of_devices = || without_keys(KeysOff { devices: true, modules: false });
+    let of_modules = || without_keys(KeysOff { devices: false, modules: true });
+    for (make, device, module) in
+        [(of_devices as fn() -> Hub, false, true), (of_modules, true, false)]
+    {
+        let mut world = with_device(World::making(make));
+        for (id, is_good) in [("d1", device), ("d1/m", module)] {
+            let heard = Hello::new(id).connect(&mut world).1;
+            assert_eq!(heard[0] == "CONNACK 0", is_good, "{id}");
+            let heard = ClassicHello::new(id).connect(&mut world).1;
+            assert_eq!(heard[0] == "CONNACK 0", is_good, "{id}, MQTT 3.1.1");
+            let resource = format!("hub/devices/{}", id.replace('/', "/modules/"));
+            let (key, expiry_s) = (Key::generated(&[1; 32]), NOW_MS / 1_000 + 60);
+            let token = Token::make(&resource, expiry_s, None, &key);
+            let shown = Credential::Token(token.as_str().into());
+            let verified = take(&world.ask(id, |reply| Ask::Verify(shown, reply)));
+            assert_eq!(verified.is_ok(), is_good, "{id}");
+        }
     }
 }
 
