@@ -123,6 +123,62 @@ fn methods_and_commands_beside_the_data() {
 }
 
 #[test]
+fn jobs_are_made_followed_and_ended() {
+    let server = Server::new();
+    let twin = r#"{"tags":{"floor":4}}"#;
+    let create = ["job", "create", "j'1", "--where", "deviceId = 'device1'", "--twin", twin];
+    assert_eq!(told(server.verb(&create)), "");
+    let job = until("the job to end", || {
+        let job = json_of(server.verb(&["job", "show", "j'1", "--json"]));
+        (job["status"] == "completed").then_some(job)
+    });
+    assert_eq!(job["deviceJobStatistics"]["succeededCount"], 1);
+    assert_eq!(json_of(server.verb(&["twin", "show", "device1"]))["tags"], json!({"floor": 4}));
+    let call = ["job", "create", "j2", "--where", "*", "--method", "reboot", "--payload", "1.50"];
+    let made = told(server.verb(&[&call[..], &["--timeout", "5s", "--json"]].concat()));
+    assert!(made.contains(r#""payload":1.50,"responseTimeoutInSeconds":5,"#), "{made}");
+    let row = until("the device to fail", || {
+        let rows = told(server.verb(&["job", "show", "j2", "--devices", "--json"]));
+        let row: Value = serde_json::from_str(rows.lines().next()?).unwrap();
+        (row["status"] == "failed").then_some(row)
+    });
+    assert_eq!(row["error"]["code"], "404103");
+    let table = told(server.verb(&["job", "show", "j2", "--devices"]));
+    assert!(table.starts_with("DEVICE") && table.contains("device1  failed"), "{table}");
+    let later = [&call[..2], &["j3"], &call[3..], &["--start", "2999-01-01T00:00:00Z"]].concat();
+    let later = [&later[..], &["--max-time", "90s"]].concat();
+    let made = json_of(server.verb(&[&later[..], &["--json"]].concat()));
+    assert_eq!(
+        (&made["status"], &made["maxExecutionTimeInSeconds"]),
+        (&json!("scheduled"), &json!(90))
+    );
+    let listed = told(server.verb(&["job", "list", "--status", "scheduled"]));
+    assert!(listed.starts_with("JOB") && listed.lines().count() == 2, "{listed}");
+    let cancelled = json_of(server.verb(&["job", "cancel", "j3", "--json"]));
+    assert_eq!(cancelled["status"], "cancelled");
+    let all = told(server.verb(&["job", "list", "--json"]));
+    let ids: Vec<Value> = all
+        .lines()
+        .map(|job| serde_json::from_str::<Value>(job).unwrap()["jobId"].take())
+        .collect();
+    assert_eq!(ids, ["j'1", "j2", "j3"]);
+    let again = server.verb(&["job", "cancel", "j3"]).output();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(said(&again).contains("OperationNotAllowedInCurrentState"), "{}", said(&again));
+    for wrong in [
+        &["job", "create", "a b", "--where", "*", "--method", "m"][..],
+        &["job", "create", "j", "--where", "*"],
+        &["job", "create", "j", "--method", "m"],
+        &["job", "create", "j", "--where", "*", "--twin", "{"],
+        &["job", "create", "j", "--where", "*", "--twin", "{}", "--payload", "1"],
+        &["job", "create", "j", "--where", "*", "--method", "m", "--start", "soon"],
+    ] {
+        let output = server.verb(wrong).output();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", said(&output));
+    }
+}
+
+#[test]
 fn a_connection_string_is_enough_elsewhere_and_its_policy_decides() {
     let server = Server::new();
     let elsewhere = Folder::new();

@@ -30,7 +30,19 @@ pub struct Invoke {
     name: IdentityId,
     /// The method
     method: String,
-    /// What it is given
+    #[command(flatten)]
+    call: Call,
+    /// Print the answer as one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    service: ServiceFlags,
+}
+
+/// What a method is given, and how long it may take.
+#[derive(Args)]
+pub struct Call {
+    /// What the method is given
     #[arg(long, value_name = "JSON", value_parser = document)]
     payload: Option<String>,
     /// How long the device may take, 5s to 5m
@@ -39,31 +51,26 @@ pub struct Invoke {
     /// How long to wait for a device that is not there, up to 5m
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = connect_s)]
     connect_timeout: u32,
-    /// Print the answer as one line of JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    service: ServiceFlags,
 }
 
 impl Method {
     /// Asks the hub and prints status and payload on stdout.
     pub fn run(self) -> anyhow::Result<()> {
-        let Self::Invoke(call) = self;
-        let path = format!("{}/methods", path("/twins", &call.name));
-        let body = call.body();
+        let Self::Invoke(Invoke { name, method, call, json, service }) = self;
+        let path = format!("{}/methods", path("/twins", &name));
+        let body = call.body(&method);
         let (payload, wait_s) =
             (Payload::Json(body.as_bytes()), call.timeout + call.connect_timeout);
         let patience = Duration::from_secs(wait_s.into());
-        let service = call.service.resolve()?;
+        let service = service.resolve()?;
         let answer = service.wait(Verb::Post, &path, &[], payload, patience)?.bytes()?;
-        say(&if call.json { line(&answer)? } else { pretty(&answer)? })
+        say(&if json { line(&answer)? } else { pretty(&answer)? })
     }
 }
 
-impl Invoke {
-    /// The payload goes as it was written.
-    fn body(&self) -> String {
+impl Call {
+    /// The request (iot-hub C5); the payload goes as it was written.
+    pub fn body(&self, method: &str) -> String {
         let payload = match &self.payload {
             Some(payload) => format!(",\"payload\":{payload}"),
             None => String::new(),
@@ -71,14 +78,18 @@ impl Invoke {
         format!(
             "{{\"methodName\":{},\"responseTimeoutInSeconds\":{},\
              \"connectTimeoutInSeconds\":{}{payload}}}",
-            json!(self.method),
+            json!(method),
             self.timeout,
             self.connect_timeout
         )
     }
 }
 
-fn document(text: &str) -> Result<String, String> {
+/// Checks that a text is JSON.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn document(text: &str) -> Result<String, String> {
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("it is no JSON: {error}; a text is written as '\"text\"'")),

@@ -12,6 +12,7 @@ mod endpoint;
 mod fault;
 mod http_client;
 mod incoming;
+mod job;
 mod method;
 mod mqtt_client;
 pub mod port;
@@ -84,6 +85,9 @@ enum Verb {
     /// Send commands to devices, and look at their queues
     #[command(subcommand)]
     Command(command::Command),
+    /// Do the same to many devices, at once or later
+    #[command(subcommand)]
+    Job(job::Job),
     /// Let things go wrong on purpose, to test what clients do then
     #[command(subcommand)]
     Fault(fault::Fault),
@@ -113,6 +117,7 @@ pub fn run() -> ExitCode {
         Verb::Telemetry(verb) => verb.run(),
         Verb::Method(verb) => verb.run(),
         Verb::Command(verb) => verb.run(),
+        Verb::Job(verb) => verb.run(),
         Verb::Fault(verb) => verb.run(),
         Verb::Backup(verb) => verb.run(),
         Verb::Restore(verb) => verb.run(),

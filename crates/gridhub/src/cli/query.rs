@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::http_client::Method;
-use super::pretty::{elements, line, pretty};
+use super::pretty::{line, pretty};
 use super::service::ServiceFlags;
 use super::table::say;
 
@@ -27,22 +27,8 @@ impl Query {
     pub fn run(self) -> anyhow::Result<()> {
         let service = self.service.resolve()?;
         let body = json!({ "query": self.text }).to_string();
-        let mut token = String::new();
-        loop {
-            let headers = [("x-ms-max-item-count", PAGE_ROWS), ("x-ms-continuation", &*token)];
-            let headers = if token.is_empty() { &headers[..1] } else { &headers[..] };
-            let answer =
-                service.ask(Method::Post, "/devices/query", headers, Some(body.as_bytes()))?;
-            let next = answer.header("x-ms-continuation").map(str::to_owned);
-            for row in elements(&answer.bytes()?)? {
-                say(&if self.json { line(&row)? } else { pretty(&row)? })?;
-            }
-            match next {
-                Some(next) => token = next,
-                None => return Ok(()),
-            }
-        }
+        service.rows(Method::Post, "/devices/query", Some(body.as_bytes()), |row| {
+            say(&if self.json { line(row)? } else { pretty(row)? })
+        })
     }
 }
-
-const PAGE_ROWS: &str = "1000";

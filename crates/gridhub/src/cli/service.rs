@@ -11,6 +11,7 @@ use hub::sas::{ConnectionString, Credential, Subject, Token};
 use super::connection::{Connection, ConnectionFlags};
 use super::endpoint::HttpsEndpoint;
 use super::http_client::{Answer, Method, Payload, Request, send};
+use super::pretty::elements;
 use crate::http::query::percent_encode;
 
 /// Hub and credential.
@@ -97,6 +98,31 @@ impl Service {
         send(&self.connection, method, &target, request)
     }
 
+    /// All rows of an answer that comes in pages, one after the other.
+    ///
+    /// # Errors
+    /// As [`send`], and those of `each`.
+    pub fn rows(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&[u8]>,
+        mut each: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut token = String::new();
+        loop {
+            let headers = [("x-ms-max-item-count", PAGE_ROWS), ("x-ms-continuation", &*token)];
+            let headers = if token.is_empty() { &headers[..1] } else { &headers[..] };
+            let answer = self.ask(method, path, headers, body)?;
+            let next = answer.header("x-ms-continuation").map(str::to_owned);
+            elements(&answer.bytes()?)?.iter().try_for_each(|row| each(row))?;
+            match next {
+                Some(next) => token = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// What devices call the hub.
     pub fn host(&self) -> &str {
         &self.host
@@ -129,4 +155,5 @@ pub fn if_match(etag: Option<&str>) -> String {
 }
 
 const API_VERSION: &str = "2021-04-12";
+const PAGE_ROWS: &str = "1000";
 const TOKEN_TTL_S: u64 = 3600;
