@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::connection::ConnectionFlags;
 use super::endpoint::HttpsEndpoint;
 use super::http_client::{Method, Payload, Request, ask, send};
-use super::table::{lines, say, table};
+use super::listing::Listing;
+use super::table::say;
 use crate::config::duration::HumanDuration;
 
 /// What to do with faults.
@@ -19,7 +19,7 @@ pub enum Fault {
     /// Let operations of devices fail, come late, or lose what they acknowledge
     Add(Add),
     /// All faults, and how often each has struck
-    List(List),
+    List(Listing),
     /// Take one fault away, or all
     Clear(Clear),
 }
@@ -56,16 +56,6 @@ pub struct Add {
     connection: ConnectionFlags<HttpsEndpoint>,
 }
 
-/// All faults.
-#[derive(Args)]
-pub struct List {
-    /// Print one line of JSON a fault
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    connection: ConnectionFlags<HttpsEndpoint>,
-}
-
 /// Faults to take away.
 #[derive(Args)]
 pub struct Clear {
@@ -80,15 +70,7 @@ impl Fault {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Add(verb) => verb.run(),
-            Self::List(List { json, connection }) => {
-                let answer = ask(&connection.resolve()?, Method::Get, FAULTS)?.json()?;
-                let faults = answer["faults"].as_array().context("an answer without faults")?;
-                if json {
-                    return say(&lines(faults));
-                }
-                let all: Vec<Value> = faults.iter().map(row).collect();
-                say(&table(&COLUMNS, &all))
-            }
+            Self::List(listing) => listing.run((FAULTS, "faults"), &COLUMNS, row),
             Self::Clear(Clear { id: None, connection }) => {
                 let answer = ask(&connection.resolve()?, Method::Delete, FAULTS)?.json()?;
                 eprintln!("cleared {}", answer["cleared"]);
@@ -158,6 +140,7 @@ const COLUMNS: [(&str, &str); 7] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::table;
     use super::*;
 
     #[test]

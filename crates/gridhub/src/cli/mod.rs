@@ -13,6 +13,7 @@ mod fault;
 mod http_client;
 mod incoming;
 mod job;
+mod listing;
 mod method;
 mod mqtt_client;
 pub mod port;

@@ -3,37 +3,27 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::connection::ConnectionFlags;
 use super::endpoint::HttpsEndpoint;
 use super::http_client::{Method, ask};
-use super::table::{lines, say, shown, table, word};
+use super::listing::Listing;
+use super::table::{say, shown, word};
 use crate::http::query::percent_encode;
 
 /// What to do with sessions.
 #[derive(Subcommand)]
 pub enum Session {
     /// All sessions, those of absent clients too
-    List(List),
+    List(Listing),
     /// One session: every bound and how full it is
     Show(Show),
     /// End the connection of a client; its session stays
     Disconnect(One),
     /// End a session and forget what waits in it
     Delete(One),
-}
-
-/// All sessions.
-#[derive(Args)]
-pub struct List {
-    /// Print one line of JSON a session
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    connection: ConnectionFlags<HttpsEndpoint>,
 }
 
 /// One session, to look at.
@@ -61,12 +51,7 @@ impl Session {
     /// Asks the server and prints what it says on stdout.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::List(List { json, connection }) => {
-                let answer = ask(&connection.resolve()?, Method::Get, SESSIONS)?.json()?;
-                let sessions =
-                    answer["sessions"].as_array().context("an answer without sessions")?;
-                say(&if json { lines(sessions) } else { table(&COLUMNS, sessions) })
-            }
+            Self::List(listing) => listing.run((SESSIONS, "sessions"), &COLUMNS, Value::clone),
             Self::Show(Show { name, json, connection }) => {
                 let session = ask(&connection.resolve()?, Method::Get, &path(&name))?.json()?;
                 say(&if json { format!("{session}\n") } else { page(&session) })
@@ -146,6 +131,7 @@ const COLUMNS: [(&str, &str); 6] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::{lines, table};
     use super::*;
     use serde_json::json;
 
