@@ -102,7 +102,7 @@ pub fn heard(publish: &Publish<'_>) -> Option<Heard> {
         return Some(Heard::Desired { version: version?, payload });
     }
     let bound = path.starts_with("devices/") && path.contains("/messages/devicebound/");
-    bound.then(|| Heard::Command { id: publish.packet_id, told: None, payload })
+    bound.then_some(Heard::Command { id: publish.packet_id, told: None, payload })
 }
 
 #[cfg(test)]

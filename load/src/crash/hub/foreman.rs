@@ -135,7 +135,7 @@ impl Foreman {
         let Some(shown) = job(document) else {
             return Err(Stop::Wrong(Rule::Protocol, format!("no job: {}", answer.text())));
         };
-        self.shared.books().jobs.shown(number, shown).map_err(by(Rule::Jobs))
+        self.shared.books().jobs.shown(number, &shown).map_err(by(Rule::Jobs))
     }
 
     fn look_at_twins(&self, https: &mut Https) -> Result<(), Stop> {

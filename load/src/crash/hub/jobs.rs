@@ -147,7 +147,7 @@ impl Jobs {
     ///
     /// # Errors
     /// When it says less than it said before, or what cannot be.
-    pub fn shown(&mut self, job: u64, shown: Shown) -> Result<(), Wrong> {
+    pub fn shown(&mut self, job: u64, shown: &Shown) -> Result<(), Wrong> {
         let known = self.known(job)?;
         if known.fate == Fate::Absent {
             return Err(format!("job {job} was not there and is"));
@@ -286,19 +286,19 @@ mod tests {
             jobs.plan(Work::Write, 2),
         );
         jobs.written(0, 1, None).unwrap();
-        jobs.shown(write, shown("queued", 0, 0, 0)).unwrap();
-        jobs.shown(write, shown("running", 2, 1, 0)).unwrap();
+        jobs.shown(write, &shown("queued", 0, 0, 0)).unwrap();
+        jobs.shown(write, &shown("running", 2, 1, 0)).unwrap();
         jobs.written(0, 2, Some(write)).unwrap();
-        jobs.shown(write, shown(COMPLETED, 2, 2, 0)).unwrap();
+        jobs.shown(write, &shown(COMPLETED, 2, 2, 0)).unwrap();
         jobs.hear(call, 4).unwrap();
-        jobs.shown(call, shown(COMPLETED, 3, 1, 2)).unwrap();
+        jobs.shown(call, &shown(COMPLETED, 3, 1, 2)).unwrap();
         jobs.succeeded(call, &[4]).unwrap();
         jobs.absent(lost).unwrap();
         jobs.cancel(stopped);
         // Nobody heard the answer, and what was in work goes on.
-        jobs.shown(stopped, shown(CANCELLED, 2, 0, 0)).unwrap();
+        jobs.shown(stopped, &shown(CANCELLED, 2, 0, 0)).unwrap();
         assert!(jobs.open().is_empty());
-        jobs.shown(stopped, shown(CANCELLED, 2, 1, 0)).unwrap();
+        jobs.shown(stopped, &shown(CANCELLED, 2, 1, 0)).unwrap();
         jobs.written(0, 3, Some(stopped)).unwrap();
         jobs.settled(0, 3, 2).unwrap();
         assert_eq!((jobs.there(), jobs.ended), (vec![0, 1, 3], 3));
@@ -309,37 +309,37 @@ mod tests {
         type History = fn(&mut Jobs) -> Result<(), Wrong>;
         let rows: [(&str, History); 19] = [
             ("lost", |j| {
-                j.shown(0, shown("queued", 0, 0, 0))?;
+                j.shown(0, &shown("queued", 0, 0, 0))?;
                 j.absent(0)
             }),
             ("there after all", |j| {
                 j.absent(0)?;
-                j.shown(0, shown("queued", 0, 0, 0))
+                j.shown(0, &shown("queued", 0, 0, 0))
             }),
-            ("never asked for", |j| j.shown(2, shown("queued", 0, 0, 0))),
+            ("never asked for", |j| j.shown(2, &shown("queued", 0, 0, 0))),
             ("fewer done", |j| {
-                j.shown(0, shown("running", 2, 1, 0))?;
-                j.shown(0, shown("running", 2, 0, 0))
+                j.shown(0, &shown("running", 2, 1, 0))?;
+                j.shown(0, &shown("running", 2, 0, 0))
             }),
-            ("others", |j| j.shown(0, shown("running", 3, 1, 0))),
+            ("others", |j| j.shown(0, &shown("running", 3, 1, 0))),
             ("begun again", |j| {
-                j.shown(0, shown("running", 2, 1, 0))?;
-                j.shown(0, shown("queued", 0, 1, 0))
+                j.shown(0, &shown("running", 2, 1, 0))?;
+                j.shown(0, &shown("queued", 0, 1, 0))
             }),
             ("ended and runs", |j| {
-                j.shown(1, shown(FAILED, 2, 0, 2))?;
-                j.shown(1, shown("running", 2, 0, 2))
+                j.shown(1, &shown(FAILED, 2, 0, 2))?;
+                j.shown(1, &shown("running", 2, 0, 2))
             }),
-            ("a write that fails", |j| j.shown(0, shown(COMPLETED, 2, 1, 1))),
-            ("ended too early", |j| j.shown(1, shown(COMPLETED, 2, 1, 0))),
-            ("cancelled by nobody", |j| j.shown(0, shown(CANCELLED, 2, 0, 0))),
+            ("a write that fails", |j| j.shown(0, &shown(COMPLETED, 2, 1, 1))),
+            ("ended too early", |j| j.shown(1, &shown(COMPLETED, 2, 1, 0))),
+            ("cancelled by nobody", |j| j.shown(0, &shown(CANCELLED, 2, 0, 0))),
             ("cancelled and completed", |j| {
                 j.cancel(0);
                 j.cancelled(0)?;
-                j.shown(0, shown(COMPLETED, 2, 2, 0))
+                j.shown(0, &shown(COMPLETED, 2, 2, 0))
             }),
             ("completed and cancelled", |j| {
-                j.shown(0, shown(COMPLETED, 2, 2, 0))?;
+                j.shown(0, &shown(COMPLETED, 2, 2, 0))?;
                 j.cancelled(0)
             }),
             ("called twice", |j| {
@@ -365,7 +365,7 @@ mod tests {
         ];
         for (name, history) in rows {
             let mut jobs = Jobs::new(1);
-            (jobs.plan(Work::Write, 2), jobs.plan(Work::Call, 2));
+            assert_eq!([Work::Write, Work::Call].map(|work| jobs.plan(work, 2)), [0, 1]);
             assert!(history(&mut jobs).is_err(), "{name}");
         }
     }
