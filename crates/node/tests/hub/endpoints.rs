@@ -257,8 +257,9 @@ fn what_is_too_much_or_too_old_lapses_and_gives_its_space_back() {
             },
         );
         assert!(!world.hub.channel.has_lapsed(0, first, kept_in));
+        // A turn says when the next look is due.
+        world.settled();
         world.now.wall_ms += 3_600_000;
-        world.advance(20_000);
         world.settled();
         assert!(world.hub.channel.has_lapsed(0, first, kept_in));
         let Portion { lapsed, records, .. } = portion(&mut world, 0, ALL);

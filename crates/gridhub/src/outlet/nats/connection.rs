@@ -144,7 +144,9 @@ impl Connection {
             "PONG" => Said::Pong,
             "MSG" => self.message(&words.collect::<Vec<_>>(), false).await?,
             "HMSG" => self.message(&words.collect::<Vec<_>>(), true).await?,
-            "-ERR" => return Err(format!("the server says {}", text[4..].trim())),
+            "-ERR" => {
+                return Err(format!("the server says {}", text.trim_start_matches("-ERR").trim()));
+            }
             _ => Said::Else,
         };
         if matches!(said, Said::Ping) {
