@@ -3,6 +3,7 @@
 //! to is the same without those that are said to mean nothing. Refuses to know which entries would
 //! follow one another.
 
+use hub::channel::{FoundGroup, GroupName};
 use hub::job::{Board, Job};
 use node::journal::{BadEntry, Entry, Found, Message, Reached, Replay};
 use store::log::Kind;
@@ -57,18 +58,22 @@ fn meaning(found: &Found) -> String {
         format!("{:?} {:?} {:?}", d.identity, d.twin.as_ref().map(|t| &t.twin), d.commands)
     };
     let devices: Vec<_> = found.devices.iter().map(device).collect();
-    let of_hub =
-        format!("{devices:?} {:?} {:?} {:?}", found.channel, found.feedback, jobs(&found.jobs));
+    // The first record of a group's life is what its end is released by.
+    let offsets =
+        |(name, group): (&GroupName, &FoundGroup)| format!("{name:?} {:?}", group.offsets);
+    let groups: Vec<_> = found.channel.groups.iter().map(offsets).collect();
+    let channel = (&found.channel.state, groups);
+    let of_hub = format!("{devices:?} {channel:?} {:?} {:?}", found.feedback, jobs(&found.jobs));
     format!("{:?} {retained:?} {:?} {clock:?} {of_hub}", found.sessions, found.requests)
 }
 
 /// As services see them: all, and each device of each.
-fn jobs(board: &Board) -> Vec<(Sequence, String)> {
+fn jobs(board: &Board) -> Vec<(Sequence, Vec<u8>)> {
     let shown = |(at, job): (Sequence, &Job)| {
         let mut out = Vec::new();
         job.write(0, &mut out);
         (0..).find(|number| !job.write_device(*number, &mut out));
-        (at, String::from_utf8(out).expect("what we write is JSON"))
+        (at, out)
     };
     board.behind(Sequence(0)).map(shown).collect()
 }
