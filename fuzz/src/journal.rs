@@ -52,7 +52,12 @@ fn replay(log: &[(Sequence, Kind, &[u8])]) -> Found {
 
 /// What is there, without what it is released by.
 fn meaning(found: &Found) -> String {
-    let retained: Vec<_> = found.retained.iter().map(|one| (&one.message, one.sequence)).collect();
+    // In any order.
+    let mut retained: Vec<_> =
+        found.retained.iter().map(|one| (one.sequence, &one.message)).collect();
+    retained.sort_unstable_by_key(|(sequence, _)| *sequence);
+    let mut requests: Vec<_> = found.requests.iter().map(|one| format!("{one:?}")).collect();
+    requests.sort_unstable();
     let clock = (found.clock_ms, found.clock_record);
     let device = |d: &hub::registry::Found| {
         format!("{:?} {:?} {:?}", d.identity, d.twin.as_ref().map(|t| &t.twin), d.commands)
@@ -64,7 +69,7 @@ fn meaning(found: &Found) -> String {
     let groups: Vec<_> = found.channel.groups.iter().map(offsets).collect();
     let channel = (&found.channel.state, groups);
     let of_hub = format!("{devices:?} {channel:?} {:?} {:?}", found.feedback, jobs(&found.jobs));
-    format!("{:?} {retained:?} {:?} {clock:?} {of_hub}", found.sessions, found.requests)
+    format!("{:?} {retained:?} {requests:?} {clock:?} {of_hub}", found.sessions)
 }
 
 /// As services see them: all, and each device of each.
