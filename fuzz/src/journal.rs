@@ -58,6 +58,8 @@ fn meaning(found: &Found) -> String {
     retained.sort_unstable_by_key(|(sequence, _)| *sequence);
     let mut requests: Vec<_> = found.requests.iter().map(|one| format!("{one:?}")).collect();
     requests.sort_unstable();
+    let mut sessions: Vec<_> = found.sessions.iter().map(|one| format!("{one:?}")).collect();
+    sessions.sort_unstable();
     let clock = (found.clock_ms, found.clock_record);
     let device = |d: &hub::registry::Found| {
         format!("{:?} {:?} {:?}", d.identity, d.twin.as_ref().map(|t| &t.twin), d.commands)
@@ -69,7 +71,7 @@ fn meaning(found: &Found) -> String {
     let groups: Vec<_> = found.channel.groups.iter().map(offsets).collect();
     let channel = (&found.channel.state, groups);
     let of_hub = format!("{devices:?} {channel:?} {:?} {:?}", found.feedback, jobs(&found.jobs));
-    format!("{:?} {retained:?} {requests:?} {clock:?} {of_hub}", found.sessions)
+    format!("{sessions:?} {retained:?} {requests:?} {clock:?} {of_hub}")
 }
 
 /// As services see them: all, and each device of each.
