@@ -3,6 +3,7 @@
 //! to is the same without those that are said to mean nothing. Refuses to know which entries would
 //! follow one another.
 
+use hub::channel::{FoundGroup, GroupName};
 use hub::job::{Board, Job};
 use node::journal::{BadEntry, Entry, Found, Message, Reached, Replay};
 use store::log::Kind;
@@ -51,24 +52,35 @@ fn replay(log: &[(Sequence, Kind, &[u8])]) -> Found {
 
 /// What is there, without what it is released by.
 fn meaning(found: &Found) -> String {
-    let retained: Vec<_> = found.retained.iter().map(|one| (&one.message, one.sequence)).collect();
+    // In any order.
+    let mut retained: Vec<_> =
+        found.retained.iter().map(|one| (one.sequence, &one.message)).collect();
+    retained.sort_unstable_by_key(|(sequence, _)| *sequence);
+    let mut requests: Vec<_> = found.requests.iter().map(|one| format!("{one:?}")).collect();
+    requests.sort_unstable();
+    let mut sessions: Vec<_> = found.sessions.iter().map(|one| format!("{one:?}")).collect();
+    sessions.sort_unstable();
     let clock = (found.clock_ms, found.clock_record);
     let device = |d: &hub::registry::Found| {
         format!("{:?} {:?} {:?}", d.identity, d.twin.as_ref().map(|t| &t.twin), d.commands)
     };
     let devices: Vec<_> = found.devices.iter().map(device).collect();
-    let of_hub =
-        format!("{devices:?} {:?} {:?} {:?}", found.channel, found.feedback, jobs(&found.jobs));
-    format!("{:?} {retained:?} {:?} {clock:?} {of_hub}", found.sessions, found.requests)
+    // The first record of a group's life is what its end is released by.
+    let offsets =
+        |(name, group): (&GroupName, &FoundGroup)| format!("{name:?} {:?}", group.offsets);
+    let groups: Vec<_> = found.channel.groups.iter().map(offsets).collect();
+    let channel = (&found.channel.state, groups);
+    let of_hub = format!("{devices:?} {channel:?} {:?} {:?}", found.feedback, jobs(&found.jobs));
+    format!("{sessions:?} {retained:?} {requests:?} {clock:?} {of_hub}")
 }
 
 /// As services see them: all, and each device of each.
-fn jobs(board: &Board) -> Vec<(Sequence, String)> {
+fn jobs(board: &Board) -> Vec<(Sequence, Vec<u8>)> {
     let shown = |(at, job): (Sequence, &Job)| {
         let mut out = Vec::new();
         job.write(0, &mut out);
         (0..).find(|number| !job.write_device(*number, &mut out));
-        (at, String::from_utf8(out).expect("what we write is JSON"))
+        (at, out)
     };
     board.behind(Sequence(0)).map(shown).collect()
 }
