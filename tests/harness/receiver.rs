@@ -42,7 +42,7 @@ impl Receiver {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, &state));
+                std::thread::spawn(move || serve(&stream, &state));
             }
         });
         Self { url: format!("http://127.0.0.1:{port}/hook?a=b"), state }
@@ -66,7 +66,7 @@ impl Receiver {
 }
 
 /// Requests of one connection, until it closes.
-fn serve(stream: TcpStream, state: &State) -> Option<()> {
+fn serve(stream: &TcpStream, state: &State) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let mut head = Vec::new();
@@ -92,6 +92,6 @@ fn serve(stream: TcpStream, state: &State) -> Option<()> {
         state.posted.lock().unwrap().push(posted);
         let answer =
             format!("HTTP/1.1 {status} X\r\nretry-after: 0\r\ncontent-length: 4\r\n\r\nsaid");
-        (&stream).write_all(answer.as_bytes()).ok()?;
+        (&*stream).write_all(answer.as_bytes()).ok()?;
     }
 }

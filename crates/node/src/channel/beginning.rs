@@ -73,7 +73,7 @@ pub fn begin<D: Disk>(
             let floor = Sequence(log.next_sequence().0 - 1);
             let partitions = channel.settings().partitions;
             let state = State { partitions, floor, marks: Vec::new() };
-            let at = write(log, ChannelEntry::State(state.clone()), namespace)?;
+            let at = write(log, &ChannelEntry::State(state.clone()), namespace)?;
             found.state = Some((state.clone(), at));
             state
         }
@@ -116,7 +116,7 @@ fn forget<D: Disk>(
         let Some(FoundOutlet { name, after, at, first }) = found.remove(&slot) else { continue };
         let messages = waiting(log, (slot, &name), after)?;
         let none = Position { slot, name: None, after };
-        let ended = write(log, ChannelEntry::Outlet(none), namespace)?;
+        let ended = write(log, &ChannelEntry::Outlet(none), namespace)?;
         log.tell([Need::Release(at), Need::Bury { oldest: first, at: ended }]);
         forgotten.push(Forgotten { name, messages });
     }
@@ -138,7 +138,7 @@ fn hold<D: Disk>(
             let slot = (0..SLOTS_MAX).find(|slot| !found.contains_key(slot)).unwrap_or_default();
             let (name, after) = (outlet.name().clone(), Sequence(log.next_sequence().0 - 1));
             let position = Position { slot, name: Some(name.clone()), after };
-            let at = write(log, ChannelEntry::Outlet(position), namespace)?;
+            let at = write(log, &ChannelEntry::Outlet(position), namespace)?;
             found.insert(slot, FoundOutlet { name, after, at, first: at });
             (slot, after)
         }
@@ -162,7 +162,7 @@ fn waiting<D: Disk>(
 
 fn write<D: Disk>(
     log: &mut Log<D>,
-    entry: ChannelEntry,
+    entry: &ChannelEntry,
     namespace: NamespaceId,
 ) -> Result<Sequence, CommitError> {
     let (mut records, mut batch, mut bytes) = (Records::default(), Batch::default(), Vec::new());

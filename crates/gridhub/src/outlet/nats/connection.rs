@@ -167,7 +167,7 @@ impl Connection {
         let head = if has_headers { size(words[at])? } else { 0 };
         let all: usize = size(words[words.len() - 1])?;
         let mut payload = vec![0; all + END.len()];
-        self.stream.read_exact(&mut payload).await.map_err(closed)?;
+        self.stream.read_exact(&mut payload).await.map_err(|error| closed(&error))?;
         payload.truncate(all);
         let is_nobody = payload.starts_with(NOBODY);
         let number = words[0].rsplit('.').next().unwrap_or_default().to_owned();
@@ -179,8 +179,8 @@ impl Connection {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.stream.write_all(bytes).await.map_err(closed)?;
-        self.stream.flush().await.map_err(closed)
+        self.stream.write_all(bytes).await.map_err(|error| closed(&error))?;
+        self.stream.flush().await.map_err(|error| closed(&error))
     }
 }
 
@@ -188,7 +188,7 @@ impl Connection {
 async fn line(stream: &mut BufReader<Box<dyn Stream>>) -> Result<String, String> {
     let mut line = Vec::new();
     let mut bounded = stream.take(LINE_BYTES_MAX);
-    bounded.read_until(b'\n', &mut line).await.map_err(closed)?;
+    bounded.read_until(b'\n', &mut line).await.map_err(|error| closed(&error))?;
     let text = String::from_utf8(line).ok();
     let text = text.and_then(|text| Some(text.strip_suffix('\n')?.trim_end().to_owned()));
     text.ok_or_else(|| "the server has closed the connection".to_owned())
@@ -218,7 +218,7 @@ fn connect(settings: &NatsSettings) -> serde_json::Value {
     options
 }
 
-fn closed(error: std::io::Error) -> String {
+fn closed(error: &std::io::Error) -> String {
     format!("the connection ended: {error}")
 }
 
