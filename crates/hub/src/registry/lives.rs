@@ -107,10 +107,9 @@ impl Lives {
         drop(devices);
         let mut gone = vec![false; all.len()];
         free.into_iter().for_each(|at| gone[at as usize] = true);
-        let mut order: Vec<u32> = (0..all.len() as u32).filter(|at| !gone[*at as usize]).collect();
-        let ids = |at: &u32| pieces_ids(&pieces, &all[*at as usize]);
-        order.sort_unstable_by(|one, other| ids(one).cmp(&ids(other)));
-        order.into_iter().map(move |at| {
+        let there = (0..all.len() as u32).filter(|at| !gone[*at as usize]).collect();
+        let order = in_order(there, |at| pieces_ids(&pieces, &all[at as usize]));
+        order.into_iter().map(move |(_, at)| {
             let life = std::mem::replace(&mut all[at as usize], Life::none());
             let identity = life.at.map(|_| Packed::checked(pieces.get(life.bytes)));
             (identity, life)
@@ -166,6 +165,28 @@ impl Life {
     }
 }
 
+/// Places in the order of their ids, each with what of its id decides most: a comparison that has
+/// to look at the ids themselves waits for memory twice.
+fn in_order<'p>(places: Vec<u32>, ids: impl Fn(u32) -> Ids<'p>) -> Vec<(u64, u32)> {
+    let device = |at: u32| ids(at).device.as_bytes();
+    let mut shared: &[u8] = places.first().map_or(&[], |at| device(*at));
+    for at in &places {
+        let same = shared.iter().zip(device(*at)).take_while(|(one, other)| one == other);
+        shared = &shared[..same.count()];
+    }
+    let behind = |at: u32| {
+        let mut eight = [0; 8];
+        let rest = &device(at)[shared.len()..];
+        eight.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        (u64::from_be_bytes(eight), at)
+    };
+    let mut order: Vec<(u64, u32)> = places.into_iter().map(behind).collect();
+    order.sort_unstable_by(|(one, at), (other, with)| {
+        one.cmp(other).then_with(|| ids(*at).cmp(&ids(*with)))
+    });
+    order
+}
+
 fn pieces_ids<'p>(pieces: &'p Pieces, life: &Life) -> Ids<'p> {
     let (device, module) = Packed::names_in(pieces.get(life.bytes));
     Ids { device, module }
@@ -173,4 +194,30 @@ fn pieces_ids<'p>(pieces: &'p Pieces, life: &Life) -> Ids<'p> {
 
 fn device<'p>(pieces: &'p Pieces, all: &[Life], first: &First) -> &'p str {
     pieces_ids(pieces, &all[first.place as usize]).device
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Chance;
+
+    #[test]
+    fn places_are_in_the_order_of_ids() {
+        let devices =
+            ["pump-", "pump-1", "pump-10", "pump-1234567", "pump-12345678", "pump-123456789"];
+        let all =
+            devices.map(|device| [None, Some("a"), Some("b")].map(|module| Ids { device, module }));
+        let sorted = all.concat();
+        let mut chance = Chance::new(1);
+        for _ in 0..200 {
+            let (mut left, mut mixed) = (sorted.clone(), Vec::new());
+            while !left.is_empty() {
+                mixed.push(left.swap_remove(chance.below(left.len())));
+            }
+            let order = in_order((0..mixed.len() as u32).collect(), |at| mixed[at as usize]);
+            let found: Vec<Ids<'_>> = order.iter().map(|(_, at)| mixed[*at as usize]).collect();
+            assert_eq!(found, sorted);
+        }
+        assert!(in_order(Vec::new(), |_| sorted[0]).is_empty());
+    }
 }
