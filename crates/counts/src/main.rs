@@ -3,6 +3,7 @@
 //!
 //! Owns what is run, and that it is the same in every run: no clock, no chance, no IO. It refuses
 //! to know what the counts should be.
+mod devices;
 mod journal;
 mod matching;
 mod shard;
@@ -25,7 +26,8 @@ struct Case {
 type Turns = Box<dyn FnMut() -> usize>;
 
 fn main() -> ExitCode {
-    let cases = [wire::CASES, matching::CASES, shard::CASES, journal::CASES].concat();
+    let cases =
+        [wire::CASES, matching::CASES, shard::CASES, devices::CASES, journal::CASES].concat();
     let Some(name) = std::env::args().nth(1) else {
         cases.iter().for_each(|case| println!("{}", case.name));
         return ExitCode::SUCCESS;

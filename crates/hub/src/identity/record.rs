@@ -25,6 +25,7 @@ use super::registered::{Device, Edge, Identity, Module, Part, Status};
 use crate::bytes::{BadRecord, Reader, Writer};
 use crate::sas::{Key, SymmetricKeys};
 use crate::{Etag, Moment};
+use std::cmp::Ordering;
 
 /// An identity in its bytes: what a registry of a million keeps in memory, 16 bytes and the
 /// record. Made from an identity or from checked bytes, so it always reads.
@@ -62,6 +63,21 @@ impl Packed {
         read().expect("it was encoded or decoded before")
     }
 
+    /// How its ids compare to others, a device before its modules: of bytes, as texts compare.
+    pub(crate) fn compare_names(&self, device: &str, module: Option<&str>) -> Ordering {
+        let read = || {
+            let r = &mut Reader::new(&self.0);
+            let (_version, flags) = (r.byte()?, r.byte()?);
+            let mut order = r.bytes()?.cmp(device.as_bytes());
+            if order == Ordering::Equal {
+                let own = if flags & MODULE == 0 { None } else { Some(r.bytes()?) };
+                order = own.cmp(&module.map(str::as_bytes));
+            }
+            Ok::<_, BadRecord>(order)
+        };
+        read().expect("it was encoded or decoded before")
+    }
+
     /// As much of a record as has these ids.
     pub(crate) fn beginning(device: &str, module: Option<&str>) -> Vec<u8> {
         let mut out = Vec::with_capacity(RECORD_BYTES_USUAL);
@@ -92,7 +108,7 @@ impl Packed {
             let r = &mut Reader::new(&self.0);
             let (_version, flags) = (r.byte()?, r.byte()?);
             let texts = if flags & MODULE == 0 { 1 } else { 2 };
-            (0..texts).try_for_each(|_| r.text().map(drop))?;
+            (0..texts).try_for_each(|_| r.bytes().map(drop))?;
             Ok::<_, BadRecord>(Generation(r.number()?))
         };
         read().expect("it was encoded or decoded before")

@@ -101,7 +101,7 @@ impl<T> Index<T> {
     }
 
     fn find(&self, ids: Ids<'_>) -> Place {
-        let order = |(packed, _): &(Packed, T)| packed.ids().cmp(&ids);
+        let order = |(packed, _): &(Packed, T)| packed.compare_names(ids.device, ids.module);
         let begins =
             |leaf: &Vec<_>| leaf.first().is_some_and(|one| order(one) != Ordering::Greater);
         let leaf = self.leaves.partition_point(begins).saturating_sub(1);

@@ -50,6 +50,11 @@ impl Targets {
 
     /// All of them, in the order of the configuration.
     pub fn iter(self) -> impl Iterator<Item = Target> {
-        (0..u16::BITS as u8).map(Target).filter(move |target| self.has(*target))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let next = (left != 0).then(|| Target(left.trailing_zeros() as u8));
+            left &= left.wrapping_sub(1);
+            next
+        })
     }
 }
