@@ -145,12 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_until_its_expiry_and_the_skew() {
+    fn it_holds_until_its_expiry_and_lets_in_until_the_skew() {
         let keys = vector_keys(KeySlot::Primary);
         let mac = first().sign(&vector_key(), HOST);
         let judge = |when| first().verify(&keys, &[HOST], &mac, when);
         let by = KeySlot::Primary;
         assert_eq!(judge(at(EXPIRY_MS, 0)), Err(SignatureError::Expired { since_ms: 0 }));
+        let in_time = Ok(Proof { expires_at_ms: EXPIRY_MS, by });
+        assert_eq!(judge(at(EXPIRY_MS - 1, 5)), in_time, "it needs no skew");
         assert_eq!(judge(at(EXPIRY_MS, 5)), Ok(Proof { expires_at_ms: EXPIRY_MS + 5, by }));
         assert_eq!(judge(at(EXPIRY_MS + 5, 5)), Err(SignatureError::Expired { since_ms: 5 }));
     }

@@ -57,7 +57,7 @@ impl<'h> Hello<'h> {
             session_expiry: None,
             packet_max: None,
             policy: None,
-            expiry_ms: NOW_MS + 60_000,
+            expiry_ms: NOW_MS + 3_600_000,
             certificate: None,
             server_name: None,
             signed: "hub",
@@ -121,7 +121,7 @@ impl<'h> ClassicHello<'h> {
 
     /// Connects; the device, and what it heard.
     pub fn connect(&self, world: &mut World) -> (Device, Heard) {
-        let expiry_s = NOW_MS / 1_000 + 60;
+        let expiry_s = NOW_MS / 1_000 + 3_600;
         let key = Key::generated(&[self.key; 32]);
         let token = Token::make(&self.resource, expiry_s, None, &key);
         let mut c = Connect::new(Version::V311, self.id);

@@ -63,7 +63,8 @@ impl Route {
     /// The route of a request's path; `None` when there is none.
     ///
     /// # Errors
-    /// ArgumentInvalid for an id that cannot be.
+    /// ArgumentInvalid for an id that cannot be; OperationNotAvailableInCurrentTier for what the
+    /// cloud has and no hub of ours.
     pub fn find(path: &str) -> Result<Option<Self>, Refusal> {
         let Some(path) = path.strip_prefix('/') else { return Ok(None) };
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -109,7 +110,7 @@ impl Route {
             ["admin", "devices", _, "modules", _, "twin", "history"] => {
                 Self::TwinHistory(id(segments[2], Some(segments[4]))?)
             }
-            _ => return Ok(None),
+            _ => return not_served(&fixed).map_or(Ok(None), Err),
         }))
     }
 
@@ -229,6 +230,23 @@ const MODULES: &str = "modules";
 const DEVICE_BOUND: [&str; 2] = ["messages", "devicebound"];
 const FEEDBACK: [&str; 3] = ["messages", "servicebound", "feedback"];
 /// `/devices/{id}/messages/devicebound/{lock}/abandon`.
+/// Why a path of the cloud's leads nowhere, in words that its SDKs understand (iot-hub C3, C4, C7,
+/// C8, D6).
+fn not_served(fixed: &[&str]) -> Option<Refusal> {
+    let what = match fixed {
+        ["configurations", ..] | ["devices", _, "applyconfigurationcontent"] => "configurations",
+        ["digitaltwins", ..] => "digital twins; the twin is at /twins/{id}",
+        ["devices", _, "files", ..] | ["messages", "servicebound", "filenotifications", ..] => {
+            "file upload"
+        }
+        ["devices", "keys", "regenerate"] => "key regeneration; update the device with empty keys",
+        ["jobs"] | ["jobs", _] => "import and export; jobs over devices are at /jobs/v2/{id}",
+        _ => return None,
+    };
+    let code = ErrorCode::OperationNotAvailableInCurrentTier;
+    Some(Refusal::new(code, format!("this hub has no {what}")))
+}
+
 const SEGMENTS_MAX: usize = 6;
 
 #[cfg(test)]
@@ -286,12 +304,9 @@ mod tests {
                 &format!("/messages/servicebound/Feedback/{LOCK}/Abandon"),
                 Some(Route::FeedbackAbandon(held)),
             ),
-            ("/messages/serviceBound/filenotifications", None),
             ("/Jobs/V2/Query/", Some(Route::Jobs)),
             ("/jobs/v2/J%3A1", Some(Route::Job(JobId::parse("J:1").unwrap()))),
             ("/jobs/v2/query/Cancel", Some(Route::CancelJob(JobId::parse("query").unwrap()))),
-            ("/jobs/create", None),
-            ("/jobs/j1", None),
             ("/devices/d/modules/m/x", None),
             ("/statistics", None),
             ("/admin/sessions", None),
@@ -310,6 +325,24 @@ mod tests {
         ] {
             let refused = Route::find(path).unwrap_err();
             assert_eq!(refused.code, ErrorCode::ArgumentInvalid, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_cloud_has_is_refused_by_name() {
+        for (path, what) in [
+            ("/configurations", "configurations"),
+            ("/Configurations/c1/", "configurations"),
+            ("/devices/d/applyConfigurationContent", "configurations"),
+            ("/digitaltwins/d/components/c/commands/x", "digital twins"),
+            ("/devices/d/files/notifications", "file upload"),
+            ("/messages/serviceBound/filenotifications", "file upload"),
+            ("/devices/keys/regenerate", "key regeneration"),
+            ("/jobs/create", "import and export"),
+        ] {
+            let refused = Route::find(path).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::OperationNotAvailableInCurrentTier, "{path}");
+            assert!(refused.message.contains(what), "{path}: {refused}");
         }
     }
 

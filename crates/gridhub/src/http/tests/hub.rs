@@ -381,7 +381,11 @@ async fn without_a_hub_and_elsewhere_nothing_is_there() {
         assert_eq!(none.get(path).await.error(), (404, "NotFound".into()), "{path}");
     }
     let server = server();
-    for path in ["/twins/d/x", "/messages/serviceBound/x", "/jobs/j", "/configurations"] {
+    for path in ["/twins/d/x", "/messages/serviceBound/x", "/jobs/v2/j/x"] {
         assert_eq!(server.get(path).await.error(), (404, "NotFound".into()), "{path}");
     }
+    let refused = server.get("/configurations").await;
+    assert_eq!(refused.status, 403, "the cloud has it");
+    assert_eq!(refused.header("iothub-errorcode"), Some("OperationNotAvailableInCurrentTier"));
+    assert_eq!(none.get("/configurations").await.error(), (404, "NotFound".into()));
 }
