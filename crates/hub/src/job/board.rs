@@ -225,10 +225,14 @@ impl Board {
             }
             Record::Begun { at_ms, parts, .. } if held.job.phase == Phase::Waiting => {
                 let mut devices = Vec::new();
-                for part in &parts {
-                    devices.extend(self.parts.remove(part).into_iter().flat_map(|p| p.devices));
+                for place in parts {
+                    // It speaks of its own parts; what else lies there is not its to release.
+                    if self.parts.get(&place).is_some_and(|part| part.job == job) {
+                        let part = self.parts.remove(&place);
+                        devices.extend(part.into_iter().flat_map(|part| part.devices));
+                        held.records.push(place);
+                    }
                 }
-                held.records.extend(parts);
                 held.records.push(at);
                 held.job.begun(devices, at_ms);
                 self.drop_parts(job, needs);
