@@ -5,7 +5,8 @@
 
 use hub::channel::{FoundGroup, GroupName};
 use hub::job::{Board, Job};
-use node::journal::{BadEntry, Entry, Found, Message, Reached, Replay};
+use node::journal::{BadEntry, Entry, Found, Message, Publisher, Reached, Replay, Request};
+use std::collections::BTreeMap;
 use store::log::Kind;
 use store::op::Sequence;
 
@@ -15,7 +16,7 @@ use crate::choices::Choices;
 pub fn check(data: &[u8]) {
     let mut choices = Choices::new(data);
     let mut reached: Option<Reached> = None;
-    let mut log = Vec::new();
+    let (mut log, mut ends) = (Vec::new(), BTreeMap::new());
     while !choices.is_empty() {
         let kind = Kind(choices.byte());
         let payload = match choices.byte() {
@@ -23,6 +24,9 @@ pub fn check(data: &[u8]) {
             len => choices.take(usize::from(len)),
         };
         let Some(entry) = decode(kind, payload) else { continue };
+        if !is_later(&entry, &mut ends) {
+            continue;
+        }
         log.push((Sequence(log.len() as u64 + 1), kind, payload));
         if let Some(session) = entry.session() {
             let begun = || Reached::new(session, Sequence(0));
@@ -32,6 +36,21 @@ pub fn check(data: &[u8]) {
         }
     }
     same_without_what_is_stale(&mut log);
+}
+
+/// Whether a key ends no earlier than when it was used before: it is taken again when it has ended,
+/// and the clock of the log never goes back.
+fn is_later<'e>(
+    entry: &Entry<'e>,
+    ends: &mut BTreeMap<(&'e str, &'e str, Option<u32>), u64>,
+) -> bool {
+    let Entry::Message(message) = entry else { return true };
+    let Publisher::Request(request) = message.publisher else { return true };
+    let Request { principal, key, item, ends_at_ms } = request;
+    let before = ends.entry((principal, key, item)).or_insert(ends_at_ms);
+    let is_later = *before <= ends_at_ms;
+    *before = ends_at_ms.max(*before);
+    is_later
 }
 
 fn same_without_what_is_stale(log: &mut Vec<(Sequence, Kind, &[u8])>) {
@@ -65,11 +84,17 @@ fn meaning(found: &Found) -> String {
         format!("{:?} {:?} {:?}", d.identity, d.twin.as_ref().map(|t| &t.twin), d.commands)
     };
     let devices: Vec<_> = found.devices.iter().map(device).collect();
-    // The first record of a group's life is what its end is released by.
+    // The first record of a group's or outlet's life is what its end is released by.
     let offsets =
         |(name, group): (&GroupName, &FoundGroup)| format!("{name:?} {:?}", group.offsets);
     let groups: Vec<_> = found.channel.groups.iter().map(offsets).collect();
-    let channel = (&found.channel.state, groups);
+    let outlets: Vec<_> = found
+        .channel
+        .outlets
+        .iter()
+        .map(|(slot, outlet)| format!("{slot:?} {:?} {:?}", outlet.name, outlet.after))
+        .collect();
+    let channel = (&found.channel.state, groups, outlets);
     let of_hub = format!("{devices:?} {channel:?} {:?} {:?}", found.feedback, jobs(&found.jobs));
     format!("{sessions:?} {retained:?} {requests:?} {clock:?} {of_hub}")
 }

@@ -39,8 +39,7 @@ pub fn authenticate(bearer: &dyn Bearer, headers: &HeaderMap) -> Result<Arc<Prin
         return Err(HttpError::unauthorized(Some("invalid_request"), message));
     }
     let token = value.to_str().ok().and_then(token).ok_or_else(|| {
-        let message = "the Authorization header must read 'Bearer <token>'; no other scheme is \
-                       accepted here";
+        let message = "the Authorization header must read 'Bearer <token>'";
         HttpError::unauthorized(Some("invalid_request"), message)
     })?;
     bearer
