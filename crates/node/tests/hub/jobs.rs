@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 type Shown = Answer<Result<Vec<u8>, Refusal>>;
 
-fn plan(world: &mut World, id: &str, body: &str) -> Shown {
+pub fn plan(world: &mut World, id: &str, body: &str) -> Shown {
     let body: Box<[u8]> = body.as_bytes().into();
     let plan = Plan::read(JobId::parse(id).unwrap(), &body, world.now.wall_ms).unwrap();
     let planned = Box::new(Planned { plan: Arc::new(plan), body });

@@ -8,6 +8,7 @@ mod classic;
 mod commands;
 mod device;
 mod endpoints;
+mod events;
 mod faults;
 mod feedback;
 mod jobs;

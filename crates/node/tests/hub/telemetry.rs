@@ -61,20 +61,30 @@ fn lines(world: &mut World) -> Vec<(usize, u64, String)> {
     all
 }
 
-/// The bodies of all messages, a list for each partition.
-fn bodies(world: &mut World) -> Vec<Vec<String>> {
+/// All messages as the channel has them, a list for each partition.
+fn kept(world: &mut World) -> Vec<Vec<Vec<u8>>> {
     let (log, channel) = (world.log(), Arc::clone(&world.hub.channel));
     let credit = Credit { records: usize::MAX, bytes: usize::MAX };
     let all = 0..channel.settings().partitions.count();
     let read = |partition| channel.read(log.as_ref(), partition, Sequence(0), credit).unwrap();
+    all.map(|partition| read(partition).records.into_iter().map(|(_, p)| p).collect()).collect()
+}
+
+/// The same, in the order of each device.
+pub fn payloads(world: &mut World) -> Vec<Vec<u8>> {
+    kept(world).concat()
+}
+
+/// The bodies of all messages, a list for each partition.
+fn bodies(world: &mut World) -> Vec<Vec<String>> {
     let body = |payload: &Vec<u8>| {
         String::from_utf8(Envelope::decode(payload).unwrap().body.to_vec()).unwrap()
     };
-    all.map(|partition| read(partition).records.iter().map(|(_, p)| body(p)).collect()).collect()
+    kept(world).iter().map(|partition| partition.iter().map(body).collect()).collect()
 }
 
 pub fn count(world: &mut World) -> usize {
-    bodies(world).iter().map(Vec::len).sum()
+    kept(world).iter().map(Vec::len).sum()
 }
 
 #[test]
