@@ -98,7 +98,7 @@ fn taken(world: &mut World, outlet: usize, records: usize) {
 }
 
 fn built_in(world: &mut World) -> usize {
-    crate::telemetry::count(world)
+    crate::channel::count(world)
 }
 
 #[test]

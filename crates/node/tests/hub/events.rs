@@ -1,10 +1,10 @@
 //! Events beside their facts (iot-hub B6): whatever crashes, and whatever the disk refuses, every
 //! fact that is there has its event once, and every event its fact.
 
+use crate::channel::{count, payloads};
 use crate::device::Hello;
 use crate::endpoints::{waits, with_routes};
-use crate::jobs;
-use crate::telemetry::{count, payloads};
+use crate::foreman;
 use crate::world::{World, code, take, take_after};
 use crashdisk::{CrashDisk, Fault, below};
 use hub::IfMatch;
@@ -72,9 +72,8 @@ const DEEDS: [Deed; 16] = [
 impl Deed {
     /// Asks for it. Who waits for an answer is not looked at.
     fn ask(self, world: &mut World, n: u64) {
-        let twin = format!(
-            r#"{{"tags":{{"n":{n},"site":"s{n}"}},"properties":{{"desired":{{"n":{n},"k{n}":1}}}}}}"#
-        );
+        let desired = format!(r#"{{"desired":{{"n":{n},"k{n}":1}}}}"#);
+        let twin = format!(r#"{{"tags":{{"n":{n},"site":"s{n}"}},"properties":{desired}}}"#);
         match self {
             Self::Put(id) => drop(world.put(id, IfMatch::Absent)),
             Self::Change(id) => drop(world.put(id, IfMatch::Any)),
@@ -100,7 +99,7 @@ impl Deed {
                 let body = format!(
                     r#"{{"type":"scheduleUpdateTwin","updateTwin":{{"tags":{{"job":{n}}}}}}}"#
                 );
-                drop(jobs::plan(world, &format!("j{n}"), &body));
+                drop(foreman::plan(world, &format!("j{n}"), &body));
             }
             Self::Delete(id) => drop(world.ask(id, |reply| Ask::Delete(IfMatch::Any, reply))),
         }

@@ -1,5 +1,5 @@
-//! What readers of the telemetry channel were shown, by partition and offset: it stays where it was,
-//! and what is new comes behind it. Refuses to know what it says.
+//! What readers of the telemetry channel were shown, by partition and offset: it stays where it
+//! was, and what is new comes behind it. Refuses to know what it says.
 
 use super::section::Wrong;
 use std::collections::BTreeMap;
