@@ -161,6 +161,8 @@ impl Shard {
     ) {
         match completion {
             Completion::None => self.homes.counters.lose(Loss::Storage),
+            // What it is a part of is refused with it.
+            Completion::Beside => {}
             Completion::Command(written) => self.command_unwritten(*written, why),
             Completion::Device(written) => self.device_unwritten(*written, why),
             Completion::Report(_) => self.not_reported(),

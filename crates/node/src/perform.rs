@@ -330,7 +330,7 @@ impl Shard {
     /// What follows a step that is a fact.
     pub(crate) fn follow(&mut self, completion: Completion, heard: bool, sequence: u64) {
         match completion {
-            Completion::None => {}
+            Completion::None | Completion::Beside => {}
             Completion::Acknowledge { link, packet_id, qos } => {
                 let reason = if heard { Reason::SUCCESS } else { Reason::NO_MATCHING_SUBSCRIBERS };
                 self.acknowledge(link, packet_id, qos, reason, None);

@@ -57,6 +57,8 @@ pub(crate) struct Way<'a> {
 pub(crate) enum Completion {
     /// Nobody is told.
     None,
+    /// Likewise: it is a part of what the record of the same batch says that was submitted next.
+    Beside,
     /// PUBACK or PUBREC.
     Acknowledge { link: LinkId, packet_id: PacketId, qos: QoS },
     /// PUBACK of telemetry of a device on the MQTT 5 plane.

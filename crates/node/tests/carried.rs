@@ -6,8 +6,9 @@
 
 mod carrying;
 
+use carrying::account::Account;
 use carrying::client::Got;
-use carrying::world::{Account, Bounds, World};
+use carrying::world::{Bounds, World};
 use mqtt::qos::QoS;
 use std::collections::BTreeMap;
 

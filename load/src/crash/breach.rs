@@ -33,6 +33,8 @@ pub enum Rule {
     Jobs,
     /// Telemetry that was acknowledged is in the channel, in its device's order, and stays there.
     Telemetry,
+    /// Each write into a twin and each life of an identity has one event, in their order.
+    Events,
     /// What was answered of identities stands.
     Registry,
     /// What the server sends and answers is what it was asked for.
@@ -43,7 +45,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Lost,
         Self::GroupLost,
         Self::Twice,
@@ -56,6 +58,7 @@ impl Rule {
         Self::Methods,
         Self::Jobs,
         Self::Telemetry,
+        Self::Events,
         Self::Registry,
         Self::Protocol,
         Self::Process,
@@ -76,6 +79,7 @@ impl Rule {
             Self::Methods => "methods are heard once and answered by their device",
             Self::Jobs => "jobs go to their end and do nothing twice",
             Self::Telemetry => "acknowledged telemetry is in the channel, in order",
+            Self::Events => "every write and every life has its event, and no other",
             Self::Registry => "registry changes that were answered stand",
             Self::Protocol => "nothing unasked for is sent or refused",
             Self::Process => "the process starts, stays, stops and is alone",

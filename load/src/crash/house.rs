@@ -82,6 +82,7 @@ impl House {
             "limits.session_queue_bytes_max = 100000000000".to_owned(),
             // As short as there is: who keeps a batch is waited for in the end.
             "hub.feedback.lock = \"5s\"".to_owned(),
+            EVENTS.to_owned(),
         ];
         limits.extend(hub::CONFIGURATION.map(str::to_owned));
         let text_of = configuration(&Options { reactors: 2, core: None, limits });
@@ -243,3 +244,6 @@ const DATA: &str = "disk/data";
 /// What it logs: errors, and how long the parts of a start took.
 const LEVELS: &str = "error,gridhub::serve=info,gridhub::keep::open=info";
 const CONFIGURATION: &str = "gridhub.toml";
+/// Both go to the channel, beside the telemetry that no route takes.
+const EVENTS: &str = "hub.routes = [{ name = \"twins\", source = \"TwinChangeEvents\" }, \
+    { name = \"lives\", source = \"DeviceLifecycleEvents\" }]";

@@ -137,7 +137,7 @@ impl Shard {
         let (partition, mut from) = (hub.channel.settings().partitions.of(head.ids.device), 0);
         for (Part { targets, end }, completion) in parts
             .into_iter()
-            .map(|part| (part, Completion::None))
+            .map(|part| (part, Completion::Beside))
             .chain(std::iter::once((last, completion)))
         {
             let to = (Places { partition, targets }, head.enqueued_ms);

@@ -133,9 +133,8 @@ impl Devices {
     /// What events say of an identity.
     pub fn seen(&self, ids: Ids<'_>) -> Option<Seen> {
         let (packed, known) = self.known.get(ids)?;
-        let twin = known.twin(packed.generation()).into_owned();
         let (activity, model_id) = (known.activity(), known.model_id().to_owned());
-        Some(Seen { identity: packed.unpack(), activity, model_id, twin })
+        Some(Seen { identity: packed.unpack(), activity, model_id })
     }
 
     fn enter(&mut self, identity: Packed, known: Known) {
@@ -170,7 +169,19 @@ pub(crate) struct Seen {
     pub identity: Identity,
     pub activity: Activity,
     pub model_id: String,
-    pub twin: Twin,
+}
+
+impl Seen {
+    /// One of which nothing was heard yet.
+    pub fn new(identity: &Packed) -> Self {
+        let (identity, activity) = (identity.unpack(), Activity::default());
+        Self { identity, activity, model_id: String::new() }
+    }
+
+    /// What its twin's document says of it.
+    pub fn about(&self) -> About<'_> {
+        About::of(&self.identity, &self.activity, &self.model_id)
+    }
 }
 
 /// The home of a device and its modules, the same on every reactor.

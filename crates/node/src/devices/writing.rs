@@ -10,7 +10,6 @@ use crate::record::What;
 use crate::shard::Shard;
 use crate::waiting::Completion;
 use hub::errors::{ErrorCode, Refusal};
-use hub::event::Lifecycle;
 use hub::identity::{
     BulkRow, DeviceId, IdentityId, Loss, Packed, RowError, Standing, TwinRow, standing,
 };
@@ -61,8 +60,11 @@ pub(super) enum Then {
 }
 
 impl Shard {
-    /// Puts a decision into the log.
+    /// Puts a decision into the log, and beside it, in the same turn and so in the same batch, the
+    /// events that routes want to hear of it: whatever crashes, none is missing and none is of a
+    /// write that is no fact.
     pub(super) fn write(&mut self, id: IdentityId, effect: Effect, then: Then) {
+        self.submit_events(&id, &effect);
         if !self.perform.keeps() {
             return self.device_written(Written { id, effect, then }, Sequence(0));
         }
@@ -73,6 +75,19 @@ impl Shard {
         self.devices.busy.entry(id.device.clone()).or_default();
         let written = Completion::Device(Box::new(Written { id, effect, then }));
         self.perform.write_payload((kind, &payload), What::Own, written);
+    }
+
+    fn submit_events(&mut self, id: &IdentityId, effect: &Effect) {
+        match effect {
+            Effect::Put(packed) if self.devices.known.get(Ids::from(id)).is_none() => {
+                self.submit_created(packed);
+            }
+            Effect::Put(_) => {}
+            Effect::Gone => self.submit_deleted(&self.ending(id)),
+            Effect::Twin(twin, Shape::Change(record) | Shape::Whole(record), _) => {
+                self.submit_twin_changed(id, twin, record);
+            }
+        }
     }
 
     fn entry<'e>(&self, ids: Ids<'e>, effect: &'e Effect) -> DeviceEntry<'e> {
@@ -103,8 +118,6 @@ impl Shard {
             Effect::Gone => self.gone(&id, at),
             Effect::Twin(twin, shape, heard) => {
                 self.turned(&id, *twin, &shape, at);
-                let (Shape::Change(record) | Shape::Whole(record)) = &shape;
-                self.tell_twin_changed(&id, record);
                 if let Some(notification) = heard {
                     self.notify_desired(&id, &notification);
                 }
@@ -167,8 +180,7 @@ impl Shard {
     fn put(&mut self, id: &IdentityId, packed: Packed, at: Sequence) {
         let after = packed.unpack();
         let Some((before, known)) = self.devices.leave(Ids::from(id)) else {
-            self.devices.enter(packed, Known::new(at));
-            return self.tell_lifecycle(id, Lifecycle::Created);
+            return self.devices.enter(packed, Known::new(at));
         };
         self.release_record(known.at);
         self.devices.enter(packed, Known { at, ..known });
@@ -178,17 +190,18 @@ impl Shard {
         }
     }
 
+    /// Whose end the end of an identity is: a device's modules, then its own.
+    fn ending(&self, id: &IdentityId) -> Vec<IdentityId> {
+        let of_device = id.module.is_none().then(|| self.devices.known.modules(id.device.as_str()));
+        let modules = of_device.into_iter().flatten().map(|(packed, _)| packed.unpack().id());
+        modules.chain([id.clone()]).collect()
+    }
+
     fn gone(&mut self, id: &IdentityId, at: Sequence) {
-        let mut ended: Vec<IdentityId> = Vec::new();
-        if id.module.is_none() {
-            let modules = self.devices.known.modules(id.device.as_str());
-            ended.extend(modules.map(|(packed, _)| packed.unpack().id()));
-        }
-        ended.push(id.clone());
+        let ended = self.ending(id);
         let mut oldest = at;
         for id in &ended {
             self.stand_down(id, Loss::Deleted);
-            self.tell_lifecycle(id, Lifecycle::Deleted);
             let Some((packed, known)) = self.devices.leave(Ids::from(id)) else { continue };
             if id.module.is_none() {
                 self.feedback_ends(&id.device, packed.generation());

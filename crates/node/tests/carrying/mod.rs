@@ -2,5 +2,6 @@
 
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub mod account;
 pub mod client;
 pub mod world;

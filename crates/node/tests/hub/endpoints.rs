@@ -17,7 +17,7 @@ use store::log::Credit;
 const ALL: Credit = Credit { records: usize::MAX, bytes: usize::MAX };
 const EVERYTHING: &str = "true";
 
-fn with_routes(
+pub fn with_routes(
     endpoints: &[&str],
     routes: &[(&str, &str, &str)],
     enrichments: &[WantedEnrichment<'_>],
@@ -72,7 +72,7 @@ fn portion(world: &mut World, outlet: usize, credit: Credit) -> Portion {
 }
 
 /// Source, properties, body of each message that waits.
-fn waits(world: &mut World, outlet: usize) -> Vec<String> {
+pub fn waits(world: &mut World, outlet: usize) -> Vec<String> {
     let shown = |payload: &Vec<u8>| {
         let envelope = Envelope::decode(payload).unwrap();
         let properties = envelope.properties.iter().map(|(name, value)| format!("{name}={value} "));
@@ -98,7 +98,7 @@ fn taken(world: &mut World, outlet: usize, records: usize) {
 }
 
 fn built_in(world: &mut World) -> usize {
-    crate::telemetry::count(world)
+    crate::channel::count(world)
 }
 
 #[test]

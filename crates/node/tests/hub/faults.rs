@@ -1,9 +1,9 @@
 //! Faults on purpose: every outcome of every operation (iot-hub A5, A13, A14), what is lost behind
 //! an acknowledgement, and what comes late, over each way a device or a service meets it.
 
+use crate::channel::count;
 use crate::device::{ClassicHello, Device, Heard, Hello};
 use crate::plane::with_device;
-use crate::telemetry::count;
 use crate::world::{Answer, World, code, take, take_after};
 use crashdisk::CrashDisk;
 use hub::errors::{ErrorCode, Refusal};

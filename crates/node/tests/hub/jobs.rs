@@ -2,106 +2,21 @@
 //! selects, whatever crashes in between.
 
 use crate::device::{Device, Hello};
-use crate::world::{Answer, World, code, take, take_after};
+use crate::foreman::{
+    Shown, cancel, counts, document, get, listening, method_job, plan, planned, rows, status,
+    twin_job, version, with_devices,
+};
+use crate::world::{World, code, take, take_after};
 use crashdisk::{CrashDisk, Fault, below};
 use hub::IfMatch;
-use hub::errors::{ErrorCode, Refusal};
-use hub::job::{JobId, KEPT_PAYLOAD_BYTES_MAX, Kind, Loss, Plan, Planned, RUNNING_MAX, Status};
-use hub::query::Query;
+use hub::errors::ErrorCode;
+use hub::job::{KEPT_PAYLOAD_BYTES_MAX, Kind, Loss, RUNNING_MAX, Status};
 use mqtt::qos::QoS;
 use node::devices::Ask;
-use node::jobs::{JobAsk, JobPage, JobRow};
+use node::jobs::{JobAsk, JobPage};
 use node::post::Post;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-type Shown = Answer<Result<Vec<u8>, Refusal>>;
-
-fn plan(world: &mut World, id: &str, body: &str) -> Shown {
-    let body: Box<[u8]> = body.as_bytes().into();
-    let plan = Plan::read(JobId::parse(id).unwrap(), &body, world.now.wall_ms).unwrap();
-    let planned = Box::new(Planned { plan: Arc::new(plan), body });
-    world.post(|reply| Post::Jobs(Box::new(JobAsk::Plan(planned, reply))))
-}
-
-fn planned(world: &mut World, id: &str, body: &str) -> Value {
-    document(take_after(world, |world| plan(world, id, body)))
-}
-
-fn document(shown: Result<Vec<u8>, Refusal>) -> Value {
-    serde_json::from_slice(&shown.unwrap()).unwrap()
-}
-
-fn get(world: &mut World, id: &str) -> Result<Vec<u8>, Refusal> {
-    let id = JobId::parse(id).unwrap();
-    take(&world.post(|reply| Post::Jobs(Box::new(JobAsk::Get(id, reply)))))
-}
-
-fn status(world: &mut World, id: &str) -> String {
-    document(get(world, id))["status"].as_str().unwrap().to_owned()
-}
-
-fn cancel(world: &mut World, id: &str) -> Shown {
-    let id = JobId::parse(id).unwrap();
-    world.post(|reply| Post::Jobs(Box::new(JobAsk::Cancel(id, reply))))
-}
-
-/// deviceCount, failedCount, succeededCount, runningCount, pendingCount.
-fn counts(world: &mut World, id: &str) -> [u64; 5] {
-    let job = document(get(world, id));
-    ["deviceCount", "failedCount", "succeededCount", "runningCount", "pendingCount"]
-        .map(|name| job["deviceJobStatistics"][name].as_u64().unwrap())
-}
-
-/// A connection that hears of methods.
-fn listening(world: &mut World, id: &str) -> Device {
-    let (mut device, _) = Hello::new(id).connect(world);
-    device.subscribe(world, &[("$iothub/methods/+", QoS::AtMostOnce)]);
-    device
-}
-
-/// All that a query of devices.jobs finds.
-fn rows(world: &mut World, query: &str) -> Vec<Value> {
-    let query = Arc::new(Query::parse(query).unwrap());
-    let (mut all, mut after): (Vec<Value>, Option<JobRow>) = (Vec::new(), None);
-    loop {
-        let ask = |reply| JobAsk::Rows(Arc::clone(&query), after, 3, reply);
-        let part = take(&world.post(|reply| Post::Jobs(Box::new(ask(reply)))));
-        all.extend(part.rows.iter().map(|(_, row)| serde_json::from_slice::<Value>(row).unwrap()));
-        after = part.next;
-        if after.is_none() {
-            return all;
-        }
-    }
-}
-
-/// Devices d0, d1 ... of which every second is even.
-fn with_devices(mut world: World, count: usize) -> World {
-    for n in 0..count {
-        let id = format!("d{n}");
-        assert_eq!(take_after(&mut world, |w| w.put(&id, IfMatch::Absent)), Ok(true));
-        let tags = format!(r#"{{"tags":{{"even":{}}}}}"#, n % 2 == 0);
-        assert!(take_after(&mut world, |w| w.patch(&id, &tags)).is_ok());
-    }
-    world
-}
-
-fn version(world: &mut World, id: &str) -> u64 {
-    let twin: Value = serde_json::from_str(&world.twin(id).unwrap()).unwrap();
-    twin["version"].as_u64().unwrap()
-}
-
-fn twin_job(name: &str, rest: &str) -> String {
-    format!(r#"{{"type":"scheduleUpdateTwin","updateTwin":{{"tags":{{"{name}":1}}}}{rest}}}"#)
-}
-
-fn method_job(rest: &str) -> String {
-    format!(
-        r#"{{"type":"scheduleDeviceMethod","cloudToDeviceMethod":{{"methodName":"reboot",
-            "responseTimeoutInSeconds":5,"connectTimeoutInSeconds":0}}{rest}}}"#
-    )
-}
 
 #[test]
 fn a_job_writes_the_twins_that_its_condition_selects() {

@@ -4,16 +4,21 @@
 
 mod alone;
 mod certificates;
+mod channel;
 mod classic;
 mod commands;
 mod device;
 mod endpoints;
+mod events;
 mod faults;
 mod feedback;
+mod foreman;
 mod jobs;
 mod methods;
+mod operations;
 mod plane;
 mod registry;
+mod routes;
 mod tables;
 mod telemetry;
 mod throttles;

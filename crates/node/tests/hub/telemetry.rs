@@ -1,80 +1,39 @@
 //! The telemetry channel at the home of devices: what is acknowledged is there, in order, for as
 //! long as it was promised, and groups find where they were.
 
+use crate::channel::{bodies, count, lines};
 use crate::device::{ClassicHello, Device, Hello};
 use crate::world::{NOW_MS, World, hub, take, take_after};
 use broker::limits::Limits;
 use crashdisk::{CrashDisk, Fault};
 use hub::IfMatch;
 use hub::channel::{Envelope, GroupName, Partitions};
-use hub::route::{Routing, Switch, Wanted, WantedEnrichment, WantedRoute};
 use mqtt::qos::QoS;
 use node::channel::{Channel, ChannelSettings, GroupAsk, NotCommitted, Offsets};
-use node::devices::{Ask, Hub};
+use node::devices::Hub;
 use node::post::Post;
 use std::sync::Arc;
 use store::log::Credit;
-use store::op::Sequence;
 
 const TELEMETRY: &str = "$iothub/telemetry";
 const QOS_0: QoS = QoS::AtMostOnce;
-const QOS_1: QoS = QoS::AtLeastOnce;
+pub const QOS_1: QoS = QoS::AtLeastOnce;
 
-fn with_devices(mut world: World, ids: &[&str]) -> World {
+pub fn with_devices(mut world: World, ids: &[&str]) -> World {
     for id in ids {
         assert_eq!(take_after(&mut world, |w| w.put(id, IfMatch::Absent)), Ok(true));
     }
     world
 }
 
-fn connected(world: &mut World, id: &str) -> Device {
+pub fn connected(world: &mut World, id: &str) -> Device {
     let (device, heard) = Hello::new(id).connect(world);
     assert_eq!(heard, ["CONNACK 0"]);
     device
 }
 
-fn send(world: &mut World, device: &mut Device, qos: QoS, body: &str) -> Vec<String> {
+pub fn send(world: &mut World, device: &mut Device, qos: QoS, body: &str) -> Vec<String> {
     device.publish(world, (TELEMETRY, qos), (None, &[("@p", "v")]), body.as_bytes())
-}
-
-/// Partition, offset, and the line of each message, without what readers skip over.
-fn lines(world: &mut World) -> Vec<(usize, u64, String)> {
-    let (log, channel) = (world.log(), Arc::clone(&world.hub.channel));
-    let credit = Credit { records: 7, bytes: 1 << 20 };
-    let mut all = Vec::new();
-    for partition in 0..channel.settings().partitions.count() {
-        let mut from = Sequence(0);
-        loop {
-            let page = channel.read(log.as_ref(), partition, from, credit).unwrap();
-            if page.records.is_empty() {
-                break;
-            }
-            from = page.next;
-            for (at, payload) in page.records {
-                let mut line = Vec::new();
-                let envelope = Envelope::decode(&payload).unwrap();
-                envelope.write_json(partition, at.0, &mut line);
-                all.push((partition, at.0, String::from_utf8(line).unwrap()));
-            }
-        }
-    }
-    all
-}
-
-/// The bodies of all messages, a list for each partition.
-fn bodies(world: &mut World) -> Vec<Vec<String>> {
-    let (log, channel) = (world.log(), Arc::clone(&world.hub.channel));
-    let credit = Credit { records: usize::MAX, bytes: usize::MAX };
-    let all = 0..channel.settings().partitions.count();
-    let read = |partition| channel.read(log.as_ref(), partition, Sequence(0), credit).unwrap();
-    let body = |payload: &Vec<u8>| {
-        String::from_utf8(Envelope::decode(payload).unwrap().body.to_vec()).unwrap()
-    };
-    all.map(|partition| read(partition).records.iter().map(|(_, p)| body(p)).collect()).collect()
-}
-
-pub fn count(world: &mut World) -> usize {
-    bodies(world).iter().map(Vec::len).sum()
 }
 
 #[test]
@@ -305,69 +264,6 @@ fn what_the_disk_refuses_is_said_so() {
     let taken = heard.iter().filter(|ack| *ack == "PUBACK 0").count();
     assert!(refused > 0 && refused + taken == 200, "{heard:?}");
     assert_eq!(count(&mut world), taken);
-}
-
-fn routed_hub() -> Hub {
-    let route = |name, source, condition| {
-        let state = Switch::Enabled;
-        WantedRoute { name, source, condition, endpoint: "events", state }
-    };
-    let added = |key, value| WantedEnrichment { key, value, endpoints: &["events"] };
-    let routes = [
-        route("hot", "DeviceMessages", "p = 'v' AND $twin.tags.site = 'a'"),
-        route("twins", "TwinChangeEvents", "true"),
-        route("lives", "DeviceLifecycleEvents", ""),
-        route("links", "DeviceConnectionStateEvents", "$connectionDeviceId = 'd1'"),
-    ];
-    let enrichments = [added("hub", "$iothubname"), added("p", "$twin.tags.site")];
-    let fallback = Switch::Disabled;
-    let wanted =
-        Wanted { routes: &routes, fallback, enrichments: &enrichments, ..Wanted::default() };
-    let mut hub = hub();
-    hub.routing = Routing::of(&wanted).unwrap();
-    hub
-}
-
-#[test]
-fn routes_decide_what_goes_and_events_are_told_where_one_asks() {
-    let mut world = with_devices(World::with(CrashDisk::new(8), routed_hub), &["d1", "d2"]);
-    let mut device = connected(&mut world, "d1");
-    let mut told = send(&mut world, &mut device, QOS_1, "1");
-    let _ = take_after(&mut world, |w| w.patch("d1", r#"{"tags":{"site":"a"}}"#));
-    told.extend(send(&mut world, &mut device, QOS_1, "2"));
-    let mut other = connected(&mut world, "d2");
-    send(&mut world, &mut other, QOS_1, "3");
-    world.settled();
-    told.extend(device.hear(&mut world));
-    assert_eq!(told, ["PUBACK 0", "PUBACK 0"], "also where no route takes it");
-    world.turn(|shard| shard.lost(device.link));
-    let _ = take_after(&mut world, |w| w.ask("d1", |reply| Ask::Delete(IfMatch::Any, reply)));
-    let lines = lines(&mut world);
-    let of = |source: &str, id: &str| {
-        let (source, id) =
-            (format!("\"source\":\"{source}\""), format!("\"deviceId\":\"{id}\",\"moduleId\""));
-        lines.iter().filter(|l| l.2.contains(&source) && l.2.contains(&id)).collect::<Vec<_>>()
-    };
-    let telemetry = of("Telemetry", "d1");
-    assert_eq!(telemetry.len(), 1, "{lines:#?}");
-    assert!(telemetry[0].2.contains(r#""properties":{"hub":"hub","p":"a"},"bodyBase64":"Mg=="}"#));
-    assert!(of("Telemetry", "d2").is_empty());
-    assert_eq!(of("twinChangeEvents", "d1").len(), 1);
-    let links = of("deviceConnectionStateEvents", "d1");
-    let lives = of("deviceLifecycleEvents", "d1");
-    let operation = |line: &(usize, u64, String)| {
-        let (_, rest) = line.2.split_once("\"opType\":\"").unwrap();
-        rest.split('"').next().unwrap().to_owned()
-    };
-    let operations = |lines: &[&(usize, u64, String)]| {
-        lines.iter().map(|line| operation(line)).collect::<Vec<_>>()
-    };
-    assert_eq!(operations(&links), ["deviceConnected", "deviceDisconnected"]);
-    assert_eq!(operations(&lives), ["createDeviceIdentity", "deleteDeviceIdentity"]);
-    assert_eq!(of("deviceLifecycleEvents", "d2").len(), 1);
-    assert_eq!(of("deviceConnectionStateEvents", "d2").len(), 0);
-    let undefined: Vec<u64> = world.hub.routing.undefined().map(|(_, count)| count).collect();
-    assert_eq!(undefined, [2, 0, 0, 0], "of two messages there was no site yet");
 }
 
 /// What a device of MQTT 3.1.1 says in its topic, and its will (D1 to D4).

@@ -1,9 +1,9 @@
 //! Throttles and quotas of a hub and of its devices (iot-hub A5, A11, A13, C9): what each operation
 //! is answered at its bound, over each way it comes, by the domain clock.
 
+use crate::channel::count;
 use crate::device::{ClassicHello, Device, Heard, Hello};
 use crate::plane::with_device;
-use crate::telemetry::count;
 use crate::world::{Answer, World, hub, take};
 use broker::limits::Limits;
 use broker::rate::Rate;

@@ -49,6 +49,7 @@ pub struct World {
     pub closed: Vec<LinkId>,
     pub hub: Arc<Hub>,
     pub budget: Arc<Budget>,
+    pub counters: Arc<Counters>,
     make: MakeHub,
     numbers: u64,
 }
@@ -152,7 +153,7 @@ impl World {
     ) -> Self {
         let limits = Arc::new(limits);
         let (interest, retained) = (Arc::new(Interest::new(1)), Arc::new(Retained::new(&limits)));
-        let keys: Arc<KeyRecords> = Arc::default();
+        let (keys, counters): (Arc<KeyRecords>, Arc<Counters>) = Default::default();
         let budget = Arc::new(Budget::new(1 << 30, None, 1));
         let shard = Shard::new(Settings {
             reactor: 0,
@@ -171,7 +172,7 @@ impl World {
             first_session: SessionId(1),
             hub: Some(Arc::clone(&hub)),
             namespace: NAMESPACE,
-            counters: Arc::new(Counters::default()),
+            counters: Arc::clone(&counters),
             seed: [1, 7],
         });
         let now = NOW;
@@ -187,6 +188,7 @@ impl World {
             closed: Vec::new(),
             hub,
             budget,
+            counters,
             make,
             numbers: 0,
         }

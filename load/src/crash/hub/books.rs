@@ -3,6 +3,7 @@
 
 use super::calls::Calls;
 use super::channel::Channel;
+use super::events::Events;
 use super::foreman::FLEET;
 use super::jobs::Jobs;
 use super::member::MEMBERS;
@@ -27,6 +28,8 @@ pub struct Books {
     pub jobs: Jobs,
     /// Of all members.
     pub channel: Channel,
+    /// Of all identities.
+    pub events: Events,
     /// By name.
     pub guests: Vec<Registered>,
     /// Rule, who has seen it, and what; until somebody takes it.
@@ -62,6 +65,7 @@ impl Shared {
             calls: Calls::default(),
             jobs: Jobs::new(FLEET),
             channel: Channel::new(MEMBERS.len()),
+            events: Events::default(),
             guests: (0..guests).map(|_| Registered::new()).collect(),
             found: Vec::new(),
         };

@@ -2,19 +2,21 @@
 //! of the partitions were shown at which offset. Refuses to know who asks, and how.
 
 use super::section::Wrong;
-use std::collections::BTreeMap;
+use super::shown::Shown;
 
 /// The books of the channel.
 #[derive(Debug, Default)]
 pub struct Channel {
     devices: Vec<Sender>,
-    /// By partition and offset: device and number.
-    shown: BTreeMap<usize, BTreeMap<u64, (usize, u64)>>,
+    shown: Shown<Message>,
     /// Acknowledgements.
     pub acknowledged: u64,
     /// Messages that readers were shown for the first time at an offset.
     pub read: u64,
 }
+
+/// Device and number.
+pub type Message = (usize, u64);
 
 #[derive(Debug, Default)]
 struct Sender {
@@ -63,38 +65,19 @@ impl Channel {
         &mut self,
         partition: usize,
         from: u64,
-        records: &[(u64, usize, u64)],
+        records: &[(u64, Message)],
     ) -> Result<(), Wrong> {
-        let shown = self.shown.entry(partition).or_default();
-        let last = records.last().map_or(from, |(offset, ..)| offset + 1);
-        let before: Vec<_> = shown.range(from..last).map(|(at, what)| (*at, *what)).collect();
-        for (offset, what) in before {
-            if !records.contains(&(offset, what.0, what.1)) {
-                let (device, number) = what;
-                return Err(format!(
-                    "{number} of device {device} was at {offset} of {partition} and is not"
-                ));
-            }
-        }
-        for (offset, device, number) in records {
-            let end = shown.last_key_value().map_or(0, |(at, _)| at + 1);
-            if shown.contains_key(offset) {
-                continue;
-            }
-            if *offset < end {
-                return Err(format!("{offset} of partition {partition} comes behind {end}"));
-            }
-            shown.insert(*offset, (*device, *number));
+        let end = records.last().map_or(from, |(offset, ..)| offset + 1);
+        for (device, number) in self.shown.show(partition, from..end, records)? {
             self.read += 1;
-            self.devices[*device].come(partition, *number)?;
+            self.devices[device].come(partition, number)?;
         }
         Ok(())
     }
 
-    /// The highest offset of a partition that anybody was shown, less `back` messages.
+    /// The highest offset of a partition that anybody was shown, less `back` messages; 0 = none.
     pub fn place(&self, partition: usize, back: usize) -> u64 {
-        let Some(shown) = self.shown.get(&partition) else { return 0 };
-        shown.keys().rev().nth(back).or(shown.keys().next()).copied().unwrap_or(0)
+        self.shown.place(partition, back)
     }
 
     /// Acknowledged messages that no reader was shown, when all was read: device and number.
@@ -141,9 +124,9 @@ mod tests {
         channel.acknowledge(0, 0);
         channel.acknowledge(0, 2);
         // 1 was not acknowledged and did not come; 2 was sent again.
-        channel.show(1, 1, &[(1, 0, 0), (3, 0, 2)]).unwrap();
-        channel.show(1, 3, &[(3, 0, 2), (4, 0, 2), (7, 0, 3)]).unwrap();
-        channel.show(1, 0, &[(1, 0, 0), (3, 0, 2), (4, 0, 2), (7, 0, 3)]).unwrap();
+        channel.show(1, 1, &[(1, (0, 0)), (3, (0, 2))]).unwrap();
+        channel.show(1, 3, &[(3, (0, 2)), (4, (0, 2)), (7, (0, 3))]).unwrap();
+        channel.show(1, 0, &[(1, (0, 0)), (3, (0, 2)), (4, (0, 2)), (7, (0, 3))]).unwrap();
         assert!(channel.missing().is_empty());
         assert_eq!((channel.place(1, 0), channel.place(1, 1), channel.place(1, 9)), (7, 4, 1));
         assert_eq!((channel.read, channel.place(0, 3)), (4, 0));
@@ -151,17 +134,21 @@ mod tests {
 
     #[test]
     fn wrong_histories_are_seen() {
-        type Shown = (usize, u64, &'static [(u64, usize, u64)]);
+        type Shown = (usize, u64, &'static [(u64, Message)]);
         let rows: [(&str, &[Shown]); 6] = [
-            ("out of order", &[(0, 0, &[(1, 0, 1), (2, 0, 0)])]),
-            ("never sent", &[(0, 0, &[(1, 0, 9)])]),
-            ("two partitions", &[(0, 0, &[(1, 0, 0)]), (1, 0, &[(1, 0, 1)])]),
-            ("rewritten", &[(0, 0, &[(1, 0, 0)]), (0, 1, &[(1, 0, 1)])]),
+            ("out of order", &[(0, 0, &[(1, (0, 1)), (2, (0, 0))])]),
+            ("never sent", &[(0, 0, &[(1, (0, 9))])]),
+            ("two partitions", &[(0, 0, &[(1, (0, 0))]), (1, 0, &[(1, (0, 1))])]),
+            ("rewritten", &[(0, 0, &[(1, (0, 0))]), (0, 1, &[(1, (0, 1))])]),
             (
                 "gone",
-                &[(0, 0, &[(1, 0, 0), (2, 0, 1)]), (0, 1, &[(2, 0, 1)]), (0, 1, &[(3, 0, 2)])],
+                &[
+                    (0, 0, &[(1, (0, 0)), (2, (0, 1))]),
+                    (0, 1, &[(2, (0, 1))]),
+                    (0, 1, &[(3, (0, 2))]),
+                ],
             ),
-            ("behind", &[(0, 0, &[(3, 0, 0)]), (0, 0, &[(2, 0, 1), (3, 0, 0)])]),
+            ("behind", &[(0, 0, &[(3, (0, 0))]), (0, 0, &[(2, (0, 1)), (3, (0, 0))])]),
         ];
         for (name, history) in rows {
             let mut channel = sent(3);
@@ -171,7 +158,7 @@ mod tests {
         }
         let mut lost = sent(2);
         lost.acknowledge(0, 1);
-        lost.show(0, 0, &[(1, 0, 0)]).unwrap();
+        lost.show(0, 0, &[(1, (0, 0))]).unwrap();
         assert_eq!(lost.missing(), [(0, 1)]);
     }
 }

@@ -9,6 +9,7 @@ mod calls;
 mod channel;
 mod document;
 mod ending;
+mod events;
 mod fetcher;
 mod foreman;
 mod jobs;
@@ -21,6 +22,7 @@ mod registrar;
 mod role;
 mod section;
 mod service;
+mod shown;
 mod unit;
 
 use super::breach::Rule;
@@ -196,6 +198,7 @@ impl Hub {
             "devices done by jobs": books.jobs.done,
             "telemetry acknowledged": books.channel.acknowledged,
             "telemetry read": books.channel.read,
+            "events told": books.events.told,
             "registry changes": books.guests.iter().map(|g| g.answered).sum::<u64>(),
         })
     }

@@ -146,7 +146,7 @@ impl Registrar {
 }
 
 /// A guest's client identifier: devices, then modules of the first of them and of [`HOST`].
-fn name(guest: usize) -> String {
+pub fn name(guest: usize) -> String {
     match guest.checked_sub(DEVICES) {
         None => format!("guest-{guest}"),
         Some(part @ 0..OF_GUEST) => format!("guest-0/part-{part}"),
