@@ -208,6 +208,52 @@ fn what_a_webhook_would_never_take_is_a_dead_letter_and_the_rest_goes_on() {
     assert_eq!(taken(&receiver), [2], "nothing comes twice that was told");
 }
 
+#[test]
+fn a_webhook_over_https_is_believed_by_its_authority_and_waited_for_as_it_asks() {
+    if !Foreign::Curl.ready() {
+        return;
+    }
+    let other = Site::new();
+    let receiver = Receiver::over_tls(429, &other);
+    // Three seconds by its own clock, which is some years behind.
+    receiver.say(
+        "date: Sun, 06 Nov 1994 08:49:34 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+    );
+    let unknown = format!("kind = \"webhook\"\nurl = \"{}\"", receiver.url);
+    let known = format!(
+        "{unknown}\nca_file = \"{}\"\nheaders.X-One = \"1\"\nheaders.X-Two = \"zwei\"",
+        other.identity().join("ca.pem").display()
+    );
+    let asked = |endpoint: &str| {
+        let hub = Hub::sending(&SOURCES[..1], "", endpoint);
+        let server = hub.start();
+        let key = Hub::register(&server, "d1");
+        let mut device = Device::connect(&server, "d1", &key);
+        send(&mut device, 0..3);
+        let failing = until("a failed attempt", || {
+            let shown = shown(&server);
+            (shown["failedAttempts"] != json!(0)).then_some(shown)
+        });
+        (hub, server, failing["lastError"].as_str().unwrap().to_owned())
+    };
+    let (.., why) = asked(&unknown);
+    assert!(why.starts_with("TLS with localhost:") && why.contains("UnknownIssuer"), "{why}");
+    assert!(receiver.posted().is_empty(), "nothing is told to who is not believed");
+    let (_hub, server, why) = asked(&known);
+    assert_eq!(why, "it answered 429: said");
+    receiver.answer(200);
+    until("all messages", || (taken(&receiver) == [0, 1, 2]).then_some(()));
+    until("a position", || (shown(&server)["waiting"] == 0).then_some(()));
+    let posted = receiver.posted();
+    let waited = posted[1].at.duration_since(posted[0].at);
+    assert!(waited.as_millis() >= 3_000, "{waited:?}");
+    for one in posted {
+        let header = |name: &str| one.headers.iter().find(|(n, _)| n == name).unwrap().1.clone();
+        assert_eq!((header("x-one"), header("x-two")), ("1".into(), "zwei".into()));
+        assert!(header("host").starts_with("localhost:"));
+    }
+}
+
 /// All whole lines of all files of an endpoint.
 fn lines(directory: &Path) -> Vec<Value> {
     let read = |file: &PathBuf| {

@@ -93,7 +93,7 @@ impl Sink {
     /// It has none of it, or says so, or nobody knows.
     pub async fn take(&mut self, batch: &Batch, now_ms: u64) -> Result<(), Refusal> {
         match self {
-            Self::Webhook(webhook) => webhook.take(batch).await,
+            Self::Webhook(webhook) => webhook.take(batch, now_ms).await,
             Self::File(file) => file.take(batch, now_ms).await,
             Self::Nats(nats) => nats.take(batch).await,
         }
