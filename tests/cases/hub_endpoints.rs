@@ -435,3 +435,55 @@ fn a_stream_of_nats_has_everything_once() {
     assert_eq!(kinds("Gridhub.Devices.DeviceLifecycleEvents"), 1);
     assert_eq!(kinds("Gridhub.Devices.DeviceConnectionStateEvents"), 3);
 }
+
+/// Who is not let in is told why; who is, gives it everything.
+#[test]
+fn nats_lets_in_whom_it_knows_and_is_believed_by_its_authority() {
+    if !Foreign::Curl.ready() || !Foreign::NatsServer.ready() {
+        return;
+    }
+    let mut nats = NatsServer::new();
+    nats.make_stream("PLANT", "plant.>");
+    let other = Site::new();
+    let file = |name: &str| other.identity().join(name).display().to_string();
+    let (certificate, key) = (file("server.pem"), file("server-key.pem"));
+    let (authority, refused) =
+        (format!("ca_file = \"{}\"", file("ca.pem")), "'Authorization Violation'");
+    let users = ["--user", "u", "--pass", "p"];
+    let tls = ["--tls", "--tlscert", &certificate, "--tlskey", &key];
+    let mut sent = 0;
+    for (words, right, wrong, why) in [
+        (&users[..], "user = \"u\"\npassword = \"p\"", "user = \"u\"\npassword = \"x\"", refused),
+        (&["--auth", "t"], "token = \"t\"", "token = \"x\"", refused),
+        (&["--auth", "t"], "token = \"t\"", "", refused),
+        (&tls, &authority, "", "UnknownIssuer"),
+    ] {
+        nats.kill();
+        nats = nats.start_with(words);
+        let health_of = |login: &str| {
+            let url = nats.url();
+            let endpoint =
+                format!("kind = \"nats\"\nurl = \"{url}\"\nsubject = \"plant.a\"\n{login}");
+            let hub = Hub::sending(&SOURCES[..1], "", &endpoint);
+            let server = hub.start();
+            let key = Hub::register(&server, "d1");
+            let mut device = Device::connect(&server, "d1", &key);
+            send(&mut device, sent..sent + 5);
+            until("an attempt", || {
+                let shown = shown(&server);
+                let is_tried = shown["failedAttempts"] != json!(0) || shown["waiting"] == json!(0);
+                is_tried.then(|| (shown["health"].clone(), shown["lastError"].to_string()))
+            })
+        };
+        let (health, said) = health_of(wrong);
+        assert_eq!(health, "unhealthy", "{words:?} {wrong}: {said}");
+        assert!(said.contains(why), "{words:?} {wrong}: {said}");
+        let (health, said) = health_of(right);
+        assert_eq!(health, "healthy", "{words:?} {right}: {said}");
+        sent += 5;
+    }
+    nats.kill();
+    nats = nats.start();
+    let bodies = nats.messages("PLANT").into_iter().map(|(_, event)| event["data"]["body"].clone());
+    assert_eq!(first_come(bodies), (0..sent).collect::<Vec<_>>());
+}
