@@ -13,18 +13,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A hub whose messages of devices and events go to these endpoints.
-struct Hub {
+pub(crate) struct Hub {
     site: Site,
     config: PathBuf,
     token: String,
 }
 
-const SOURCES: [&str; 4] =
+pub(crate) const SOURCES: [&str; 4] =
     ["DeviceMessages", "TwinChangeEvents", "DeviceLifecycleEvents", "DeviceConnectionStateEvents"];
 
 impl Hub {
     /// All of `sources` go to endpoint `out`, which is described by `endpoint`.
-    fn sending(sources: &[&str], top: &str, endpoint: &str) -> Self {
+    pub(crate) fn sending(sources: &[&str], top: &str, endpoint: &str) -> Self {
         let site = Site::new();
         let routes: String = sources
             .iter()
@@ -45,14 +45,14 @@ impl Hub {
         Self { site, config, token }
     }
 
-    fn start(&self) -> Server {
+    pub(crate) fn start(&self) -> Server {
         let mut server = self.site.serve(&self.config);
         server.ready["token"] = json!(self.token);
         server
     }
 
     /// Registers a device; gives its key.
-    fn register(server: &Server, id: &str) -> String {
+    pub(crate) fn register(server: &Server, id: &str) -> String {
         let made = ask(
             server,
             "PUT",
@@ -67,19 +67,19 @@ impl Hub {
 }
 
 /// Sends messages with these numbers, each acknowledged.
-fn send(device: &mut Device, numbers: std::ops::Range<u64>) {
+pub(crate) fn send(device: &mut Device, numbers: std::ops::Range<u64>) {
     for n in numbers {
         device.send(&format!("{{\"n\":{n}}}"), &[("@p", "v")]);
         device.acknowledged(1);
     }
 }
 
-fn shown(server: &Server) -> Value {
+pub(crate) fn shown(server: &Server) -> Value {
     ask(server, "GET", "/admin/endpoints", &[], "").json()["endpoints"][0].clone()
 }
 
 /// Numbers of telemetry in the order in which they came first.
-fn first_come(bodies: impl Iterator<Item = Value>) -> Vec<u64> {
+pub(crate) fn first_come(bodies: impl Iterator<Item = Value>) -> Vec<u64> {
     let mut all = Vec::new();
     for n in bodies.filter_map(|body| body["n"].as_u64()) {
         if !all.contains(&n) {
@@ -343,6 +343,13 @@ fn in_memory_endpoints_get_what_comes_too() {
     until("a position", || (shown(&server)["waiting"] == 0).then_some(()));
 }
 
+/// A build without Kafka says so first.
+const KAFKA: &str = if cfg!(feature = "kafka") {
+    "hub.endpoints[0].subject: kind kafka has none"
+} else {
+    "hub.endpoints[0].kind: this build has no kafka"
+};
+
 #[test]
 fn an_endpoint_that_cannot_be_is_refused_at_its_key() {
     let site = Site::new();
@@ -350,6 +357,7 @@ fn an_endpoint_that_cannot_be_is_refused_at_its_key() {
         ("kind = \"webhook\"", "hub.endpoints[0].url"),
         ("kind = \"file\"\npath = \"a\"\nurl = \"https://h\"", "hub.endpoints[0].url"),
         ("kind = \"queue\"", "unknown value 'queue'"),
+        ("kind = \"kafka\"\nsubject = \"s\"", KAFKA),
         ("kind = \"webhook\"\nurl = \"https://h\"\nca_file = \"no.pem\"", "no.pem"),
     ] {
         let config =
