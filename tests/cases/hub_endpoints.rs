@@ -13,18 +13,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A hub whose messages of devices and events go to these endpoints.
-struct Hub {
+pub(crate) struct Hub {
     site: Site,
     config: PathBuf,
     token: String,
 }
 
-const SOURCES: [&str; 4] =
+pub(crate) const SOURCES: [&str; 4] =
     ["DeviceMessages", "TwinChangeEvents", "DeviceLifecycleEvents", "DeviceConnectionStateEvents"];
 
 impl Hub {
     /// All of `sources` go to endpoint `out`, which is described by `endpoint`.
-    fn sending(sources: &[&str], top: &str, endpoint: &str) -> Self {
+    pub(crate) fn sending(sources: &[&str], top: &str, endpoint: &str) -> Self {
         let site = Site::new();
         let routes: String = sources
             .iter()
@@ -45,14 +45,14 @@ impl Hub {
         Self { site, config, token }
     }
 
-    fn start(&self) -> Server {
+    pub(crate) fn start(&self) -> Server {
         let mut server = self.site.serve(&self.config);
         server.ready["token"] = json!(self.token);
         server
     }
 
     /// Registers a device; gives its key.
-    fn register(server: &Server, id: &str) -> String {
+    pub(crate) fn register(server: &Server, id: &str) -> String {
         let made = ask(
             server,
             "PUT",
@@ -67,19 +67,19 @@ impl Hub {
 }
 
 /// Sends messages with these numbers, each acknowledged.
-fn send(device: &mut Device, numbers: std::ops::Range<u64>) {
+pub(crate) fn send(device: &mut Device, numbers: std::ops::Range<u64>) {
     for n in numbers {
         device.send(&format!("{{\"n\":{n}}}"), &[("@p", "v")]);
         device.acknowledged(1);
     }
 }
 
-fn shown(server: &Server) -> Value {
+pub(crate) fn shown(server: &Server) -> Value {
     ask(server, "GET", "/admin/endpoints", &[], "").json()["endpoints"][0].clone()
 }
 
 /// Numbers of telemetry in the order in which they came first.
-fn first_come(bodies: impl Iterator<Item = Value>) -> Vec<u64> {
+pub(crate) fn first_come(bodies: impl Iterator<Item = Value>) -> Vec<u64> {
     let mut all = Vec::new();
     for n in bodies.filter_map(|body| body["n"].as_u64()) {
         if !all.contains(&n) {
@@ -208,6 +208,52 @@ fn what_a_webhook_would_never_take_is_a_dead_letter_and_the_rest_goes_on() {
     assert_eq!(taken(&receiver), [2], "nothing comes twice that was told");
 }
 
+#[test]
+fn a_webhook_over_https_is_believed_by_its_authority_and_waited_for_as_it_asks() {
+    if !Foreign::Curl.ready() {
+        return;
+    }
+    let other = Site::new();
+    let receiver = Receiver::over_tls(429, &other);
+    // Three seconds by its own clock, which is some years behind.
+    receiver.say(
+        "date: Sun, 06 Nov 1994 08:49:34 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+    );
+    let unknown = format!("kind = \"webhook\"\nurl = \"{}\"", receiver.url);
+    let known = format!(
+        "{unknown}\nca_file = \"{}\"\nheaders.X-One = \"1\"\nheaders.X-Two = \"zwei\"",
+        other.identity().join("ca.pem").display()
+    );
+    let asked = |endpoint: &str| {
+        let hub = Hub::sending(&SOURCES[..1], "", endpoint);
+        let server = hub.start();
+        let key = Hub::register(&server, "d1");
+        let mut device = Device::connect(&server, "d1", &key);
+        send(&mut device, 0..3);
+        let failing = until("a failed attempt", || {
+            let shown = shown(&server);
+            (shown["failedAttempts"] != json!(0)).then_some(shown)
+        });
+        (hub, server, failing["lastError"].as_str().unwrap().to_owned())
+    };
+    let (.., why) = asked(&unknown);
+    assert!(why.starts_with("TLS with localhost:") && why.contains("UnknownIssuer"), "{why}");
+    assert!(receiver.posted().is_empty(), "nothing is told to who is not believed");
+    let (_hub, server, why) = asked(&known);
+    assert_eq!(why, "it answered 429: said");
+    receiver.answer(200);
+    until("all messages", || (taken(&receiver) == [0, 1, 2]).then_some(()));
+    until("a position", || (shown(&server)["waiting"] == 0).then_some(()));
+    let posted = receiver.posted();
+    let waited = posted[1].at.duration_since(posted[0].at);
+    assert!(waited.as_millis() >= 3_000, "{waited:?}");
+    for one in posted {
+        let header = |name: &str| one.headers.iter().find(|(n, _)| n == name).unwrap().1.clone();
+        assert_eq!((header("x-one"), header("x-two")), ("1".into(), "zwei".into()));
+        assert!(header("host").starts_with("localhost:"));
+    }
+}
+
 /// All whole lines of all files of an endpoint.
 fn lines(directory: &Path) -> Vec<Value> {
     let read = |file: &PathBuf| {
@@ -296,6 +342,13 @@ fn in_memory_endpoints_get_what_comes_too() {
     until("a position", || (shown(&server)["waiting"] == 0).then_some(()));
 }
 
+/// A build without Kafka says so first.
+const KAFKA: &str = if cfg!(feature = "kafka") {
+    "hub.endpoints[0].subject: kind kafka has none"
+} else {
+    "hub.endpoints[0].kind: this build has no kafka"
+};
+
 #[test]
 fn an_endpoint_that_cannot_be_is_refused_at_its_key() {
     let site = Site::new();
@@ -303,6 +356,7 @@ fn an_endpoint_that_cannot_be_is_refused_at_its_key() {
         ("kind = \"webhook\"", "hub.endpoints[0].url"),
         ("kind = \"file\"\npath = \"a\"\nurl = \"https://h\"", "hub.endpoints[0].url"),
         ("kind = \"queue\"", "unknown value 'queue'"),
+        ("kind = \"kafka\"\nsubject = \"s\"", KAFKA),
         ("kind = \"webhook\"\nurl = \"https://h\"\nca_file = \"no.pem\"", "no.pem"),
     ] {
         let config =
@@ -387,4 +441,56 @@ fn a_stream_of_nats_has_everything_once() {
     let kinds = |kind: &str| all.iter().filter(|(_, event)| event["type"] == kind).count();
     assert_eq!(kinds("Gridhub.Devices.DeviceLifecycleEvents"), 1);
     assert_eq!(kinds("Gridhub.Devices.DeviceConnectionStateEvents"), 3);
+}
+
+/// Who is not let in is told why; who is, gives it everything.
+#[test]
+fn nats_lets_in_whom_it_knows_and_is_believed_by_its_authority() {
+    if !Foreign::Curl.ready() || !Foreign::NatsServer.ready() {
+        return;
+    }
+    let mut nats = NatsServer::new();
+    nats.make_stream("PLANT", "plant.>");
+    let other = Site::new();
+    let file = |name: &str| other.identity().join(name).display().to_string();
+    let (certificate, key) = (file("server.pem"), file("server-key.pem"));
+    let (authority, refused) =
+        (format!("ca_file = \"{}\"", file("ca.pem")), "'Authorization Violation'");
+    let users = ["--user", "u", "--pass", "p"];
+    let tls = ["--tls", "--tlscert", &certificate, "--tlskey", &key];
+    let mut sent = 0;
+    for (words, right, wrong, why) in [
+        (&users[..], "user = \"u\"\npassword = \"p\"", "user = \"u\"\npassword = \"x\"", refused),
+        (&["--auth", "t"], "token = \"t\"", "token = \"x\"", refused),
+        (&["--auth", "t"], "token = \"t\"", "", refused),
+        (&tls, &authority, "", "UnknownIssuer"),
+    ] {
+        nats.kill();
+        nats = nats.start_with(words);
+        let health_of = |login: &str| {
+            let url = nats.url();
+            let endpoint =
+                format!("kind = \"nats\"\nurl = \"{url}\"\nsubject = \"plant.a\"\n{login}");
+            let hub = Hub::sending(&SOURCES[..1], "", &endpoint);
+            let server = hub.start();
+            let key = Hub::register(&server, "d1");
+            let mut device = Device::connect(&server, "d1", &key);
+            send(&mut device, sent..sent + 5);
+            until("an attempt", || {
+                let shown = shown(&server);
+                let is_tried = shown["failedAttempts"] != json!(0) || shown["waiting"] == json!(0);
+                is_tried.then(|| (shown["health"].clone(), shown["lastError"].to_string()))
+            })
+        };
+        let (health, said) = health_of(wrong);
+        assert_eq!(health, "unhealthy", "{words:?} {wrong}: {said}");
+        assert!(said.contains(why), "{words:?} {wrong}: {said}");
+        let (health, said) = health_of(right);
+        assert_eq!(health, "healthy", "{words:?} {right}: {said}");
+        sent += 5;
+    }
+    nats.kill();
+    nats = nats.start();
+    let bodies = nats.messages("PLANT").into_iter().map(|(_, event)| event["data"]["body"].clone());
+    assert_eq!(first_come(bodies), (0..sent).collect::<Vec<_>>());
 }

@@ -21,6 +21,8 @@ mod hub_endpoints;
 mod hub_faults;
 mod hub_feedback;
 mod hub_jobs;
+#[cfg(feature = "kafka")]
+mod hub_kafka;
 mod hub_plane;
 mod hub_sdk;
 mod hub_service;

@@ -9,6 +9,8 @@ pub mod browser;
 pub mod curl;
 pub mod device;
 pub mod foreign;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod nats;
 pub mod ports;
 pub mod raw;

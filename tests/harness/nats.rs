@@ -21,7 +21,7 @@ impl NatsServer {
         // It could be another's in a moment; then the server does not start, and the test says so.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let (folder, port) = (Folder::new(), free.expect("a free port").port());
-        let child = start(&folder, port);
+        let child = start(&folder, port, &[]);
         Self { child, port, folder }.ready()
     }
 
@@ -39,8 +39,22 @@ impl NatsServer {
     /// It is there again, with its streams.
     #[track_caller]
     pub fn start(mut self) -> Self {
-        self.child = start(&self.folder, self.port);
+        self.child = start(&self.folder, self.port, &[]);
         self.ready()
+    }
+
+    /// It is there again, with its streams, and started with more words: it may ask who comes, and
+    /// speak TLS only, so that nothing can be asked of it here.
+    #[track_caller]
+    pub fn start_with(mut self, words: &[&str]) -> Self {
+        self.child = start(&self.folder, self.port, words);
+        until("a NATS server", || {
+            let mut line = String::new();
+            let stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+            BufReader::new(stream).read_line(&mut line).ok()?;
+            line.starts_with("INFO ").then_some(())
+        });
+        self
     }
 
     /// Makes a stream that listens to a subject.
@@ -118,9 +132,10 @@ impl Drop for NatsServer {
     }
 }
 
-fn start(folder: &Folder, port: u16) -> Child {
+fn start(folder: &Folder, port: u16, words: &[&str]) -> Child {
     let mut command = Command::new(program());
     command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(folder.path());
+    command.args(words);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("nats-server starts")
 }

@@ -1,18 +1,20 @@
 //! Format, clippy and the architecture checks, in the order in which they are quick to fail.
 use crate::command::{cargo, run as execute};
-use crate::{root, tidy as architecture};
+use crate::{features, root, tidy as architecture};
 use anyhow::{Result, bail};
 
-/// Everything that can be said about the code without running it.
+/// Everything that can be said about the code without running it; `--kafka` is with
+/// that feature.
 ///
 /// # Errors
 /// At the first of the three that finds something.
-pub fn run() -> Result<()> {
+pub fn run(arguments: &[String]) -> Result<()> {
     let root = root();
     execute(cargo(&root).args(["fmt", "--all", "--check"]))?;
     tidy()?;
-    let lint = ["clippy", "--profile", "ci", "--workspace", "--all-targets", "--"];
-    execute(cargo(&root).args(lint).args(["-D", "warnings"]))
+    let lint = ["clippy", "--profile", "ci", "--workspace", "--all-targets"];
+    let lint = lint.into_iter().chain(features(arguments)).chain(["--", "-D", "warnings"]);
+    execute(cargo(&root).args(lint))
 }
 
 /// The architecture checks; the test suite runs the same ones.

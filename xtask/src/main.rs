@@ -18,8 +18,11 @@ use std::process::ExitCode;
 
 const USAGE: &str = "cargo xtask COMMAND
 
-  test [ARGUMENT...]    set up the test clients, build, run every test (arguments go to cargo test)
-  check                 format, clippy without warnings, architecture
+  test [--kafka|--kafka-tls] [ARGUMENT...]
+                        set up the test clients, build, run every test (arguments go to cargo test);
+                        --kafka with the feature of that name, whose tests need no broker
+  check [--kafka|--kafka-tls]
+                        format, clippy without warnings, architecture
   tidy                  the architecture checks alone
   clients               set up the test clients alone
   counts [NAME...] [--accept]
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
     };
     let done = match command.as_str() {
         "test" => test::run(rest),
-        "check" => check::run(),
+        "check" => check::run(rest),
         "tidy" => check::tidy(),
         "clients" => clients::set_up(&root()).map(drop),
         "counts" => counts::run(rest),
@@ -77,6 +80,25 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// What cargo is told: the features that `--kafka` or `--kafka-tls` stands for, then the rest.
+fn features(arguments: &[String]) -> Vec<&str> {
+    let (kafka, rest): (Vec<_>, Vec<_>) =
+        arguments.iter().map(String::as_str).partition(|argument| is_kafka(argument));
+    let features = kafka.into_iter().flat_map(|argument| match argument {
+        TLS => ["--features", "gridhub/kafka-tls,e2e/kafka"],
+        _ => ["--features", "gridhub/kafka,e2e/kafka"],
+    });
+    features.chain(rest).collect()
+}
+
+/// Whether Kafka endpoints are asked for. They are not in every build: librdkafka is C, and takes
+/// as long as a good part of the rest.
+fn is_kafka(argument: &str) -> bool {
+    [TLS, "--kafka"].contains(&argument)
+}
+
+const TLS: &str = "--kafka-tls";
 
 /// The workspace's root: xtask is only ever run from a checkout.
 fn root() -> PathBuf {

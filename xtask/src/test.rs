@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the clients, one build, every test.
 use crate::command::{cargo, run as execute};
-use crate::{clients, root};
+use crate::{clients, features, is_kafka, root};
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,7 +14,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let clients = timed("set-up of the test clients", || clients::set_up(&root))?;
     // All targets, so that this build and `cargo test` unify features alike: nothing builds twice.
     let build = ["build", "--profile", "ci", "--workspace", "--all-targets"];
-    timed("build", || execute(cargo(&root).args(build)))?;
+    let kafka: Vec<_> = arguments.iter().filter(|argument| is_kafka(argument)).cloned().collect();
+    timed("build", || execute(cargo(&root).args(build).args(features(&kafka))))?;
     let binary = target(&root).join("ci/gridhub");
     if !binary.is_file() {
         bail!("the build left no {}", binary.display());
@@ -24,7 +25,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !arguments.iter().any(|a| a == "-p" || a.starts_with("--package")) {
         test.arg("--workspace");
     }
-    test.args(arguments).env("GRIDHUB_BIN", &binary);
+    test.args(features(arguments)).env("GRIDHUB_BIN", &binary);
     if let Some(python) = clients.python {
         test.env("E2E_PYTHON", python);
     }

@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node", &["mqtt", "store", "broker", "hub", "engine", "crashdisk"]),
     ("cluster", &["mqtt", "store", "engine"]),
     ("gridhub", &["mqtt", "store", "broker", "hub", "engine", "node", "cluster"]),
-    ("counts", &["mqtt", "store", "broker", "engine", "node"]),
+    ("counts", &["mqtt", "store", "broker", "hub", "engine", "node", "crashdisk"]),
     ("sim", &["mqtt", "store", "broker", "hub", "engine", "node", "cluster", "crashdisk"]),
     ("fuzz", &["mqtt", "store", "broker", "hub", "engine", "node", "gridhub"]),
     ("e2e", &["mqtt"]),

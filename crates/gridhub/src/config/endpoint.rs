@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::duration::HumanDuration;
+use super::kafka::{Mechanism, RecordKey, Security};
 use super::mistake::Mistake;
 use crate::outlet::{
     FileSettings, Login, NatsSettings, OutletSettings, Patience, SinkSettings, WebhookSettings,
@@ -36,15 +37,25 @@ pub struct EndpointEntry {
     pub url: Option<String>,
     /// Webhook: more headers of each request. Their values are secrets.
     pub headers: Option<BTreeMap<String, String>>,
-    /// Webhook, NATS: authorities besides the system's (PEM).
+    /// Not file: authorities besides the system's (PEM).
     pub ca_file: Option<PathBuf>,
-    /// Webhook, NATS: how long one batch may take.
+    /// Not file: how long one batch may take.
     pub timeout: Option<HumanDuration>,
     /// NATS: the subject.
     pub subject: Option<String>,
-    /// NATS: who we are.
+    /// Kafka: `host:9092`, at least one of the cluster.
+    pub brokers: Option<Vec<String>>,
+    /// Kafka: the topic.
+    pub topic: Option<String>,
+    /// Kafka: what a record's key is.
+    pub key: Option<RecordKey>,
+    /// Kafka: what is spoken.
+    pub security: Option<Security>,
+    /// Kafka: how SASL tells who we are.
+    pub mechanism: Option<Mechanism>,
+    /// NATS, Kafka: who we are.
     pub user: Option<String>,
-    /// NATS: a secret.
+    /// NATS, Kafka: a secret.
     pub password: Option<String>,
     /// NATS: instead of a user; a secret.
     pub token: Option<String>,
@@ -68,7 +79,7 @@ pub enum EndpointKind {
     File,
     /// A NATS JetStream subject.
     Nats,
-    /// A Kafka topic: refused, this version has none.
+    /// A Kafka topic.
     Kafka,
 }
 
@@ -110,14 +121,13 @@ impl EndpointEntry {
     /// # Errors
     /// The first mistake, by the key within this entry.
     pub fn settings(&self) -> Result<OutletSettings, Mistake> {
+        if self.kind == EndpointKind::Kafka && !cfg!(feature = "kafka") {
+            return Err(Mistake::new("kind", NO_KAFKA));
+        }
         self.check_kind()?;
         let (messages_max, bytes_max) = match self.kind {
             EndpointKind::Webhook | EndpointKind::Nats => (100, 1 << 20),
-            EndpointKind::File => (1_000, 4 << 20),
-            EndpointKind::Kafka => {
-                let message = "this version has no kafka; use \"nats\", \"webhook\" or \"file\"";
-                return Err(Mistake::new("kind", message));
-            }
+            EndpointKind::File | EndpointKind::Kafka => (1_000, 4 << 20),
         };
         let retry_wait_max = duration(self.retry_wait_max, 60_000);
         let settings = OutletSettings {
@@ -136,7 +146,11 @@ impl EndpointEntry {
             sink: match self.kind {
                 EndpointKind::Webhook => SinkSettings::Webhook(self.webhook()?),
                 EndpointKind::Nats => SinkSettings::Nats(self.nats()?),
-                _ => SinkSettings::File(self.file()?),
+                EndpointKind::File => SinkSettings::File(self.file()?),
+                #[cfg(feature = "kafka")]
+                EndpointKind::Kafka => SinkSettings::Kafka(super::kafka::settings(self)?),
+                #[cfg(not(feature = "kafka"))]
+                EndpointKind::Kafka => return Err(Mistake::new("kind", NO_KAFKA)),
             },
         };
         let in_range = |key, value: u128, (from, to): (u128, u128), shown: &str| {
@@ -155,15 +169,20 @@ impl EndpointEntry {
 
     /// A key of another kind would be ignored.
     fn check_kind(&self) -> Result<(), Mistake> {
-        use EndpointKind::{File, Nats, Webhook};
+        use EndpointKind::{File, Kafka, Nats, Webhook};
         for (key, is_there, kinds) in [
             ("url", self.url.is_some(), &[Webhook, Nats][..]),
             ("headers", self.headers.is_some(), &[Webhook]),
-            ("ca_file", self.ca_file.is_some(), &[Webhook, Nats]),
-            ("timeout", self.timeout.is_some(), &[Webhook, Nats]),
+            ("ca_file", self.ca_file.is_some(), &[Webhook, Nats, Kafka]),
+            ("timeout", self.timeout.is_some(), &[Webhook, Nats, Kafka]),
             ("subject", self.subject.is_some(), &[Nats]),
-            ("user", self.user.is_some(), &[Nats]),
-            ("password", self.password.is_some(), &[Nats]),
+            ("brokers", self.brokers.is_some(), &[Kafka]),
+            ("topic", self.topic.is_some(), &[Kafka]),
+            ("key", self.key.is_some(), &[Kafka]),
+            ("security", self.security.is_some(), &[Kafka]),
+            ("mechanism", self.mechanism.is_some(), &[Kafka]),
+            ("user", self.user.is_some(), &[Nats, Kafka]),
+            ("password", self.password.is_some(), &[Nats, Kafka]),
             ("token", self.token.is_some(), &[Nats]),
             ("path", self.path.is_some(), &[File]),
             ("rotate_bytes", self.rotate_bytes.is_some(), &[File]),
@@ -238,7 +257,8 @@ impl EndpointEntry {
         }
     }
 
-    fn time(&self) -> Result<Duration, Mistake> {
+    /// How long a batch may take.
+    pub fn time(&self) -> Result<Duration, Mistake> {
         let time = duration(self.timeout, 30_000);
         match (Duration::from_secs(1)..=Duration::from_secs(300)).contains(&time) {
             true => Ok(time),
@@ -308,6 +328,8 @@ pub const ENDPOINTS: &str = "hub.endpoints";
 /// Headers that say what we do.
 const OURS: [&str; 6] =
     ["connection", "content-length", "content-type", "host", "transfer-encoding", "upgrade"];
+const NO_KAFKA: &str = "this build has no kafka; build one that has: `cargo build --release \
+                        --features kafka`, or kafka-tls where the brokers ask for TLS";
 const NATS_PORT: u16 = 4222;
 const SUBJECT_BYTES_MAX: usize = 256;
 const DAY_MS: u128 = 86_400_000;
@@ -358,7 +380,8 @@ mod tests {
             ("kind = \"nats\"\nurl = \"nats://h\"\n", "subject = \"a.*\"", Some("subject")),
             ("kind = \"nats\"\nurl = \"nats://h\"\n", "subject = \"a b\"", Some("subject")),
             (hook, "subject = \"a\"", Some("subject")),
-            ("kind = \"kafka\"\n", "", Some("kind")),
+            (file, "topic = \"t\"", Some("topic")),
+            (nats, "brokers = []", Some("brokers")),
             (file, "rotate_bytes = 9", Some("rotate_bytes")),
             (file, "rotate_after = \"1ms\"", Some("rotate_after")),
         ] {

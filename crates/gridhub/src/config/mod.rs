@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod feedback;
 pub mod http;
 pub mod hub;
+pub mod kafka;
 pub mod limits;
 pub mod load;
 pub mod mistake;

@@ -11,6 +11,7 @@ use super::duration::Interval;
 use super::endpoint::{EndpointEntry, EndpointKind};
 use super::feedback::FeedbackConfig;
 use super::hub::PolicyEntry;
+use super::kafka::{Mechanism, RecordKey, Security};
 use super::registry::*;
 use super::telemetry::{EnrichmentEntry, RouteEntry, TelemetryConfig};
 use super::throttles::{DeviceThrottles, HubThrottles};
@@ -130,6 +131,11 @@ fn endpoint() -> EndpointEntry {
         ca_file: Some(PathBuf::from("f")),
         timeout: duration,
         subject: text(),
+        brokers: Some(vec![]),
+        topic: text(),
+        key: Some(RecordKey::Device),
+        security: Some(Security::Plaintext),
+        mechanism: Some(Mechanism::Plain),
         user: text(),
         password: text(),
         token: text(),

@@ -84,6 +84,9 @@ impl Batch {
     }
 }
 
+/// The media type of each of [`Batch::events`].
+pub const CLOUD_EVENT: &str = "application/cloudevents+json";
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -3,13 +3,15 @@
 //! message at least once, over crashes of both.
 //!
 //! [`pump`] is the loop of one endpoint, [`sink`] what its kind does with a [`batch`]: [`webhook`],
-//! [`file`], [`nats`]. [`patience`] says when a batch is tried again, [`dead`] keeps those that are
-//! not, in [`lines`] as files are; [`state`] is what operators see. Refuses to know routes, and who
-//! sent what.
+//! [`file`], [`nats`], and with its feature `kafka`. [`patience`] says when a batch is tried again,
+//! [`dead`] keeps those that are not, in [`lines`] as files are; [`state`] is what operators see.
+//! Refuses to know routes, and who sent what.
 
 mod batch;
 mod dead;
 mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod lines;
 mod nats;
 mod patience;
@@ -21,6 +23,8 @@ mod webhook;
 
 pub use dead::Place;
 pub use file::FileSettings;
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaLogin, KafkaSettings};
 pub use nats::{Login, NatsSettings};
 pub use patience::Patience;
 pub use sink::SinkSettings;

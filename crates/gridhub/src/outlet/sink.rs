@@ -2,6 +2,8 @@
 
 use super::batch::Batch;
 use super::file::{FileSettings, FileSink};
+#[cfg(feature = "kafka")]
+use super::kafka::{Kafka, KafkaSettings};
 use super::nats::{Nats, NatsSettings};
 use super::webhook::{Webhook, WebhookSettings};
 use std::path::Path;
@@ -16,6 +18,9 @@ pub enum SinkSettings {
     File(FileSettings),
     /// A JetStream subject.
     Nats(NatsSettings),
+    /// A Kafka topic.
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaSettings),
 }
 
 /// It at work.
@@ -23,6 +28,8 @@ pub enum Sink {
     Webhook(Webhook),
     File(FileSink),
     Nats(Nats),
+    #[cfg(feature = "kafka")]
+    Kafka(Kafka),
 }
 
 /// Why a batch was not taken.
@@ -57,6 +64,8 @@ impl SinkSettings {
             Self::Webhook(_) => "webhook",
             Self::File(_) => "file",
             Self::Nats(_) => "nats",
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => "kafka",
         }
     }
 
@@ -74,6 +83,8 @@ impl SinkSettings {
             Self::Webhook(settings) => Sink::Webhook(Webhook::new(settings)?),
             Self::File(settings) => Sink::File(FileSink::new(settings)),
             Self::Nats(settings) => Sink::Nats(Nats::new(settings)?),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(settings) => Sink::Kafka(Kafka::new(settings)?),
         })
     }
 }
@@ -81,9 +92,9 @@ impl SinkSettings {
 impl Sink {
     /// Before the first batch.
     pub async fn begin(&mut self) {
-        match self {
-            Self::File(file) => file.begin().await,
-            Self::Webhook(_) | Self::Nats(_) => {}
+        // The others begin with it.
+        if let Self::File(file) = self {
+            file.begin().await;
         }
     }
 
@@ -93,9 +104,11 @@ impl Sink {
     /// It has none of it, or says so, or nobody knows.
     pub async fn take(&mut self, batch: &Batch, now_ms: u64) -> Result<(), Refusal> {
         match self {
-            Self::Webhook(webhook) => webhook.take(batch).await,
+            Self::Webhook(webhook) => webhook.take(batch, now_ms).await,
             Self::File(file) => file.take(batch, now_ms).await,
             Self::Nats(nats) => nats.take(batch).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.take(batch).await,
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct OutletSettings {
 pub struct Endpoint {
     /// What routes call it.
     pub name: String,
-    /// `webhook`, `file`, `nats`.
+    /// `webhook`, `file`, `nats`, `kafka`.
     pub kind: &'static str,
     /// How it is doing.
     pub state: State,

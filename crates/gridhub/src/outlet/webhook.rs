@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{
-    CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -48,9 +48,17 @@ pub struct Webhook {
 /// What of an answer counts.
 struct Answer {
     status: StatusCode,
-    retry_after: Option<Duration>,
+    retry_after: Option<RetryAfter>,
     /// How its body begins.
     text: String,
+}
+
+/// When an answer asks for the same again (RFC 9110, 10.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RetryAfter {
+    Wait(Duration),
+    /// A time, and what time it is there, if it says so.
+    At(SystemTime, Option<SystemTime>),
 }
 
 impl Webhook {
@@ -65,15 +73,15 @@ impl Webhook {
         Ok(Self { settings, tls, connection: None })
     }
 
-    /// Sends a batch.
+    /// Sends a batch. It is `now_ms` by the wall clock.
     ///
     /// # Errors
     /// It was not taken, or nobody knows.
-    pub async fn take(&mut self, batch: &Batch) -> Result<(), Refusal> {
+    pub async fn take(&mut self, batch: &Batch, now_ms: u64) -> Result<(), Refusal> {
         let body = Bytes::from(batch.cloud_events());
         let limit = self.settings.timeout;
         match timeout(limit, self.send(body)).await {
-            Ok(Ok(answer)) => answer.verdict(),
+            Ok(Ok(answer)) => answer.verdict(UNIX_EPOCH + Duration::from_millis(now_ms)),
             Ok(Err(why)) => Err(Refusal::later(why)),
             Err(_) => {
                 self.connection = None;
@@ -122,7 +130,7 @@ impl Webhook {
         connection: SendRequest<Full<Bytes>>,
     ) -> Result<Answer, String> {
         let (head, body) = response.into_parts();
-        let (status, retry_after) = (head.status, retry_after(&head.headers));
+        let (status, retry_after) = (head.status, RetryAfter::of(&head.headers));
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let text = match body {
             Ok(body) => {
@@ -153,7 +161,7 @@ impl Webhook {
 }
 
 impl Answer {
-    fn verdict(self) -> Result<(), Refusal> {
+    fn verdict(self, now: SystemTime) -> Result<(), Refusal> {
         let Self { status, retry_after, text } = self;
         if status.is_success() {
             return Ok(());
@@ -161,7 +169,7 @@ impl Answer {
         let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
         let verdict = match status.is_client_error() && !again.contains(&status) {
             true => Verdict::Never,
-            false => Verdict::Later(retry_after),
+            false => Verdict::Later(retry_after.map(|after| after.wait(now))),
         };
         let said = if text.is_empty() { String::new() } else { format!(": {text}") };
         Err(Refusal { why: format!("it answered {}{said}", status.as_u16()), verdict })
@@ -178,10 +186,23 @@ async fn begin(
     Ok(sender)
 }
 
-/// In seconds; as a date it does not count.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+impl RetryAfter {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+        let date = |name| text(name).and_then(|text| httpdate::parse_http_date(text).ok());
+        match text(RETRY_AFTER)?.parse() {
+            Ok(seconds) => Some(Self::Wait(Duration::from_secs(seconds))),
+            Err(_) => Some(Self::At(date(RETRY_AFTER)?, date(DATE))),
+        }
+    }
+
+    /// How long from now. Clocks differ: its own one counts.
+    fn wait(self, now: SystemTime) -> Duration {
+        match self {
+            Self::Wait(wait) => wait,
+            Self::At(at, its_now) => at.duration_since(its_now.unwrap_or(now)).unwrap_or_default(),
+        }
+    }
 }
 
 const CLOUD_EVENTS: &str = "application/cloudevents-batch+json; charset=utf-8";
@@ -208,16 +229,34 @@ mod tests {
             (503, Some(1), Some(Verdict::Later(Some(Duration::from_secs(1))))),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            let retry_after = retry_after.map(Duration::from_secs);
+            let retry_after = retry_after.map(|s| RetryAfter::Wait(Duration::from_secs(s)));
             let answer = Answer { status, retry_after, text: "why".to_owned() };
-            assert_eq!(answer.verdict().err().map(|refusal| refusal.verdict), verdict, "{status}");
+            let found = answer.verdict(UNIX_EPOCH).err().map(|refusal| refusal.verdict);
+            assert_eq!(found, verdict, "{status}");
         }
-        let mut headers = HeaderMap::new();
-        for (text, seconds) in
-            [("7", Some(7)), (" 8 ", Some(8)), ("Wed, 21 Oct", None), ("-1", None)]
-        {
+    }
+
+    #[test]
+    fn a_time_to_try_again_is_read_in_both_forms() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777 - 60);
+        for (text, date, seconds) in [
+            ("7", "", Some(7)),
+            (" 8 ", "", Some(8)),
+            ("Wed, 21 Oct", "", None),
+            ("-1", "", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "", Some(60)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", "", Some(60)),
+            // It is past.
+            ("Sun, 06 Nov 1994 08:00:00 GMT", "", Some(0)),
+            // Its clock is an hour ahead of ours.
+            ("Sun, 06 Nov 1994 09:49:37 GMT", "Sun, 06 Nov 1994 09:49:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "yesterday", Some(60)),
+        ] {
+            let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, text.parse().unwrap());
-            assert_eq!(retry_after(&headers).map(|wait| wait.as_secs()), seconds, "{text}");
+            headers.insert(DATE, date.parse().unwrap());
+            let wait = RetryAfter::of(&headers).map(|after| after.wait(now).as_secs());
+            assert_eq!(wait, seconds, "{text} {date}");
         }
     }
 }

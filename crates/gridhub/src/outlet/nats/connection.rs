@@ -1,6 +1,7 @@
 //! One connection to a NATS server, as far as publishing with acknowledgements needs it: INFO,
 //! CONNECT, one inbox, HPUB, and the answers. Refuses to know what is published.
 
+use super::super::batch::CLOUD_EVENT;
 use super::{Login, NatsSettings};
 use crate::fresh::seed;
 use rustls::ClientConfig;
@@ -113,7 +114,8 @@ impl Connection {
         let (first, inbox) = (self.published, &self.inbox);
         let mut bytes = Vec::new();
         for (number, (id, message)) in (first..).zip(messages) {
-            let headers = format!("NATS/1.0\r\nNats-Msg-Id: {id}\r\nContent-Type: {TYPE}\r\n\r\n");
+            let headers =
+                format!("NATS/1.0\r\nNats-Msg-Id: {id}\r\nContent-Type: {CLOUD_EVENT}\r\n\r\n");
             let (head, all) = (headers.len(), headers.len() + message.len());
             let line = format!("HPUB {subject} {inbox}.{number} {head} {all}\r\n{headers}");
             bytes.extend_from_slice(line.as_bytes());
@@ -222,7 +224,6 @@ fn closed(error: &std::io::Error) -> String {
     format!("the connection ended: {error}")
 }
 
-const TYPE: &str = "application/cloudevents+json";
 const NOBODY: &[u8] = b"NATS/1.0 503";
 const END: &[u8] = b"\r\n";
 /// An INFO with all servers of a cluster has some kilobytes.
