@@ -107,3 +107,20 @@ fn root() -> PathBuf {
         .expect("xtask lies in a folder of the workspace")
         .to_path_buf()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kafka_is_features_and_the_rest_is_for_cargo() {
+        for (words, told) in [
+            ("-p e2e wills", "-p e2e wills"),
+            ("--kafka", "--features gridhub/kafka,e2e/kafka"),
+            ("wills --kafka-tls", "--features gridhub/kafka-tls,e2e/kafka wills"),
+        ] {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            assert_eq!(features(&words).join(" "), told);
+        }
+    }
+}
