@@ -69,8 +69,8 @@ fn a_device_meets_what_was_asked_for_and_no_more() {
     assert!(metrics.contains("gridhub_hub_faults_total 3\n"), "{metrics}");
     assert!(metrics.contains("dropped_messages_total{reason=\"fault\"} 1\n"), "{metrics}");
 
-    // An hour late, by the clock that tests move.
-    add(&server, &["send-telemetry", "--delay", "1h", "--count", "1"]);
+    // Half an hour late, by the clock that tests move.
+    add(&server, &["send-telemetry", "--delay", "30m", "--count", "1"]);
     device.send("4", &[]);
     let paused = || {
         let shown = told(server.verb(&["session", "show", "device1", "--json"]));
@@ -78,7 +78,7 @@ fn a_device_meets_what_was_asked_for_and_no_more() {
         (shown["pausedBy"] == json!(["fault"])).then_some(())
     };
     e2e::until("the device waits", paused);
-    assert_eq!(ask(&server, "POST", "/admin/clock", &[], r#"{"advance":"1h"}"#).status, 200);
+    assert_eq!(ask(&server, "POST", "/admin/clock", &[], r#"{"advance":"30m"}"#).status, 200);
     device.acknowledged(1);
     assert_eq!(told(server.verb(&["fault", "clear", "1"])), "");
     assert_eq!(told(server.verb(&["fault", "clear"])), "");
