@@ -61,6 +61,7 @@ impl Record {
                 let count = ended.sequences.len() as u64;
                 [ended.at_ms, ended.last_sequence, count].into_iter().for_each(|n| w.number(n));
                 ended.sequences.iter().fold(0, |before, sequence| {
+                    debug_assert!(*sequence > before, "{sequence} behind {before} is not read");
                     w.number(sequence.saturating_sub(before));
                     *sequence
                 });

@@ -17,7 +17,7 @@ use crate::identity::{DeviceId, Generation};
 /// [`heard`](Self::heard) or [`lost`](Self::lost); of a record, one of them has to come.
 #[derive(Debug, Clone, Default)]
 pub struct Outbox {
-    /// In no batch yet, by their places.
+    /// In no batch yet, ascending by their places.
     open: Vec<Kept>,
     batches: VecDeque<Batch>,
     last_batch_ms: u64,
@@ -111,7 +111,7 @@ impl Outbox {
         if deliveries >= settings.deliveries_max {
             return over(batch.items().collect()).ok_or(LockLost);
         }
-        Ok(Record::Abandoned { items: batch.items().collect(), deliveries })
+        Ok(Record::Abandoned { items: ascending(batch.items().collect()), deliveries })
     }
 
     /// A device is deleted: its feedback is over (B2). Goes to the log with what says so.
@@ -147,8 +147,10 @@ impl Outbox {
     pub fn heard(&mut self, record: &Record, at: Sequence, needs: &mut Vec<Need>) {
         match record {
             Record::Reported(item) => {
-                let item = item.clone();
-                self.open.push(Kept { item, at, abandoned_at: None, deliveries: 0 });
+                let kept = Kept { item: item.clone(), at, abandoned_at: None, deliveries: 0 };
+                // Homes tell of theirs when they are at it: a later place may come first.
+                let place = self.open.partition_point(|other| other.at < at);
+                self.open.insert(place, kept);
             }
             Record::Abandoned { items, deliveries } => {
                 let mut overtaken = Vec::new();
@@ -235,9 +237,14 @@ impl Outbox {
     }
 }
 
-fn over(mut items: Vec<Sequence>) -> Option<Record> {
+fn over(items: Vec<Sequence>) -> Option<Record> {
+    (!items.is_empty()).then(|| Record::Over { items: ascending(items) })
+}
+
+/// As records name them.
+fn ascending(mut items: Vec<Sequence>) -> Box<[Sequence]> {
     items.sort_unstable();
-    (!items.is_empty()).then(|| Record::Over { items: items.into() })
+    items.into()
 }
 
 /// `Content-Type` of a batch (B2).

@@ -72,6 +72,32 @@ fn the_body_is_that_of_the_page() {
     assert_eq!(rest, (0, NOW, NOW + 60_000));
 }
 
+/// Homes of devices tell of their ends when they are at it, not in the order of the log.
+#[test]
+fn ends_that_come_out_of_order_are_read_again_after_a_start() {
+    let settings = Settings::default();
+    for (token, places) in [(1, [1, 2, 3]), (2, [9, 4, 7]), (3, [9, 7, 4])] {
+        let mut outbox = Outbox::default();
+        for at in places {
+            let report = Report { message_id: None, at_ms: NOW, outcome: Outcome::Completed };
+            let device = DeviceId::parse("d").unwrap();
+            let record = Record::Reported(Item { device, generation: Generation(7), report });
+            outbox.heard(&record, Sequence(at), &mut Vec::new());
+        }
+        assert_eq!(outbox.turn(&settings, NOW), None);
+        let token = LockToken(token);
+        assert!(outbox.receive(token, &settings, NOW).is_some());
+        let given_back = outbox.abandon(token, &settings, NOW).unwrap();
+        let mut bytes = Vec::new();
+        given_back.encode(&mut bytes);
+        assert_eq!(Record::decode(&bytes).as_ref(), Ok(&given_back), "{places:?}");
+        outbox.heard(&given_back, Sequence(10), &mut Vec::new());
+        let again = outbox.receive(token, &settings, NOW).unwrap();
+        assert_eq!(again.deliveries, 1, "each of them was given back");
+        assert!(outbox.open.is_empty());
+    }
+}
+
 #[test]
 fn batches_are_64_or_15_seconds() {
     let mut hub = Hub::default();

@@ -113,6 +113,7 @@ fn item(r: &mut Reader<'_>) -> Result<Item, BadRecord> {
 }
 
 fn write_items(items: &[Sequence], w: &mut Writer<'_>) {
+    debug_assert!(items.is_sorted_by(|a, b| a < b), "{items:?} cannot be read again");
     w.number(items.len() as u64);
     items.iter().fold(0, |before, item| {
         w.number(item.0.saturating_sub(before));

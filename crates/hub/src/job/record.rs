@@ -247,6 +247,7 @@ fn planned(r: &mut Reader<'_>) -> Result<Record, BadRecord> {
 fn ascending(w: &mut Writer<'_>, numbers: impl ExactSizeIterator<Item = u64>) {
     w.number(numbers.len() as u64);
     numbers.fold(0, |before, number| {
+        debug_assert!(number > before, "{number} behind {before} cannot be read again");
         w.number(number.saturating_sub(before));
         number
     });
